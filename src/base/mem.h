@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BASE_MEM_H
+#define BASE_MEM_H
+
+/*
+ * mem: the heap, for `base`, `net` and start-up code. Small allocations never fail: the program
+ * ends instead. Big ones are refused by the cap of whoever asks (buf, arena) before they come here.
+ */
+
+#include <stddef.h>
+
+void *mem_alloc(size_t size) __attribute__((malloc, returns_nonnull, alloc_size(1)));
+void *mem_zalloc(size_t size) __attribute__((malloc, returns_nonnull, alloc_size(1)));
+void *mem_realloc(void *p, size_t size) __attribute__((returns_nonnull, alloc_size(2)));
+char *mem_strdup(const char *z) __attribute__((malloc, returns_nonnull));
+/* A terminated copy of `n` bytes. */
+char *mem_strndup(const char *p, size_t n) __attribute__((malloc, returns_nonnull));
+void mem_free(void *p); /* NULL does nothing */
+
+/* Overwrites with zeros in a way the compiler keeps. */
+void mem_wipe(void *p, size_t n);
+
+#endif
