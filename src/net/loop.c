@@ -334,6 +334,8 @@ static unsigned ready_of(uint32_t events)
         ready |= LOOP_READ;
     if (events & EPOLLOUT)
         ready |= LOOP_WRITE;
+    if (events & EPOLLRDHUP)
+        ready |= LOOP_END;
     if (events & (EPOLLERR | EPOLLHUP))
         ready |= LOOP_HUP | LOOP_READ | LOOP_WRITE;
     return ready;

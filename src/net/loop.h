@@ -23,9 +23,10 @@
 struct loop;
 
 enum loop_ready {
-    LOOP_READ = 1,  /* input, or the peer ended its sending */
+    LOOP_READ = 1,  /* input */
     LOOP_WRITE = 2, /* room for output */
     LOOP_HUP = 4,   /* the connection is broken or ended both ways */
+    LOOP_END = 8,   /* the peer ended its sending: read on until the end, a short read is not the last */
 };
 
 struct loop_io {

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NET_HTTP_CONN_H
+#define NET_HTTP_CONN_H
+
+/*
+ * http_conn: the inside of http_server, shared by its files only.
+ */
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "net/http1_body.h"
+#include "net/http_server.h"
+#include "net/sock.h"
+
+#define HTTP_LISTENERS_MAX 4
+#define HTTP_PEER_MAX 46
+
+struct listener;
+
+struct http_server {
+    struct loop *loop;
+    const struct http_app *app;
+    struct http_limits limits;
+    void *ctx;
+    struct listener *listeners[HTTP_LISTENERS_MAX];
+    unsigned listener_count;
+    struct list conns;
+    unsigned connections;
+    bool draining;
+};
+
+enum conn_state {
+    CONN_HANDSHAKE, /* TLS is being agreed on */
+    CONN_HEAD,      /* between requests, or a head is incomplete */
+    CONN_BODY,      /* a request body is being delivered */
+    CONN_WAIT,      /* the request is complete, the answer is not */
+    CONN_RAW,       /* upgraded: bytes both ways */
+    CONN_LINGER,    /* answered early: input is discarded for a while */
+    CONN_CLOSED,    /* waits to be freed at the end of the turn */
+};
+
+struct http_conn {
+    unsigned magic;
+    enum conn_state state;
+    struct http_server *server;
+    struct http_exchange x;
+    struct sock sock;
+    struct loop_io io;
+    struct loop_timer timer;
+    struct loop_grave grave;
+    struct list node;
+    uint64_t deadline_us;
+    struct buf in;  /* bytes that cannot be used yet */
+    struct buf out; /* bytes the socket did not take yet */
+    struct http1_body body;
+    size_t head_seen; /* bytes of `in` already searched for the end of a head */
+    size_t linger_left;
+    bool read_more;   /* the socket may have input */
+    bool blocked;     /* the socket took no more output */
+    bool hung_up;     /* the peer is gone */
+    bool ending;      /* the peer ended its sending; the end is still to be read */
+    bool broken;      /* a write failed */
+    bool overflow;    /* `out` passed its maximum */
+    bool active;      /* an exchange is under way and the application knows it */
+    bool paused;
+    bool was_high;
+    bool head_ended, reply_ended, chunked, close_after, raw;
+    char peer[HTTP_PEER_MAX];
+};
+
+void http_conn_refuse(struct http_conn *c, enum err why);
+
+#endif

@@ -1,0 +1,786 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * HTTP/1.1 connections of clients.
+ *
+ * States of a connection: HANDSHAKE (TLS), HEAD (waiting for or reading a head), BODY (delivering a
+ * request body), WAIT (request complete, answer under way), RAW (after 101), LINGER (answered before
+ * the body was read: discard input for a while so that the answer is not lost to a reset), CLOSED.
+ *
+ * Input is read into the loop's scratch memory and used in place; only what cannot be used yet (a
+ * partial head, a pipelined request) is kept in `in`. The driver `input_run` is the one place that
+ * reads; it stops when paused and is requeued when resumed.
+ */
+#include "net/http_server.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/mem.h"
+#include "base/must.h"
+#include "net/http1_body.h"
+#include "net/http_conn.h"
+#include "net/listener.h"
+
+#define MAGIC 0x68636f6eu
+#define OUT_MAX (64u * 1024 * 1024)
+#define READS_PER_TURN 4
+#define LINGER_US 2000000
+#define LINGER_BYTES (1u << 20)
+
+static void input_run(struct http_conn *c);
+static void conn_close(struct http_conn *c, enum err why);
+
+static struct http_conn *conn_of(struct http_exchange *x)
+{
+    struct http_conn *c = list_entry(x, struct http_conn, x);
+    must(c->magic == MAGIC);
+    return c;
+}
+
+static const struct http_conn *conn_of_const(const struct http_exchange *x)
+{
+    const struct http_conn *c = (const struct http_conn *)(const void *)((const char *)x - offsetof(struct http_conn, x));
+    must(c->magic == MAGIC);
+    return c;
+}
+
+/* Time-outs: one timer, one deadline by state; a timer that fires early is set again. */
+
+static void deadline_set(struct http_conn *c, uint64_t after_us)
+{
+    c->deadline_us = loop_now_us(c->server->loop) + after_us;
+    if (!c->timer.slot || c->timer.due_us > c->deadline_us)
+        loop_timer_set(c->server->loop, &c->timer, c->deadline_us);
+}
+
+static void deadline_none(struct http_conn *c)
+{
+    c->deadline_us = UINT64_MAX;
+}
+
+static void deadline_update(struct http_conn *c)
+{
+    const struct http_limits *limits = &c->server->limits;
+    if (buf_size(&c->out))
+        deadline_set(c, limits->stall_us);
+    else if (c->state == CONN_BODY && !c->paused)
+        deadline_set(c, limits->body_idle_us);
+    else if (c->state == CONN_BODY || c->state == CONN_WAIT || c->state == CONN_RAW)
+        deadline_none(c);
+}
+
+static void on_time(struct loop_timer *t)
+{
+    struct http_conn *c = list_entry(t, struct http_conn, timer);
+    must(c->magic == MAGIC);
+    if (c->deadline_us == UINT64_MAX)
+        return;
+    if (loop_now_us(c->server->loop) < c->deadline_us) {
+        loop_timer_set(c->server->loop, t, c->deadline_us);
+        return;
+    }
+    if (c->state == CONN_HEAD && buf_size(&c->in) && !buf_size(&c->out))
+        http_conn_refuse(c, ERR_CLIENT_TIMEOUT);
+    else
+        conn_close(c, buf_size(&c->out) ? ERR_CLIENT_STALLED : ERR_CLIENT_TIMEOUT);
+}
+
+/* Closing. */
+
+static void on_free(struct loop_grave *g)
+{
+    struct http_conn *c = list_entry(g, struct http_conn, grave);
+    c->magic = 0;
+    mem_free(c);
+}
+
+static void conn_release(struct http_conn *c, bool reset)
+{
+    struct http_server *s = c->server;
+    c->state = CONN_CLOSED;
+    loop_remove(s->loop, &c->io);
+    loop_timer_clear(s->loop, &c->timer);
+    if (reset)
+        sock_abort(&c->sock);
+    else
+        sock_close(&c->sock);
+    buf_free(&c->in);
+    buf_free(&c->out);
+    list_remove(&c->node);
+    s->connections--;
+    loop_bury(s->loop, &c->grave);
+}
+
+/* Ends the connection from our side or theirs; an exchange under way is told. */
+static void conn_close(struct http_conn *c, enum err why)
+{
+    if (c->state == CONN_CLOSED)
+        return;
+    bool told = !c->active;
+    c->active = false;
+    conn_release(c, !told);
+    if (!told)
+        c->server->app->on_closed(&c->x, why);
+}
+
+void http_abort(struct http_exchange *x)
+{
+    struct http_conn *c = conn_of(x);
+    if (c->state == CONN_CLOSED)
+        return;
+    c->active = false;
+    conn_release(c, true);
+}
+
+/* Output. */
+
+static void linger_begin(struct http_conn *c)
+{
+    c->state = CONN_LINGER;
+    c->linger_left = LINGER_BYTES;
+    shutdown(c->sock.fd, SHUT_WR);
+    deadline_set(c, LINGER_US);
+    loop_requeue(c->server->loop, &c->io, LOOP_READ);
+}
+
+/* The answer is with the kernel: ready the connection for the next request, or end it. */
+static void exchange_done(struct http_conn *c)
+{
+    bool body_unread = c->state == CONN_BODY;
+    c->active = false;
+    c->server->app->on_done(&c->x);
+    c->x.app_data = NULL;
+    if (c->state == CONN_CLOSED)
+        return;
+    if (body_unread) {
+        linger_begin(c);
+    } else if (c->close_after || c->server->draining || c->state == CONN_RAW) {
+        conn_release(c, false);
+    } else {
+        c->state = CONN_HEAD;
+        c->paused = false;
+        deadline_set(c, buf_size(&c->in) ? c->server->limits.head_timeout_us : c->server->limits.keep_alive_us);
+        if (buf_size(&c->in) || c->read_more)
+            loop_requeue(c->server->loop, &c->io, LOOP_READ);
+    }
+}
+
+static void after_output(struct http_conn *c)
+{
+    size_t unsent = buf_size(&c->out);
+    if (unsent > HTTP_HIGH_WATER)
+        c->was_high = true;
+    if (!unsent)
+        buf_release(&c->out);
+    if (c->active && c->reply_ended && !unsent) {
+        exchange_done(c);
+        return;
+    }
+    if (c->state != CONN_CLOSED)
+        deadline_update(c);
+}
+
+/* Keeps the unwritten rest of the vector. */
+static void keep_rest(struct http_conn *c, const struct iovec *iov, int count, size_t written)
+{
+    for (int i = 0; i < count; i++) {
+        size_t skip = written < iov[i].iov_len ? written : iov[i].iov_len;
+        written -= skip;
+        if (!buf_add(&c->out, (const char *)iov[i].iov_base + skip, iov[i].iov_len - skip))
+            c->overflow = true;
+    }
+}
+
+/* Writes what is kept and then the vector; false when the connection is broken. */
+static bool output(struct http_conn *c, const struct iovec *more, int more_count)
+{
+    struct iovec iov[SOCK_IOV_MAX];
+    size_t kept = buf_size(&c->out), total = kept, written = 0;
+    int count = 0;
+    must(more_count < SOCK_IOV_MAX);
+    if (kept)
+        iov[count++] = (struct iovec){c->out.p + c->out.start, kept};
+    for (int i = 0; i < more_count; i++) {
+        iov[count++] = more[i];
+        total += more[i].iov_len;
+    }
+    int first = 0;
+    while (written < total && !c->blocked) {
+        size_t n = 0;
+        enum sock_io io = sock_write(&c->sock, iov + first, count - first, &n);
+        if (io == SOCK_AGAIN)
+            c->blocked = true;
+        else if (io != SOCK_DONE)
+            return false;
+        written += n;
+        while (first < count && n >= iov[first].iov_len)
+            n -= iov[first++].iov_len;
+        if (first < count) {
+            iov[first].iov_base = (char *)iov[first].iov_base + n;
+            iov[first].iov_len -= n;
+        }
+    }
+    buf_take(&c->out, written < kept ? written : kept);
+    keep_rest(c, more, more_count, written > kept ? written - kept : 0);
+    return !c->overflow;
+}
+
+/* A write that broke is reported by the input side or here, once, from a clean stack. */
+static void output_or_close(struct http_conn *c, const struct iovec *iov, int count)
+{
+    if (c->state == CONN_CLOSED)
+        return;
+    if (!output(c, iov, count)) {
+        c->broken = true;
+        loop_requeue(c->server->loop, &c->io, LOOP_HUP);
+        return;
+    }
+    if (c->reply_ended || buf_size(&c->out))
+        after_output(c);
+}
+
+/* Flushing the end of an answer may end the exchange; that must not happen inside the caller's call. */
+static void on_end_turn(struct http_conn *c)
+{
+    if (c->active && c->reply_ended)
+        after_output(c);
+}
+
+void http_send(struct http_exchange *x, struct str bytes)
+{
+    struct http_conn *c = conn_of(x);
+    char size_line[24];
+    struct iovec iov[3];
+    if (c->state == CONN_CLOSED || c->broken || !bytes.n || (x->is_head && !c->raw))
+        return;
+    must(c->head_ended && !c->reply_ended);
+    struct iovec content = {(void *)(uintptr_t)bytes.p, bytes.n};
+    if (!c->chunked) {
+        iov[0] = content;
+        output_or_close(c, iov, 1);
+        return;
+    }
+    int n = snprintf(size_line, sizeof size_line, "%zx\r\n", bytes.n);
+    char crlf[] = "\r\n";
+    iov[0] = (struct iovec){size_line, (size_t)n};
+    iov[1] = content;
+    iov[2] = (struct iovec){crlf, 2};
+    output_or_close(c, iov, 3);
+}
+
+void http_send_end(struct http_exchange *x, struct str bytes)
+{
+    struct http_conn *c = conn_of(x);
+    char size_line[24], tail[] = "\r\n0\r\n\r\n", only[] = "0\r\n\r\n";
+    struct iovec iov[3];
+    int count = 0;
+    if (c->state == CONN_CLOSED || c->broken)
+        return;
+    must(c->head_ended && !c->reply_ended);
+    if (x->is_head)
+        bytes = str_of("", 0);
+    bool framed = c->chunked && !x->is_head;
+    if (bytes.n) {
+        if (framed) {
+            int n = snprintf(size_line, sizeof size_line, "%zx\r\n", bytes.n);
+            iov[count++] = (struct iovec){size_line, (size_t)n};
+        }
+        iov[count++] = (struct iovec){(void *)(uintptr_t)bytes.p, bytes.n};
+        if (framed)
+            iov[count++] = (struct iovec){tail, sizeof tail - 1};
+    } else if (framed) {
+        iov[count++] = (struct iovec){only, sizeof only - 1};
+    }
+    if (!output(c, iov, count)) {
+        c->broken = true;
+        loop_requeue(c->server->loop, &c->io, LOOP_HUP);
+        return;
+    }
+    c->reply_ended = true;
+    if (!buf_size(&c->out))
+        loop_requeue(c->server->loop, &c->io, 0);
+    else
+        after_output(c);
+}
+
+void http_end(struct http_exchange *x)
+{
+    http_send_end(x, str_of("", 0));
+}
+
+/* Answer heads. They are collected in `out` and leave with the first body bytes. */
+
+static void out_add(struct http_conn *c, struct str s)
+{
+    if (!buf_add_str(&c->out, s))
+        c->overflow = true;
+}
+
+void http_head_begin(struct http_exchange *x, int status)
+{
+    struct http_conn *c = conn_of(x);
+    if (c->state == CONN_CLOSED)
+        return;
+    must(!c->head_ended);
+    char line[96];
+    int n = snprintf(line, sizeof line, "HTTP/1.1 %d %s\r\n", status, http1_reason(status));
+    out_add(c, str_of(line, (size_t)n));
+}
+
+void http_head_field(struct http_exchange *x, struct str name, struct str value)
+{
+    struct http_conn *c = conn_of(x);
+    if (c->state == CONN_CLOSED)
+        return;
+    must(http1_value_valid(value));
+    out_add(c, name);
+    out_add(c, STR(": "));
+    out_add(c, value);
+    out_add(c, STR("\r\n"));
+}
+
+void http_head_lines(struct http_exchange *x, struct str lines)
+{
+    struct http_conn *c = conn_of(x);
+    if (c->state != CONN_CLOSED)
+        out_add(c, lines);
+}
+
+void http_head_end(struct http_exchange *x, enum http1_framing framing, uint64_t length, bool close)
+{
+    struct http_conn *c = conn_of(x);
+    char line[64];
+    if (c->state == CONN_CLOSED)
+        return;
+    must(!c->head_ended);
+    if (framing == HTTP1_CHUNKED && x->http10)
+        framing = HTTP1_UNTIL_CLOSE;
+    if (framing == HTTP1_LENGTH) {
+        int n = snprintf(line, sizeof line, "Content-Length: %llu\r\n", (unsigned long long)length);
+        out_add(c, str_of(line, (size_t)n));
+    } else if (framing == HTTP1_CHUNKED) {
+        out_add(c, STR("Transfer-Encoding: chunked\r\n"));
+        c->chunked = true;
+    }
+    c->close_after |= close || framing == HTTP1_UNTIL_CLOSE || c->server->draining;
+    bool unread = c->state == CONN_BODY;
+    if (c->raw)
+        out_add(c, STR("Connection: Upgrade\r\n\r\n"));
+    else if (c->close_after || unread)
+        out_add(c, STR("Connection: close\r\n\r\n"));
+    else if (x->http10)
+        out_add(c, STR("Connection: keep-alive\r\n\r\n"));
+    else
+        out_add(c, STR("\r\n"));
+    c->head_ended = true;
+}
+
+bool http_head_sent(const struct http_exchange *x)
+{
+    return conn_of_const(x)->head_ended;
+}
+
+void http_reply(struct http_exchange *x, int status, struct str content_type, struct str lines, struct str body)
+{
+    http_head_begin(x, status);
+    if (content_type.n)
+        http_head_field(x, STR("Content-Type"), content_type);
+    http_head_lines(x, lines);
+    http_head_end(x, status == 204 || status == 304 ? HTTP1_NO_BODY : HTTP1_LENGTH, body.n, false);
+    http_send_end(x, body);
+}
+
+size_t http_unsent(const struct http_exchange *x)
+{
+    const struct http_conn *c = conn_of_const(x);
+    return c->state == CONN_CLOSED ? 0 : buf_size(&c->out);
+}
+
+void http_pause(struct http_exchange *x)
+{
+    struct http_conn *c = conn_of(x);
+    c->paused = true;
+    if (c->state != CONN_CLOSED)
+        deadline_update(c);
+}
+
+void http_resume(struct http_exchange *x)
+{
+    struct http_conn *c = conn_of(x);
+    if (c->state == CONN_CLOSED || !c->paused)
+        return;
+    c->paused = false;
+    deadline_update(c);
+    loop_requeue(c->server->loop, &c->io, LOOP_READ);
+}
+
+void http_go_raw(struct http_exchange *x)
+{
+    struct http_conn *c = conn_of(x);
+    if (c->state == CONN_CLOSED)
+        return;
+    c->raw = true;
+    c->chunked = false;
+    c->state = CONN_RAW;
+    loop_requeue(c->server->loop, &c->io, LOOP_READ);
+}
+
+struct str http_peer(const struct http_exchange *x)
+{
+    return str_c(conn_of_const(x)->peer);
+}
+
+/* Input. */
+
+/* Answers what is not a request, and closes. */
+void http_conn_refuse(struct http_conn *c, enum err why)
+{
+    char body[512];
+    const struct err_info *info = err_info(why);
+    if (c->server->app->on_refused)
+        c->server->app->on_refused(c->server->ctx, why);
+    int n = snprintf(body, sizeof body,
+                     "{\"error\":{\"message\":\"%s\",\"type\":\"%s\",\"param\":null,\"code\":\"%s\"}}", info->text,
+                     info->type, info->code);
+    char head[256];
+    int h = snprintf(head, sizeof head,
+                     "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n",
+                     info->status, http1_reason(info->status), n);
+    struct iovec iov[2] = {{head, (size_t)h}, {body, (size_t)n}};
+    c->paused = false;
+    if (output(c, iov, 2))
+        linger_begin(c);
+    else
+        conn_close(c, why);
+}
+
+static void exchange_begin(struct http_conn *c)
+{
+    struct http_exchange *x = &c->x;
+    x->started_us = clock_mono_us();
+    x->has_body = !(x->head.framing == HTTP1_NO_BODY || (x->head.framing == HTTP1_LENGTH && !x->head.content_length));
+    x->is_head = str_eq(x->head.method, STR("HEAD"));
+    x->http10 = x->head.minor == 0;
+    x->app_data = NULL;
+    c->active = true;
+    c->head_ended = c->reply_ended = c->chunked = c->raw = c->paused = c->was_high = false;
+    c->close_after = !x->head.keep_alive;
+    c->state = x->has_body ? CONN_BODY : CONN_WAIT;
+    http1_body_begin(&c->body, &x->head);
+    bool expect = x->head.expect_continue && x->has_body && !x->http10;
+    c->server->app->on_request(x);
+    if (expect && c->state == CONN_BODY && !c->head_ended) {
+        char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
+        struct iovec iov = {line, sizeof line - 1};
+        output_or_close(c, &iov, 1);
+    }
+    if (c->state != CONN_CLOSED)
+        deadline_update(c);
+}
+
+/* Reads a head from the front of *bytes. False when more is needed or the connection is refused. */
+static bool feed_head(struct http_conn *c, struct str *bytes)
+{
+    struct http1_field fields[HTTP1_FIELDS_MAX];
+    enum err e = ERR_OK;
+    if (!c->head_seen && bytes->n >= 2 && bytes->p[0] == '\r' && bytes->p[1] == '\n') {
+        *bytes = str_from(*bytes, 2); /* RFC 9112 2.2: an empty line before the request line */
+        if (!bytes->n)
+            return false;
+    }
+    switch (http1_parse_request(*bytes, c->head_seen, fields, &c->x.head, &e)) {
+    case HTTP1_PARTIAL:
+        if (!c->head_seen)
+            deadline_set(c, c->server->limits.head_timeout_us);
+        c->head_seen = bytes->n;
+        return false;
+    case HTTP1_REFUSED:
+        *bytes = str_of("", 0);
+        http_conn_refuse(c, e);
+        return false;
+    case HTTP1_COMPLETE:
+        break;
+    }
+    c->head_seen = 0;
+    *bytes = str_from(*bytes, c->x.head.size);
+    exchange_begin(c);
+    return true;
+}
+
+/* Delivers body content from the front of *bytes. False when the framing is broken. */
+static bool feed_body(struct http_conn *c, struct str *bytes)
+{
+    while (c->state == CONN_BODY && !c->paused) {
+        struct str data;
+        switch (http1_body_next(&c->body, bytes, &data)) {
+        case HTTP1_BODY_MORE:
+            return true;
+        case HTTP1_BODY_DATA:
+            if (c->body.done)
+                c->state = CONN_WAIT;
+            if (c->active && !c->reply_ended)
+                c->server->app->on_body(&c->x, data, c->body.done);
+            break;
+        case HTTP1_BODY_DONE:
+            c->state = CONN_WAIT;
+            if (c->active && !c->reply_ended)
+                c->server->app->on_body(&c->x, str_of("", 0), true);
+            break;
+        case HTTP1_BODY_BAD:
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Uses bytes as far as the state allows; returns how many were used. */
+static size_t feed(struct http_conn *c, struct str bytes)
+{
+    size_t given = bytes.n;
+    for (;;) {
+        if (c->state == CONN_HEAD && bytes.n) {
+            if (!feed_head(c, &bytes))
+                break;
+        } else if (c->state == CONN_BODY && !c->paused && (bytes.n || c->body.done)) {
+            if (!feed_body(c, &bytes)) {
+                conn_close(c, ERR_AMBIGUOUS_FRAMING);
+                return given;
+            }
+            if (c->state == CONN_BODY)
+                break;
+        } else if (c->state == CONN_RAW && !c->paused && bytes.n) {
+            struct str data = bytes;
+            bytes = str_of("", 0);
+            c->server->app->on_body(&c->x, data, false);
+        } else if (c->state == CONN_LINGER && bytes.n) {
+            c->linger_left -= bytes.n < c->linger_left ? bytes.n : c->linger_left;
+            bytes = str_of("", 0);
+            if (!c->linger_left)
+                conn_close(c, ERR_CLIENT_GONE);
+        } else {
+            break;
+        }
+    }
+    return given - bytes.n;
+}
+
+/* True while reading more makes sense. */
+static bool wants_input(const struct http_conn *c)
+{
+    switch (c->state) {
+    case CONN_HEAD:
+        return buf_size(&c->in) < HTTP1_HEAD_MAX;
+    case CONN_BODY:
+    case CONN_RAW:
+        return !c->paused;
+    case CONN_WAIT:
+        return buf_size(&c->in) < LOOP_SCRATCH;
+    case CONN_LINGER:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void feed_kept(struct http_conn *c)
+{
+    size_t used = feed(c, buf_str(&c->in));
+    if (c->state == CONN_CLOSED)
+        return;
+    buf_take(&c->in, used);
+    buf_release(&c->in);
+}
+
+/* Feeds fresh bytes; what cannot be used yet is kept. */
+static void feed_fresh(struct http_conn *c, struct str bytes)
+{
+    if (buf_size(&c->in)) {
+        if (!buf_add_str(&c->in, bytes))
+            conn_close(c, ERR_HEAD_TOO_LARGE);
+        else
+            feed_kept(c);
+        return;
+    }
+    size_t used = feed(c, bytes);
+    if (c->state != CONN_CLOSED && used < bytes.n && !buf_add_str(&c->in, str_from(bytes, used)))
+        conn_close(c, ERR_HEAD_TOO_LARGE);
+}
+
+static void input_end(struct http_conn *c, enum sock_io io)
+{
+    c->read_more = false;
+    if (io == SOCK_EOF && c->state == CONN_RAW && c->active) {
+        c->server->app->on_body(&c->x, str_of("", 0), true);
+        return;
+    }
+    conn_close(c, ERR_CLIENT_GONE);
+}
+
+static void input_run(struct http_conn *c)
+{
+    if (buf_size(&c->in))
+        feed_kept(c);
+    char *scratch = loop_scratch(c->server->loop);
+    for (int reads = 0; c->state != CONN_CLOSED && c->read_more && wants_input(c); reads++) {
+        if (reads == READS_PER_TURN) {
+            loop_requeue(c->server->loop, &c->io, LOOP_READ);
+            return;
+        }
+        size_t n = 0;
+        enum sock_io io = sock_read(&c->sock, scratch, LOOP_SCRATCH, &n);
+        if (io == SOCK_AGAIN) {
+            c->read_more = false;
+        } else if (io != SOCK_DONE) {
+            input_end(c, io);
+            return;
+        } else {
+            if (n < LOOP_SCRATCH && !c->sock.ssl && !c->hung_up && !c->ending)
+                c->read_more = false; /* a short read drained the socket; the edge comes back */
+            deadline_update(c);
+            feed_fresh(c, str_of(scratch, n));
+        }
+    }
+}
+
+static void handshake_run(struct http_conn *c)
+{
+    char why[128];
+    enum sock_io io = sock_tls_handshake(&c->sock, why, sizeof why);
+    if (io == SOCK_AGAIN)
+        return;
+    if (io != SOCK_DONE) {
+        log_debug("client_tls_failed", LOG_TEXT("peer", c->peer), LOG_TEXT("why", why));
+        conn_close(c, ERR_CLIENT_GONE);
+        return;
+    }
+    c->state = CONN_HEAD;
+}
+
+static void on_ready(struct loop_io *io, unsigned ready)
+{
+    struct http_conn *c = list_entry(io, struct http_conn, io);
+    must(c->magic == MAGIC);
+    if (ready & LOOP_READ)
+        c->read_more = true;
+    if (ready & LOOP_WRITE)
+        c->blocked = false;
+    if (ready & LOOP_HUP)
+        c->hung_up = true;
+    if (ready & LOOP_END)
+        c->ending = true;
+    if (c->broken || (c->hung_up && (c->state == CONN_WAIT || c->paused))) {
+        conn_close(c, ERR_CLIENT_GONE);
+        return;
+    }
+    if (c->state == CONN_HANDSHAKE)
+        handshake_run(c);
+    if (!c->blocked && buf_size(&c->out) && c->state != CONN_CLOSED && (c->head_ended || !c->active)) {
+        if (!output(c, NULL, 0)) {
+            conn_close(c, ERR_CLIENT_GONE);
+            return;
+        }
+        after_output(c);
+        if (c->was_high && c->active && buf_size(&c->out) < HTTP_LOW_WATER) {
+            c->was_high = false;
+            c->server->app->on_drained(&c->x);
+        }
+    }
+    if (c->state != CONN_CLOSED)
+        on_end_turn(c);
+    if (c->state != CONN_CLOSED)
+        input_run(c);
+}
+
+/* Accepting. */
+
+static void on_accept(void *ctx, int fd, const char *peer, struct tls_server *tls)
+{
+    struct http_server *s = ctx;
+    struct http_conn *c = mem_zalloc(sizeof *c);
+    *c = (struct http_conn){.magic = MAGIC, .server = s, .state = CONN_HEAD, .read_more = true};
+    c->io = (struct loop_io){on_ready, -1};
+    c->timer.on_time = on_time;
+    c->grave.on_free = on_free;
+    c->x.loop = s->loop;
+    c->x.server_ctx = s->ctx;
+    str_copy(c->peer, sizeof c->peer, str_c(peer));
+    buf_init(&c->in, HTTP1_HEAD_MAX + 2 * LOOP_SCRATCH);
+    buf_init(&c->out, OUT_MAX);
+    sock_init(&c->sock, fd);
+    sock_tune(&c->sock, 65536, 65536);
+    list_append(&s->conns, &c->node);
+    s->connections++;
+    if (s->connections > s->limits.connections_max || !loop_add(s->loop, &c->io, fd)) {
+        http_conn_refuse(c, ERR_OVERLOADED);
+        if (c->state != CONN_CLOSED)
+            conn_close(c, ERR_OVERLOADED);
+        return;
+    }
+    if (tls) {
+        c->state = CONN_HANDSHAKE;
+        if (sock_tls_accept(&c->sock, tls) != ERR_OK) {
+            conn_close(c, ERR_INTERNAL);
+            return;
+        }
+    }
+    deadline_set(c, s->limits.head_timeout_us);
+}
+
+struct http_server *http_server_new(struct loop *l, const struct http_app *app, const struct http_limits *limits,
+                                    void *ctx)
+{
+    struct http_server *s = mem_zalloc(sizeof *s);
+    *s = (struct http_server){.loop = l, .app = app, .limits = *limits, .ctx = ctx};
+    list_init(&s->conns);
+    return s;
+}
+
+enum err http_server_listen(struct http_server *s, struct str address, struct tls_server *tls, char *why,
+                            size_t why_cap)
+{
+    must(s->listener_count < HTTP_LISTENERS_MAX);
+    struct listener *made = listener_new(s->loop, address, tls, on_accept, s, why, why_cap);
+    if (!made)
+        return ERR_LISTEN_FAILED;
+    s->listeners[s->listener_count++] = made;
+    return ERR_OK;
+}
+
+uint16_t http_server_port(const struct http_server *s)
+{
+    return s->listener_count ? listener_port(s->listeners[s->listener_count - 1]) : 0;
+}
+
+unsigned http_server_connections(const struct http_server *s)
+{
+    return s->connections;
+}
+
+void http_server_drain(struct http_server *s)
+{
+    s->draining = true;
+    for (unsigned i = 0; i < s->listener_count; i++)
+        listener_free(s->listeners[i]);
+    s->listener_count = 0;
+    struct list *n = s->conns.next;
+    while (n != &s->conns) {
+        struct http_conn *c = list_entry(n, struct http_conn, node);
+        n = n->next;
+        if (c->state == CONN_HEAD && !buf_size(&c->in) && !buf_size(&c->out))
+            conn_close(c, ERR_DRAINING);
+    }
+}
+
+void http_server_free(struct http_server *s)
+{
+    if (!s)
+        return;
+    http_server_drain(s);
+    while (!list_empty(&s->conns))
+        conn_close(list_entry(s->conns.next, struct http_conn, node), ERR_DRAINING);
+    mem_free(s);
+}
