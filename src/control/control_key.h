@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CONTROL_CONTROL_KEY_H
+#define CONTROL_CONTROL_KEY_H
+
+/*
+ * control_key: the keys that callers present. Same rules as control.h: may wait for the disk, any
+ * thread, failures explained in struct control_why, results live in the caller's arena.
+ *
+ * A key is found by its public id, 8 characters, within its workspace. Its text is seen once, by
+ * who made it. Revoking is for ever; disabling is not. The last owner key that always works cannot
+ * be taken away, so nobody locks themselves out.
+ */
+
+#include "control/control.h"
+
+struct control_key {
+    int64_t id;
+    int64_t workspace_id;
+    int64_t member_id;
+    struct str public_id;
+    struct str name;
+    char last[APIKEY_LAST + 1];
+    enum kind_role role;
+    enum kind_bodies record_bodies;
+    bool is_admin_key; /* the one of TOLLGATE_ADMIN_KEY or DIR/admin.key */
+    bool disabled;
+    int64_t expires_us, revoked_us; /* 0 = never */
+    int64_t created_us, updated_us;
+};
+
+struct control_key_spec {
+    struct str name;    /* required; 1 to 100 characters, unique among the workspace's live keys */
+    enum kind_role role;
+    enum kind_bodies record_bodies;
+    int64_t expires_us; /* 0 = never; otherwise in the future */
+};
+
+/* A new key; `ret_key` is its text. */
+enum err control_key_create(struct control *c, int64_t workspace_id, const struct control_key_spec *spec,
+                            struct arena *a, struct control_key *ret_row, struct secret *ret_key,
+                            struct control_why *why) ERR_USE;
+
+/* What to change; the others stay. */
+struct control_key_change {
+    const struct str *name;
+    const enum kind_role *role;
+    const enum kind_bodies *record_bodies;
+    const int64_t *expires_us;
+    const bool *disabled;
+};
+enum err control_key_update(struct control *c, int64_t workspace_id, struct str public_id,
+                            const struct control_key_change *change, struct control_why *why) ERR_USE;
+/* A second time is no error. */
+enum err control_key_revoke(struct control *c, int64_t workspace_id, struct str public_id,
+                            struct control_why *why) ERR_USE;
+
+enum err control_key_find(struct control *c, int64_t workspace_id, struct str public_id, struct arena *a,
+                          struct control_key *ret_row, struct control_why *why) ERR_USE;
+/* Oldest first, from behind `after_id` (0 = start), at most `limit`; revoked ones included. */
+enum err control_key_list(struct control *c, int64_t workspace_id, int64_t after_id, size_t limit, struct arena *a,
+                          struct control_key **ret_rows, size_t *ret_count, struct control_why *why) ERR_USE;
+
+#endif

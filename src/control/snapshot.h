@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CONTROL_SNAPSHOT_H
+#define CONTROL_SNAPSHOT_H
+
+/*
+ * snapshot: everything configured, as one immutable object that the data path reads.
+ *
+ * A change builds a new snapshot and hands it to the workers; the old one lives until the last
+ * request that holds a reference is done. So the data path asks no store and takes no lock, and
+ * goes on when the store is dead. All pointers and views that come out of a snapshot are good while
+ * a reference to it is held: a request takes one at its start and gives it back at its end.
+ *
+ * Provider keys are in here in the clear, inside ready header lines; they are wiped with the
+ * snapshot. Building is in snapshot_build.h. Any thread may do anything declared here.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/secret.h"
+#include "base/str.h"
+#include "control/apikey.h"
+#include "control/kind.h"
+
+struct snapshot;
+
+struct snapshot_deployment {
+    struct str alias;       /* the model name that callers use */
+    struct str deployment;  /* what Azure calls it */
+    struct str model;       /* the model it runs, for prices; "" = take the alias */
+    struct str api_version; /* "" = the integration's */
+    bool is_default;
+};
+
+struct snapshot_integration {
+    int64_t id;
+    const struct snapshot_workspace *workspace;
+    struct str slug;
+    enum kind_integration kind;
+    bool is_default; /* the one used when the caller names none */
+    bool broken;     /* its stored key does not open; connecting it again repairs it */
+
+    bool tls;
+    uint16_t port;
+    struct str host;      /* name or literal without brackets: for the resolver, SNI and the certificate */
+    struct str authority; /* the Host header's value: brackets where needed, port unless it is the scheme's */
+    struct str base_path; /* "" or "/v1": what stands before the operation's path; never ends in '/' */
+    /*
+     * Complete header lines with the credential, each ended by CR LF, to be put into the upstream
+     * head as they are: Authorization or api-key, OpenAI-Organization, OpenAI-Project.
+     */
+    struct secret head_lines;
+
+    struct str api_version; /* Azure; "v1" for its version-free paths; "" otherwise */
+    const struct snapshot_deployment *deployments;
+    size_t deployment_count;
+};
+
+struct snapshot_workspace {
+    int64_t id;
+    struct str name;
+    const struct snapshot_integration *default_integration; /* NULL: none connected */
+};
+
+enum snapshot_key_state { SNAPSHOT_KEY_ACTIVE, SNAPSHOT_KEY_DISABLED, SNAPSHOT_KEY_REVOKED };
+
+struct snapshot_key {
+    int64_t id;
+    int64_t workspace_id;
+    const struct snapshot_workspace *workspace;
+    int64_t member_id;    /* whose key it is; 0 = nobody's in particular */
+    struct str public_id; /* APIKEY_ID_LEN characters */
+    struct str name;
+    enum kind_role role;
+    enum kind_bodies record_bodies;
+    enum snapshot_key_state state;
+    int64_t expires_us; /* wall clock; 0 = never */
+    unsigned char hash[APIKEY_HASH_BYTES];
+};
+
+struct snapshot *snapshot_ref(struct snapshot *s);
+void snapshot_unref(struct snapshot *s); /* NULL does nothing; the last one wipes and frees */
+/* Grows with every change. */
+uint64_t snapshot_generation(const struct snapshot *s);
+size_t snapshot_key_count(const struct snapshot *s);
+
+/* What became of a presented key. */
+enum snapshot_verdict {
+    SNAPSHOT_ADMITTED,
+    SNAPSHOT_UNKNOWN,  /* well formed or foreign, but nobody's */
+    SNAPSHOT_MISTYPED, /* begins like one of ours, and its checksum is wrong */
+    SNAPSHOT_DISABLED,
+    SNAPSHOT_REVOKED,
+    SNAPSHOT_EXPIRED,
+};
+
+/*
+ * Judges what a caller presented (without "Bearer "). *ret_key is set when the key is known, so
+ * that a refusal can be recorded under its name too; NULL otherwise. Only SNAPSHOT_ADMITTED lets in.
+ */
+enum snapshot_verdict snapshot_judge(const struct snapshot *s, struct str presented, int64_t now_us,
+                                     const struct snapshot_key **ret_key);
+/* A sentence for the caller about a refusal; names no key. */
+const char *snapshot_verdict_text(enum snapshot_verdict verdict);
+
+/*
+ * The active key with this text, or NULL. Expiry is the caller's to check; snapshot_judge does it
+ * all.
+ */
+const struct snapshot_key *snapshot_find_key(const struct snapshot *s, struct str presented);
+
+/* NULL when there is none. Names and slugs are compared byte for byte. */
+const struct snapshot_workspace *snapshot_find_workspace(const struct snapshot *s, struct str name);
+const struct snapshot_workspace *snapshot_workspace_of(const struct snapshot *s, int64_t workspace_id);
+const struct snapshot_integration *snapshot_find_integration(const struct snapshot *s, int64_t workspace_id,
+                                                             struct str slug);
+const struct snapshot_integration *snapshot_integration_of(const struct snapshot *s, int64_t integration_id);
+/* The deployment with this alias, else the default one, else NULL. */
+const struct snapshot_deployment *snapshot_find_deployment(const struct snapshot_integration *i, struct str model);
+
+/*
+ * A slot hands snapshots to one worker without a lock: any thread puts, the worker takes at the
+ * turn of its loop. Only the newest one waits; one that was never taken is given back.
+ */
+struct snapshot_slot {
+    _Atomic(struct snapshot *) waiting; /* zero-initialise; holds a reference when not NULL */
+};
+/* Takes a reference of its own. */
+void snapshot_slot_put(struct snapshot_slot *slot, struct snapshot *s);
+/* NULL when nothing new; otherwise the reference is the caller's now. */
+struct snapshot *snapshot_slot_take(struct snapshot_slot *slot);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CONTROL_SNAPSHOT_BUILD_H
+#define CONTROL_SNAPSHOT_BUILD_H
+
+/*
+ * snapshot_build: how a snapshot comes to be: begin, add everything, finish.
+ *
+ * Rows arrive as stored (control_load.c reads them); this renders what the data path wants ready.
+ * All views are copied. Adding in any order is not possible: workspaces come first.
+ *
+ * Not thread-safe; nobody else sees the snapshot before snapshot_build_end.
+ */
+
+#include <stdint.h>
+
+#include "base/str.h"
+#include "control/apikey.h"
+#include "control/base_url.h"
+#include "control/kind.h"
+#include "control/snapshot.h"
+
+struct snapshot_build;
+
+struct snapshot_build *snapshot_build_begin(uint64_t generation, const unsigned char pepper[APIKEY_PEPPER_BYTES])
+        __attribute__((returns_nonnull));
+/* Gives everything up. */
+void snapshot_build_cancel(struct snapshot_build *b);
+/* The finished snapshot with one reference, the caller's; `b` is gone. */
+struct snapshot *snapshot_build_end(struct snapshot_build *b) __attribute__((returns_nonnull));
+
+void snapshot_build_workspace(struct snapshot_build *b, int64_t id, struct str name);
+
+/* `key->workspace` is found by workspace_id, which must have been added. */
+void snapshot_build_key(struct snapshot_build *b, const struct snapshot_key *key);
+
+struct snapshot_build_integration {
+    int64_t id;
+    int64_t workspace_id;
+    struct str slug;
+    enum kind_integration kind;
+    bool is_default;
+    bool broken;
+    struct base_url url;
+    struct str organization, project; /* "" = no header */
+    struct str api_key;               /* "" = no credential header */
+    struct str api_version;
+    const struct snapshot_deployment *deployments;
+    size_t deployment_count;
+};
+void snapshot_build_integration(struct snapshot_build *b, const struct snapshot_build_integration *in);
+
+#endif
