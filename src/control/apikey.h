@@ -5,7 +5,7 @@
 /*
  * apikey: the text that callers present, and what is stored of it.
  *
- *     tg-  N0f2…  (32 base-62 digits, 190 random bits)  4gfFC3  (CRC-32 of all before, 6 digits)
+ *     tg-  N0f2…  (32 base-62 digits, 190 random bits)  4gfFC3  (CRC-32C of all before, 6 digits)
  *
  * The checksum tells a mistyped key from an unknown one without a look-up; it is no protection.
  * Its last four digits are what is shown of a key later: they give away at most 24 bits, so at

@@ -10,6 +10,7 @@
  * in steps of which each may be the last before a crash: the next start goes on.
  *
  *     DIR/control.db   tables (numbered migrations)
+ *     DIR/control.lock held while open: one process at a time, since nobody would notice another's changes
  *     DIR/master.key   when neither TOLLGATE_MASTER_KEY nor _FILE is given; mode 0600
  *     DIR/admin.key    when TOLLGATE_ADMIN_KEY is not given; mode 0600; may be deleted once read
  *
@@ -39,16 +40,11 @@ struct control_why {
     char text[400];
 };
 
-/* Where a caller of these functions is in its start; tests stop the process there. */
-typedef void control_step_fn(void *arg, const char *step);
-
 struct control_options {
     const char *dir;             /* must exist */
     const char *master_key;      /* TOLLGATE_MASTER_KEY; NULL = not set */
     const char *master_key_file; /* TOLLGATE_MASTER_KEY_FILE; NULL = not set */
     const char *admin_key;       /* TOLLGATE_ADMIN_KEY; NULL = not set, "" is refused */
-    control_step_fn *step;       /* NULL in production */
-    void *step_arg;
 };
 
 struct control_start {
@@ -59,8 +55,8 @@ struct control_start {
 
 /*
  * Opens or makes everything. ERR_BAD_MASTER_KEY names the key that is needed; ERR_BAD_OPTION is
- * about admin_key or both master keys given; ERR_FILE_FAILED, ERR_STORE_FAILED, ERR_SCHEMA_NEWER,
- * ERR_CORRUPT.
+ * about admin_key or both master keys given; ERR_CONFLICT: another process has it open;
+ * ERR_FILE_FAILED, ERR_STORE_FAILED, ERR_SCHEMA_NEWER, ERR_CORRUPT.
  */
 enum err control_open(const struct control_options *options, struct control **ret_control,
                       struct control_start *ret_start, struct control_why *why) ERR_USE;

@@ -29,7 +29,7 @@ struct control_key {
 };
 
 struct control_key_spec {
-    struct str name;    /* required; 1 to 100 characters, unique among the workspace's live keys */
+    struct str name; /* required; 1 to 100 characters, unique among the workspace's live keys */
     enum kind_role role;
     enum kind_bodies record_bodies;
     int64_t expires_us; /* 0 = never; otherwise in the future */

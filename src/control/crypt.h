@@ -37,7 +37,7 @@
 /* Longest value that is sealed. */
 #define CRYPT_PLAIN_MAX 65536
 
-struct master_key;
+struct master_key; /* master_key.h */
 struct crypt;
 
 /* Takes the key's bytes over; `k` is empty afterwards. */

@@ -5,9 +5,9 @@
 /*
  * key_file: a small file that holds one secret in one line.
  *
- * Made whole or not at all: written under another name, synced, and linked to its own name, which
- * fails when somebody else was first. So a crash at any point leaves either no file or a complete
- * one, and of two that start at once one wins and the other reads the winner's.
+ * Made whole or not at all: written under another name, synced, renamed, and the directory synced.
+ * A crash at any point leaves either no file or a complete one. The caller holds a lock on the
+ * directory, so nobody else makes the same file.
  */
 
 #include <stdbool.h>
@@ -23,9 +23,9 @@
  * sentence in `why` otherwise. `private` refuses a file that group or others may read or write.
  */
 enum err key_file_read(const char *path, bool private, struct secret *ret_text, char *why, size_t why_cap) ERR_USE;
-/* Makes the file, mode 0600, durable. ERR_CONFLICT when it exists already. */
-enum err key_file_make(const char *path, struct str text, char *why, size_t why_cap) ERR_USE;
+/* Makes `name` in `dir`, mode 0600, durable; replaces what was there. */
+enum err key_file_make(const char *dir, const char *name, struct str text, char *why, size_t why_cap) ERR_USE;
 /* Removes it; not being there is fine. */
-enum err key_file_remove(const char *path, char *why, size_t why_cap) ERR_USE;
+enum err key_file_remove(const char *dir, const char *name, char *why, size_t why_cap) ERR_USE;
 
 #endif

@@ -22,15 +22,15 @@ enum kind_role {
 #define X(name, text) KIND_ROLE_##name,
     KIND_ROLE_TABLE(X)
 #undef X
-    KIND_ROLE_COUNT
+        KIND_ROLE_COUNT
 };
 const char *kind_role_text(enum kind_role role);
 bool kind_role_from(struct str text, enum kind_role *ret_role);
 
 /* What an integration speaks. Columns: name, text, takes requests of callers. */
-#define KIND_INTEGRATION_TABLE(X)                  \
-    X(OPENAI, "openai", true)                      \
-    X(AZURE_OPENAI, "azure-openai", true)          \
+#define KIND_INTEGRATION_TABLE(X)                   \
+    X(OPENAI, "openai", true)                       \
+    X(AZURE_OPENAI, "azure-openai", true)           \
     X(OPENAI_COMPATIBLE, "openai-compatible", true) \
     X(OPENAI_ADMIN, "openai-admin", false)
 
@@ -38,7 +38,7 @@ enum kind_integration {
 #define X(name, text, serves) KIND_INTEGRATION_##name,
     KIND_INTEGRATION_TABLE(X)
 #undef X
-    KIND_INTEGRATION_COUNT
+        KIND_INTEGRATION_COUNT
 };
 const char *kind_integration_text(enum kind_integration kind);
 bool kind_integration_from(struct str text, enum kind_integration *ret_kind);
@@ -55,7 +55,7 @@ enum kind_bodies {
 #define X(name, text) KIND_BODIES_##name,
     KIND_BODIES_TABLE(X)
 #undef X
-    KIND_BODIES_COUNT
+        KIND_BODIES_COUNT
 };
 const char *kind_bodies_text(enum kind_bodies bodies);
 bool kind_bodies_from(struct str text, enum kind_bodies *ret_bodies);

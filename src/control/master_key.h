@@ -21,9 +21,9 @@
 #define MASTER_KEY_ID_MAX 20
 
 struct master_key {
-    struct secret bytes;                     /* MASTER_KEY_BYTES */
+    struct secret bytes; /* MASTER_KEY_BYTES */
     unsigned char id_bytes[MASTER_KEY_ID_BYTES];
-    char id[MASTER_KEY_ID_MAX];              /* "mk-0123456789abcdef" */
+    char id[MASTER_KEY_ID_MAX]; /* "mk-0123456789abcdef" */
 };
 
 /* "mk-…" for the stored form of an id. */
@@ -36,8 +36,12 @@ void master_key_id_text(const unsigned char id_bytes[MASTER_KEY_ID_BYTES], char 
 enum err master_key_from_text(struct master_key *k, struct str text, char *why, size_t why_cap) ERR_USE;
 /* The same from a file; one line end behind the key is accepted. */
 enum err master_key_from_file(struct master_key *k, const char *path, char *why, size_t why_cap) ERR_USE;
-/* Reads `path`, or, when it does not exist, makes a key and the file (mode 0600, durable, never half written). */
-enum err master_key_from_own_file(struct master_key *k, const char *path, char *why, size_t why_cap) ERR_USE;
+/*
+ * The same from `name` in `dir`, which must be private. When there is none: makes a key and the file
+ * if `may_make`, else ERR_NOT_FOUND.
+ */
+enum err master_key_from_own_file(struct master_key *k, const char *dir, const char *name, bool may_make, char *why,
+                                  size_t why_cap) ERR_USE;
 void master_key_wipe(struct master_key *k);
 
 /*

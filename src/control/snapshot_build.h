@@ -6,7 +6,7 @@
  * snapshot_build: how a snapshot comes to be: begin, add everything, finish.
  *
  * Rows arrive as stored (control_load.c reads them); this renders what the data path wants ready.
- * All views are copied. Adding in any order is not possible: workspaces come first.
+ * All views are copied. Workspaces come first, in order of their ids.
  *
  * Not thread-safe; nobody else sees the snapshot before snapshot_build_end.
  */
@@ -22,7 +22,7 @@
 struct snapshot_build;
 
 struct snapshot_build *snapshot_build_begin(uint64_t generation, const unsigned char pepper[APIKEY_PEPPER_BYTES])
-        __attribute__((returns_nonnull));
+    __attribute__((returns_nonnull));
 /* Gives everything up. */
 void snapshot_build_cancel(struct snapshot_build *b);
 /* The finished snapshot with one reference, the caller's; `b` is gone. */

@@ -26,25 +26,25 @@
 #include "base/str.h"
 
 /* Columns: name, text for messages. PUBLIC is the only kind that needs no permission. */
-#define ADDRESS_KIND_TABLE(X)                        \
-    X(PUBLIC, "public")                              \
-    X(UNSPECIFIED, "unspecified")                    \
-    X(LOOPBACK, "loopback")                          \
-    X(PRIVATE, "private")                            \
-    X(LINK_LOCAL, "link-local")                      \
-    X(SHARED, "shared carrier-grade NAT")            \
-    X(METADATA, "cloud metadata service")            \
-    X(MULTICAST, "multicast")                        \
-    X(BROADCAST, "broadcast")                        \
-    X(DOCUMENTATION, "documentation")                \
-    X(RESERVED, "reserved")                          \
+#define ADDRESS_KIND_TABLE(X)             \
+    X(PUBLIC, "public")                   \
+    X(UNSPECIFIED, "unspecified")         \
+    X(LOOPBACK, "loopback")               \
+    X(PRIVATE, "private")                 \
+    X(LINK_LOCAL, "link-local")           \
+    X(SHARED, "shared carrier-grade NAT") \
+    X(METADATA, "cloud metadata service") \
+    X(MULTICAST, "multicast")             \
+    X(BROADCAST, "broadcast")             \
+    X(DOCUMENTATION, "documentation")     \
+    X(RESERVED, "reserved")               \
     X(UNKNOWN, "neither IPv4 nor IPv6")
 
 enum address_kind {
 #define X(name, text) ADDRESS_##name,
     ADDRESS_KIND_TABLE(X)
 #undef X
-    ADDRESS_KIND_COUNT
+        ADDRESS_KIND_COUNT
 };
 
 /* Where `sa` leads. Any family; anything but AF_INET and AF_INET6 is UNKNOWN. */

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reading a snapshot, and its life. See snapshot_layout.h for the tables and snapshot_build.c for
+ * how they are filled. Nothing here changes a snapshot but its count of references.
+ */
+#include "control/snapshot.h"
+
+#include <string.h>
+
+#include <openssl/crypto.h>
+
+#include "base/arena.h"
+#include "base/mem.h"
+#include "base/must.h"
+#include "control/snapshot_layout.h"
+
+uint64_t snapshot_layout_tag(const unsigned char hash[APIKEY_HASH_BYTES])
+{
+    uint64_t tag;
+    memcpy(&tag, hash, sizeof tag);
+    return tag;
+}
+
+/* Ids are given by us, one after the other: spreading them is enough. */
+uint64_t snapshot_layout_hash_id(int64_t id)
+{
+    uint64_t h = (uint64_t)id * 0x9e3779b97f4a7c15u;
+    return h ^ h >> 32;
+}
+
+uint64_t snapshot_layout_hash_slug(int64_t workspace_id, struct str slug)
+{
+    return str_hash(slug) ^ snapshot_layout_hash_id(workspace_id);
+}
+
+struct snapshot *snapshot_ref(struct snapshot *s)
+{
+    must(s->magic == SNAPSHOT_MAGIC);
+    unsigned before = atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    must(before > 0);
+    must(before < UINT32_MAX / 2);
+    return s;
+}
+
+static void destroy(struct snapshot *s)
+{
+    for (size_t i = 0; i < s->integration_count; i++)
+        secret_wipe(&s->integrations[i]->head_lines);
+    mem_wipe(s->pepper, sizeof s->pepper);
+    mem_free(s->keys);
+    mem_free(s->key_slots);
+    mem_free(s->workspaces);
+    mem_free(s->workspaces_by_id.slots);
+    mem_free(s->workspaces_by_name.slots);
+    mem_free(s->integrations);
+    mem_free(s->integrations_by_id.slots);
+    mem_free(s->integrations_by_slug.slots);
+    arena_free(s->arena);
+    s->magic = 0;
+    mem_free(s);
+}
+
+void snapshot_unref(struct snapshot *s)
+{
+    if (!s)
+        return;
+    must(s->magic == SNAPSHOT_MAGIC);
+    unsigned before = atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel);
+    must(before > 0);
+    if (before == 1)
+        destroy(s);
+}
+
+uint64_t snapshot_generation(const struct snapshot *s)
+{
+    return s->generation;
+}
+
+size_t snapshot_key_count(const struct snapshot *s)
+{
+    return s->key_count;
+}
+
+/* In any state. The comparison of whole hashes takes the same time wherever they differ. */
+static const struct snapshot_key *find_any(const struct snapshot *s, struct str presented)
+{
+    unsigned char hash[APIKEY_HASH_BYTES];
+    must(s->magic == SNAPSHOT_MAGIC);
+    if (!apikey_hash(s->pepper, presented, hash))
+        return NULL;
+    uint64_t tag = snapshot_layout_tag(hash);
+    for (size_t at = tag & s->key_mask; s->key_slots[at].place != 0; at = (at + 1) & s->key_mask) {
+        if (s->key_slots[at].tag != tag)
+            continue;
+        const struct snapshot_key *k = &s->keys[s->key_slots[at].place - 1];
+        if (CRYPTO_memcmp(k->hash, hash, sizeof hash) == 0)
+            return k;
+    }
+    return NULL;
+}
+
+const struct snapshot_key *snapshot_find_key(const struct snapshot *s, struct str presented)
+{
+    const struct snapshot_key *k = find_any(s, presented);
+    return k && k->state == SNAPSHOT_KEY_ACTIVE ? k : NULL;
+}
+
+enum snapshot_verdict snapshot_judge(const struct snapshot *s, struct str presented, int64_t now_us,
+                                     const struct snapshot_key **ret_key)
+{
+    const struct snapshot_key *k = find_any(s, presented);
+    *ret_key = k;
+    if (!k)
+        return apikey_shape_of(presented) == APIKEY_MISTYPED ? SNAPSHOT_MISTYPED : SNAPSHOT_UNKNOWN;
+    if (k->state == SNAPSHOT_KEY_REVOKED)
+        return SNAPSHOT_REVOKED;
+    if (k->state == SNAPSHOT_KEY_DISABLED)
+        return SNAPSHOT_DISABLED;
+    must(k->state == SNAPSHOT_KEY_ACTIVE);
+    return k->expires_us != 0 && now_us >= k->expires_us ? SNAPSHOT_EXPIRED : SNAPSHOT_ADMITTED;
+}
+
+const char *snapshot_verdict_text(enum snapshot_verdict verdict)
+{
+    switch (verdict) {
+    case SNAPSHOT_ADMITTED:
+        return "The key is valid.";
+    case SNAPSHOT_UNKNOWN:
+        return "This key is not known here; ask the workspace's admin for one.";
+    case SNAPSHOT_MISTYPED:
+        return "This key is incomplete or mistyped: its checksum is wrong; copy it again.";
+    case SNAPSHOT_DISABLED:
+        return "This key is disabled; the workspace's admin can enable it.";
+    case SNAPSHOT_REVOKED:
+        return "This key was revoked; ask the workspace's admin for a new one.";
+    case SNAPSHOT_EXPIRED:
+        return "This key has expired; ask the workspace's admin for a new one.";
+    }
+    must(false);
+    return "";
+}
+
+const struct snapshot_workspace *snapshot_find_workspace(const struct snapshot *s, struct str name)
+{
+    const struct snapshot_index *x = &s->workspaces_by_name;
+    for (uint64_t at = str_hash(name) & x->mask; x->slots[at] != 0; at = (at + 1) & x->mask) {
+        const struct snapshot_workspace *w = s->workspaces[x->slots[at] - 1];
+        if (str_eq(w->name, name))
+            return w;
+    }
+    return NULL;
+}
+
+const struct snapshot_workspace *snapshot_workspace_of(const struct snapshot *s, int64_t workspace_id)
+{
+    const struct snapshot_index *x = &s->workspaces_by_id;
+    for (uint64_t at = snapshot_layout_hash_id(workspace_id) & x->mask; x->slots[at] != 0; at = (at + 1) & x->mask) {
+        const struct snapshot_workspace *w = s->workspaces[x->slots[at] - 1];
+        if (w->id == workspace_id)
+            return w;
+    }
+    return NULL;
+}
+
+const struct snapshot_integration *snapshot_find_integration(const struct snapshot *s, int64_t workspace_id,
+                                                             struct str slug)
+{
+    const struct snapshot_index *x = &s->integrations_by_slug;
+    uint64_t hash = snapshot_layout_hash_slug(workspace_id, slug);
+    for (uint64_t at = hash & x->mask; x->slots[at] != 0; at = (at + 1) & x->mask) {
+        const struct snapshot_integration *i = s->integrations[x->slots[at] - 1];
+        if (i->workspace->id == workspace_id && str_eq(i->slug, slug))
+            return i;
+    }
+    return NULL;
+}
+
+const struct snapshot_integration *snapshot_integration_of(const struct snapshot *s, int64_t integration_id)
+{
+    const struct snapshot_index *x = &s->integrations_by_id;
+    for (uint64_t at = snapshot_layout_hash_id(integration_id) & x->mask; x->slots[at] != 0; at = (at + 1) & x->mask) {
+        const struct snapshot_integration *i = s->integrations[x->slots[at] - 1];
+        if (i->id == integration_id)
+            return i;
+    }
+    return NULL;
+}
+
+const struct snapshot_deployment *snapshot_find_deployment(const struct snapshot_integration *i, struct str model)
+{
+    const struct snapshot_deployment *otherwise = NULL;
+    for (size_t n = 0; n < i->deployment_count; n++) {
+        if (str_eq(i->deployments[n].alias, model))
+            return &i->deployments[n];
+        if (i->deployments[n].is_default)
+            otherwise = &i->deployments[n];
+    }
+    return otherwise;
+}
+
+void snapshot_slot_put(struct snapshot_slot *slot, struct snapshot *s)
+{
+    snapshot_unref(atomic_exchange_explicit(&slot->waiting, snapshot_ref(s), memory_order_acq_rel));
+}
+
+struct snapshot *snapshot_slot_take(struct snapshot_slot *slot)
+{
+    if (!atomic_load_explicit(&slot->waiting, memory_order_relaxed))
+        return NULL;
+    return atomic_exchange_explicit(&slot->waiting, NULL, memory_order_acq_rel);
+}

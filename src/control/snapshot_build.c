@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Filling a snapshot. While it grows, arrays double; at the end the tables are made once, when the
+ * counts are known. Ten thousand keys take a few milliseconds, most of it the caller's reading.
+ */
+#include "control/snapshot_build.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/must.h"
+#include "control/snapshot_layout.h"
+
+#define ARENA_MAX ((size_t)1 << 30) /* names of about ten million keys */
+#define HEAD_LINES_MAX 16384
+
+struct snapshot_build {
+    struct snapshot *s;
+    size_t key_cap, workspace_cap, integration_cap;
+};
+
+struct snapshot_build *snapshot_build_begin(uint64_t generation, const unsigned char pepper[APIKEY_PEPPER_BYTES])
+{
+    struct snapshot_build *b = mem_zalloc(sizeof *b);
+    struct snapshot *s = mem_zalloc(sizeof *s);
+    s->magic = SNAPSHOT_MAGIC;
+    atomic_init(&s->refs, 1);
+    s->generation = generation;
+    memcpy(s->pepper, pepper, sizeof s->pepper);
+    s->arena = arena_new(16384, ARENA_MAX);
+    b->s = s;
+    return b;
+}
+
+void snapshot_build_cancel(struct snapshot_build *b)
+{
+    snapshot_unref(b->s);
+    mem_free(b);
+}
+
+static void *zalloc(struct snapshot_build *b, size_t size)
+{
+    void *p = arena_alloc(b->s->arena, size);
+    must(p != NULL);
+    return p;
+}
+
+static struct str dup(struct snapshot_build *b, struct str text)
+{
+    struct str copy = arena_dup(b->s->arena, text);
+    must(copy.p != NULL);
+    return copy;
+}
+
+/* Room for one more of `size` bytes. */
+static void *grow(void *p, size_t count, size_t *cap, size_t size)
+{
+    if (count < *cap)
+        return p;
+    *cap = *cap ? *cap * 2 : 16;
+    must(*cap < UINT32_MAX / 4);
+    return mem_realloc(p, *cap * size);
+}
+
+void snapshot_build_workspace(struct snapshot_build *b, int64_t id, struct str name)
+{
+    struct snapshot *s = b->s;
+    struct snapshot_workspace *w = zalloc(b, sizeof *w);
+    must(s->workspace_count == 0 || s->workspaces[s->workspace_count - 1]->id < id);
+    w->id = id;
+    w->name = dup(b, name);
+    s->workspaces = grow(s->workspaces, s->workspace_count, &b->workspace_cap, sizeof(void *));
+    s->workspaces[s->workspace_count++] = w;
+}
+
+/* Binary search: workspaces stand in order of their ids. */
+static struct snapshot_workspace *workspace_of(struct snapshot_build *b, int64_t id)
+{
+    struct snapshot *s = b->s;
+    size_t low = 0, high = s->workspace_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (s->workspaces[middle]->id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    must(low < s->workspace_count);
+    must(s->workspaces[low]->id == id);
+    return s->workspaces[low];
+}
+
+void snapshot_build_key(struct snapshot_build *b, const struct snapshot_key *key)
+{
+    struct snapshot *s = b->s;
+    s->keys = grow(s->keys, s->key_count, &b->key_cap, sizeof *s->keys);
+    struct snapshot_key *k = &s->keys[s->key_count++];
+    *k = *key;
+    k->workspace = workspace_of(b, key->workspace_id);
+    k->public_id = dup(b, key->public_id);
+    k->name = dup(b, key->name);
+}
+
+static void add_line(struct buf *lines, struct str name, struct str value)
+{
+    if (value.n == 0)
+        return;
+    bool fits = buf_add_str(lines, name) && buf_add_str(lines, value) && buf_add_str(lines, STR("\r\n"));
+    must(fits);
+}
+
+/* One allocation from the start, so that growing leaves no copy behind. */
+static void render_head_lines(const struct snapshot_build_integration *in, struct secret *ret_lines)
+{
+    struct buf lines;
+    buf_init(&lines, HEAD_LINES_MAX);
+    char *room = buf_reserve(&lines, HEAD_LINES_MAX);
+    must(room != NULL);
+    bool azure = in->kind == KIND_INTEGRATION_AZURE_OPENAI;
+    add_line(&lines, azure ? STR("api-key: ") : STR("Authorization: Bearer "), in->api_key);
+    add_line(&lines, STR("OpenAI-Organization: "), in->organization);
+    add_line(&lines, STR("OpenAI-Project: "), in->project);
+    secret_set(ret_lines, buf_str(&lines));
+    mem_wipe(lines.p, buf_size(&lines));
+    buf_free(&lines);
+}
+
+void snapshot_build_integration(struct snapshot_build *b, const struct snapshot_build_integration *in)
+{
+    struct snapshot *s = b->s;
+    struct snapshot_workspace *w = workspace_of(b, in->workspace_id);
+    struct snapshot_integration *i = zalloc(b, sizeof *i);
+    struct snapshot_deployment *deployments = zalloc(b, (in->deployment_count + 1) * sizeof *deployments);
+    for (size_t n = 0; n < in->deployment_count; n++) {
+        const struct snapshot_deployment *from = &in->deployments[n];
+        deployments[n] = (struct snapshot_deployment){dup(b, from->alias), dup(b, from->deployment),
+                                                      dup(b, from->model), dup(b, from->api_version), from->is_default};
+    }
+    *i = (struct snapshot_integration){
+        .id = in->id,
+        .workspace = w,
+        .slug = dup(b, in->slug),
+        .kind = in->kind,
+        .is_default = in->is_default,
+        .broken = in->broken,
+        .tls = in->url.tls,
+        .port = in->url.port,
+        .host = dup(b, str_c(in->url.host)),
+        .authority = dup(b, str_c(in->url.authority)),
+        .base_path = dup(b, str_c(in->url.path)),
+        .api_version = dup(b, in->api_version),
+        .deployments = deployments,
+        .deployment_count = in->deployment_count,
+    };
+    render_head_lines(in, &i->head_lines);
+    if (in->is_default) {
+        must(w->default_integration == NULL);
+        w->default_integration = i;
+    }
+    s->integrations = grow(s->integrations, s->integration_count, &b->integration_cap, sizeof(void *));
+    s->integrations[s->integration_count++] = i;
+}
+
+/* A power of two, at least twice the count. */
+static size_t table_size(size_t count)
+{
+    size_t size = 8;
+    while (size < count * 2)
+        size *= 2;
+    return size;
+}
+
+static void index_begin(struct snapshot_index *x, size_t count)
+{
+    size_t size = table_size(count);
+    x->slots = mem_zalloc(size * sizeof *x->slots);
+    x->mask = (uint32_t)(size - 1);
+}
+
+static void index_put(struct snapshot_index *x, uint64_t hash, size_t place)
+{
+    uint64_t at = hash & x->mask;
+    while (x->slots[at] != 0)
+        at = (at + 1) & x->mask;
+    x->slots[at] = (uint32_t)place + 1;
+}
+
+static void index_keys(struct snapshot *s)
+{
+    size_t size = table_size(s->key_count);
+    s->key_slots = mem_zalloc(size * sizeof *s->key_slots);
+    s->key_mask = size - 1;
+    for (size_t i = 0; i < s->key_count; i++) {
+        uint64_t tag = snapshot_layout_tag(s->keys[i].hash);
+        size_t at = tag & s->key_mask;
+        while (s->key_slots[at].place != 0)
+            at = (at + 1) & s->key_mask;
+        s->key_slots[at] = (struct snapshot_key_slot){tag, (uint32_t)i + 1};
+    }
+}
+
+struct snapshot *snapshot_build_end(struct snapshot_build *b)
+{
+    struct snapshot *s = b->s;
+    mem_free(b);
+    index_keys(s);
+    index_begin(&s->workspaces_by_id, s->workspace_count);
+    index_begin(&s->workspaces_by_name, s->workspace_count);
+    for (size_t n = 0; n < s->workspace_count; n++) {
+        index_put(&s->workspaces_by_id, snapshot_layout_hash_id(s->workspaces[n]->id), n);
+        index_put(&s->workspaces_by_name, str_hash(s->workspaces[n]->name), n);
+    }
+    index_begin(&s->integrations_by_id, s->integration_count);
+    index_begin(&s->integrations_by_slug, s->integration_count);
+    for (size_t n = 0; n < s->integration_count; n++) {
+        const struct snapshot_integration *i = s->integrations[n];
+        index_put(&s->integrations_by_id, snapshot_layout_hash_id(i->id), n);
+        index_put(&s->integrations_by_slug, snapshot_layout_hash_slug(i->workspace->id, i->slug), n);
+    }
+    return s;
+}
