@@ -81,6 +81,9 @@ CASES = [
     ("a script without licence", {"test/e2e/a.sh": "#!/bin/sh\necho\n"}, "test/e2e/a.sh:1: licences"),
     ("blanks at a line's end", {"src/net/a.c": c_file("static int a; \n")}, "src/net/a.c:3: blanks"),
     ("no newline at the end", {"docs/a.md": "text"}, "docs/a.md:1: blanks"),
+    ("a link to nowhere", {"docs/a.md": "[b](b.md)\n[c](a.md#c) [d](https://example.com/)\n"}, "docs/a.md:1: links"),
+    ("a file that is not there", {"docs/a.md": "`src/net/loop.c`, `src/net/`\n`src/net/loops.c`\n"},
+     "docs/a.md:2: links"),
     ("broken Python", {"tools/a.py": "# SPDX-License-Identifier: Apache-2.0\ndef\n"}, "tools/a.py:2: python"),
     ("a header that needs another", {"src/net/a.h": header("NET_A_H", "size_t a_size(void);\n")},
      "src/net/a.h:7: alone"),
@@ -88,7 +91,7 @@ CASES = [
      "tools/gen/x_doc:0: docs"),
 ]
 # clang-format and shellcheck judge for themselves; here only the checks of our own.
-CHECKS = ("layers,cycles,sizes,banned,heap,money,prefixes,guards,openings,remarks,places,licences,blanks,"
+CHECKS = ("layers,cycles,sizes,banned,heap,money,prefixes,guards,openings,remarks,places,licences,blanks,links,"
           "alone,python,docs")
 
 

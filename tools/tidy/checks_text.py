@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of any text file: licence lines, remarks without an issue, machine paths, white space."""
+"""Checks of any text file: licence lines, remarks without an issue, machine paths, white space, dead links."""
 
+import os
+import pathlib
 import re
 
 # The brackets keep this file from being a finding of its own.
@@ -9,6 +11,8 @@ UNOWNED = re.compile(r"NEEDS[W]ORK(?!\(#\d+\): )")
 MACHINE = re.compile(r"(?<![\w.$}~:])/(?:wor[k]|roo[t]|hom[e]|tm[p])/[\w.{$-]")
 REGISTRY = re.compile(r"registry[.]npm|py[p]i[.]org|python[h]osted|(?:deb|security|snapshot)[.]debian[.]|"
                       r"crates[.]i[o]|proxy[.]golan[g]|maven[.]or[g]|artifact[r]egistry|pkg[.]de[v]")
+LINK = re.compile(r"\]\((?![a-z]+:|#)([^)\s]+)\)")
+NAMED = re.compile(r"`((?:src|sim|test|tools|docs|data|web|etc)/[\w./-]+)`")
 SPDX = "SPDX-License-Identifier: Apache-2.0"
 NO_SPDX = (".md", ".json", ".csv", ".txt", ".html", ".svg", ".dict", ".options", ".yaml", ".yml", ".lock")
 NOT_OURS = ("test/fuzz/corpus/", "test/golden/", "data/")
@@ -60,4 +64,21 @@ def blanks(tree):
             tree.find("blanks", f.path, len(lines), "no newline at the end of the file")
 
 
-CHECKS = {"remarks": remarks, "places": places, "licences": licences, "blanks": blanks}
+def links(tree):
+    """Pages name files that exist: relative links, and paths of the tree in `backquotes`."""
+    folders = {str(parent) for f in tree.all for parent in pathlib.PurePath(f.path).parents}
+    known = folders | set(tree.by_path)
+    for f in text_files(tree):
+        if f.suffix != ".md":
+            continue
+        for number, line in enumerate(f.text.split("\n"), 1):
+            for target in LINK.findall(line):
+                path = os.path.normpath(os.path.join(f.folder, target.split("#")[0]))
+                if path not in known:
+                    tree.find("links", f.path, number, f"the link {target} leads nowhere")
+            for path in NAMED.findall(line):
+                if path.rstrip("/") not in known:
+                    tree.find("links", f.path, number, f"there is no {path}")
+
+
+CHECKS = {"remarks": remarks, "places": places, "licences": licences, "blanks": blanks, "links": links}
