@@ -33,9 +33,10 @@ def alone(tree):
 
     for f, done in in_parallel(compile_header, headers):
         if done.returncode != 0:
+            # The fault may lie in a header that this one includes; that one is named, once.
             m = FINDING.search(done.stdout)
-            line, what = (int(m.group(2)), m.group(3)) if m and m.group(1) == f.path else (0, done.stdout.strip())
-            tree.find("alone", f.path, line, "does not compile by itself: " + what.split("\n")[0])
+            path, line, what = (m.group(1), int(m.group(2)), m.group(3)) if m else (f.path, 0, done.stdout.strip())
+            tree.find("alone", path, line, "does not compile by itself: " + what.split("\n")[0])
 
 
 def form(tree):
