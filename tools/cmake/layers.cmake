@@ -25,13 +25,11 @@ function(layers_from_file file)
     set(layer_libraries ${below} PARENT_SCOPE)
 endfunction()
 
-# An assembler file of the layer that includes `data` with .incbin: found by its name in data/, and
-# assembled again when the data changes.
-function(layer_embed layer source data)
-    if(TARGET tg_${layer} AND EXISTS ${source})
-        get_filename_component(folder ${data} DIRECTORY)
-        set_source_files_properties(${source} PROPERTIES OBJECT_DEPENDS ${data} INCLUDE_DIRECTORIES ${folder})
-    endif()
+# An assembler file of the layer that includes files of `folder` with .incbin: found there by their
+# names, and assembled again when one of them changes.
+function(layer_embed source folder)
+    file(GLOB data CONFIGURE_DEPENDS ${folder}/*.csv)
+    set_source_files_properties(${source} PROPERTIES OBJECT_DEPENDS "${data}" INCLUDE_DIRECTORIES ${folder})
 endfunction()
 
 function(layer_embed_file layer symbol path)
@@ -51,7 +49,9 @@ function(layer_tokenizer_data layer)
     set(out ${TOLLGATE_GEN_DIR}/tokenizer_data.S)
     add_custom_command(OUTPUT ${out}
         COMMAND ${script} ${TOLLGATE_GEN_DIR}
-        DEPENDS ${inputs}
+        # The script leaves alone what is right already; the time has to tell so.
+        COMMAND ${CMAKE_COMMAND} -E touch ${out}
+        DEPENDS ${inputs} ${PROJECT_SOURCE_DIR}/src/${layer}/tokenizer_table.h
         COMMENT "Making tokenizer data" VERBATIM)
     set_source_files_properties(${out} PROPERTIES INCLUDE_DIRECTORIES ${TOLLGATE_GEN_DIR})
     target_sources(tg_${layer} PRIVATE ${out})
