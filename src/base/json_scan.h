@@ -25,24 +25,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/json_watch.h"
 #include "base/str.h"
 
 #define JSON_DEPTH_STRICT 256
 #define JSON_DEPTH_MAX 10000
-#define JSON_PATH_DEPTH_MAX 12 /* steps of a watched path */
-#define JSON_WATCH_NODES_MAX 250
-#define JSON_JOIN_MAX 96 /* strings up to this many raw bytes are always reported in one piece */
-
-/* One watched path. `id` is the caller's, 1 … 65534; several paths may share one. */
-struct json_path {
-    const char *path;
-    uint16_t id;
-};
-
-struct json_watch;
-/* Immutable after creation, may be shared by threads; made at start-up. The table need not outlive the call. */
-struct json_watch *json_watch_new(const struct json_path *paths, size_t n);
-void json_watch_free(struct json_watch *w);
+#define JSON_JOIN_MAX 64  /* strings up to this many raw bytes are always reported in one piece */
 
 enum json_kind {
     JSON_NULL,
@@ -62,6 +50,7 @@ enum {
     JSON_ESCAPED = 4,    /* a string that holds, up to here, a backslash */
     JSON_DUPLICATE = 8,  /* the same object had this member before */
     JSON_TRUNCATED = 16, /* a number longer than JSON_JOIN_MAX; raw is its beginning */
+    JSON_EMPTY = 32,     /* of an *_END: the container has nothing in it */
 };
 
 struct json_value {
@@ -90,6 +79,7 @@ enum json_status {
 /* The fields are json_scan's own. */
 struct json_scan {
     const struct json_watch *watch;
+    const char *chunk; /* during a call: the bytes being fed */
     json_scan_fn *fn;
     void *arg;
     uint64_t base;        /* offset of the current chunk's first byte */

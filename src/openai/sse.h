@@ -22,8 +22,10 @@
 #include "base/str.h"
 
 struct sse_frame {
-    size_t scanned;  /* bytes of the caller's held text already looked at */
-    uint8_t state;
+    size_t scanned;   /* bytes of the caller's held text already looked at */
+    bool after_cr;    /* the last byte was CR: an LF now belongs to it */
+    bool in_line;     /* the current line has bytes */
+    bool has_line;    /* the current event has lines */
 };
 
 void sse_frame_init(struct sse_frame *f);
@@ -34,7 +36,7 @@ void sse_frame_init(struct sse_frame *f);
  * (ends with an empty line and has at least one other line).
  */
 size_t sse_frame_whole(struct sse_frame *f, struct str held, uint32_t *ret_events);
-/* The caller gave up holding and passed `n` bytes of an incomplete event on. */
+/* The caller gave up holding and passed the first `n` bytes of an incomplete event on; n ≤ f->scanned. */
 void sse_frame_passed(struct sse_frame *f, size_t n);
 
 enum sse_item {
@@ -43,15 +45,16 @@ enum sse_item {
     SSE_EVENT, /* the empty line: the event is complete; sse_parse.name is its name */
 };
 
-#define SSE_NAME_MAX 48
+#define SSE_NAME_MAX 40
 
 struct sse_parse {
     uint8_t state;
-    uint8_t field;    /* which field's value is being read */
-    uint8_t matched;  /* bytes of the field name so far */
+    uint8_t field;    /* which field's name is being matched, or value read */
+    uint8_t matched;  /* bytes of the field's name, or of the BOM, so far */
     uint8_t name_n;
+    bool after_cr;
     bool has_data;    /* the event has a data line; without one SSE_EVENT is not given */
-    bool after_event; /* the name is the finished event's; cleared by the next line */
+    bool after_event; /* the name is the finished event's; cleared by the next call */
     char name[SSE_NAME_MAX]; /* the `event:` line; longer names are cut */
 };
 
