@@ -198,6 +198,9 @@ static enum sock_io tls_read(SSL *ssl, char *p, size_t n, size_t *ret_n)
         if (!ok)
             io = tls_result(ssl, ok);
         done += got;
+        /* A session ticket leaves an unused write buffer of 17 KB behind. */
+        if (io == SOCK_AGAIN)
+            SSL_free_buffers(ssl);
         /* What was read ahead is decrypted now: no readiness will tell of it. */
     } while (io == SOCK_DONE && done < n && SSL_has_pending(ssl));
     if (!done)
