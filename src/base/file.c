@@ -283,6 +283,16 @@ enum err file_size(int fd, uint64_t *ret_size)
     return ERR_OK;
 }
 
+enum err file_look(const char *path, struct file_facts *ret)
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return ERR_FILE_FAILED;
+    ret->size = (uint64_t)st.st_size;
+    ret->changed_us = (int64_t)st.st_mtim.tv_sec * 1000000 + st.st_mtim.tv_nsec / 1000;
+    return ERR_OK;
+}
+
 enum err file_rename(const char *from, const char *to)
 {
     if (strike(FILE_RENAME, from) != STRIKE_NONE)

@@ -46,6 +46,12 @@ enum err file_sync_dir(const char *path) ERR_USE;
 enum err file_truncate(int fd, uint64_t size) ERR_USE;
 enum err file_size(int fd, uint64_t *ret_size) ERR_USE;
 
+struct file_facts {
+    uint64_t size;
+    int64_t changed_us; /* wall clock of the last write */
+};
+enum err file_look(const char *path, struct file_facts *ret) ERR_USE;
+
 enum err file_rename(const char *from, const char *to) ERR_USE;
 enum err file_unlink(const char *path) ERR_USE; /* a missing file is no error */
 /* A missing directory is made (its parent must exist); an existing one is no error. */

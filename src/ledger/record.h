@@ -40,6 +40,10 @@ enum record_outcome {
     RECORD_OUTCOME_COUNT
 };
 const char *record_outcome_text(enum record_outcome o);
+bool record_outcome_parse(struct str text, enum record_outcome *ret_outcome);
+
+/* Most bytes of both bodies together that can be kept. */
+#define RECORD_BODIES_MAX (UINT32_C(64) << 20)
 
 /* A captured body, cut at the capture limit. */
 struct record_body {
@@ -47,6 +51,14 @@ struct record_body {
     uint64_t size_bytes;    /* what went over the wire */
     bool has_sha256;        /* set when cut: the hash of the whole */
     unsigned char sha256[32];
+};
+
+/* The yes-or-no members of struct price_query. */
+enum record_price_flag {
+    RECORD_PRICE_BATCH = 1,
+    RECORD_PRICE_REGIONAL = 2,
+    RECORD_PRICE_AGGREGATE = 4,
+    RECORD_PRICE_WEB_SEARCH_PREVIEW = 8,
 };
 
 struct record {
@@ -88,6 +100,9 @@ struct record {
     struct usage usage;
     struct cost cost;
     uint32_t catalog_version; /* of the price catalogue used */
+    /* What the price depended on beside the above, so that it can be worked out anew. */
+    uint32_t price_flags;    /* enum record_price_flag */
+    struct str container;    /* memory of code sessions, as in struct price_query */
 
     bool bodies_kept;
     struct record_body request_body, response_body;
@@ -112,7 +127,11 @@ bool record_id_parse(struct str text, int64_t *ret_id);
 int64_t record_id_floor(int64_t wall_us);
 int64_t record_id_time_us(int64_t id);
 
-/* One per worker. Never returns an id twice, whatever the wall clock does. */
+/*
+ * One per worker. Never returns an id twice, whatever the wall clock does; all ids are above
+ * `not_before_id`.
+ */
+#define RECORD_WORKERS_MAX 64
 struct record_ids {
     int64_t last;
     unsigned worker; /* 0 … 63 */
