@@ -10,7 +10,12 @@
  * integration to another scheme, host or port needs the key again, so that nobody who may edit but
  * not see can have it sent somewhere else.
  *
- * The first integration of a workspace that serves requests becomes its default.
+ * The first integration of a workspace that serves requests becomes its default; when the default is
+ * deleted nothing takes its place by itself, since that would change who pays.
+ *
+ * base_url: kinds openai and openai-admin take https://api.openai.com/v1 when none is given, and add
+ * /v1 to one without a path. azure-openai needs one that ends at the host, in /openai, or in
+ * /openai/v1 (which means api_version v1, also the default). openai-compatible takes what is given.
  */
 
 #include "control/control.h"

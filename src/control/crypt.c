@@ -220,6 +220,11 @@ static const struct data_key *newest_key(const struct crypt *c, int64_t workspac
     return best;
 }
 
+bool crypt_has_key(const struct crypt *c, int64_t workspace_id)
+{
+    return newest_key(c, workspace_id) != NULL;
+}
+
 void crypt_make_key(struct crypt *c, int64_t key_id, int64_t workspace_id, struct buf *out)
 {
     unsigned char bytes[CRYPT_KEY_BYTES], header[HEADER_BYTES] = {VERSION_WRAPPED};
@@ -259,13 +264,12 @@ enum err crypt_add_key(struct crypt *c, int64_t key_id, int64_t workspace_id, st
     return ERR_OK;
 }
 
-void crypt_forget_key(struct crypt *c, int64_t key_id)
+void crypt_forget_from(struct crypt *c, int64_t key_id)
 {
-    for (size_t i = 0; i < c->count; i++) {
-        if (c->keys[i].id == key_id) {
-            secret_wipe(&c->keys[i].bytes);
-            c->keys[i] = c->keys[--c->count];
-            return;
+    for (size_t i = c->count; i > 0; i--) {
+        if (c->keys[i - 1].id >= key_id) {
+            secret_wipe(&c->keys[i - 1].bytes);
+            c->keys[i - 1] = c->keys[--c->count];
         }
     }
 }

@@ -23,6 +23,7 @@
  * number of threads after that.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -56,7 +57,10 @@ void crypt_make_key(struct crypt *c, int64_t key_id, int64_t workspace_id, struc
  */
 enum err crypt_add_key(struct crypt *c, int64_t key_id, int64_t workspace_id, struct str wrapped, char *why,
                        size_t why_cap) ERR_USE;
-void crypt_forget_key(struct crypt *c, int64_t key_id);
+/* Forgets this data key and all with greater ids: they were not stored after all. */
+void crypt_forget_from(struct crypt *c, int64_t key_id);
+/* Whether something can be sealed for this workspace. */
+bool crypt_has_key(const struct crypt *c, int64_t workspace_id);
 
 struct crypt_place {
     const char *table;

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Keys in the database. Reads give rows in the caller's arena; changes read the row, change the copy,
+ * and write the whole of it back, inside one transaction.
+ */
+#include "control/control_key.h"
+
+#include "base/clock.h"
+#include "base/must.h"
+#include "control/control_inner.h"
+#include "control/control_text.h"
+
+#define NAME_MAX_BYTES 100
+#define LIST_MAX 1000
+#define ID_TRIES 8
+/* A key's row is small; this is for those that are read only to be changed. */
+#define ROW_ARENA 1024
+
+#define KEY_COLUMNS                                                                                                 \
+    "id, workspace_id, member_id, public_id, name, last, role, record_bodies, is_admin_key, disabled, expires_us, " \
+    "revoked_us, created_us, updated_us"
+
+/* ---- rows ---- */
+
+/* ERR_CORRUPT for values that cannot be; ERR_OVERLOADED when the arena is full. */
+static enum err read_row(struct store_stmt *st, struct arena *a, struct control_key *k, struct control_why *why)
+{
+    *k = (struct control_key){
+        .id = store_i64(st, 0),
+        .workspace_id = store_i64(st, 1),
+        .member_id = store_i64(st, 2),
+        .public_id = arena_dup(a, store_text(st, 3)),
+        .name = arena_dup(a, store_text(st, 4)),
+        .is_admin_key = store_i64(st, 8) != 0,
+        .disabled = store_i64(st, 9) != 0,
+        .expires_us = store_i64(st, 10),
+        .revoked_us = store_i64(st, 11),
+        .created_us = store_i64(st, 12),
+        .updated_us = store_i64(st, 13),
+    };
+    str_copy(k->last, sizeof k->last, store_text(st, 5));
+    if (!kind_role_from(store_text(st, 6), &k->role) || !kind_bodies_from(store_text(st, 7), &k->record_bodies))
+        return control_inner_fail(why, ERR_CORRUPT, "", "control.db: row %lld of api_key has a value that cannot be.",
+                                  (long long)k->id);
+    return k->public_id.p && k->name.p ? ERR_OK : control_inner_arena_full(why);
+}
+
+/* The row with this id; inside a transaction. */
+static enum err find(struct control *c, int64_t workspace_id, struct str public_id, struct arena *a,
+                     struct control_key *ret_row, struct control_why *why)
+{
+    struct store_stmt *st;
+    struct control_key found;
+    bool row;
+    enum err e = control_inner_sql(c, "SELECT " KEY_COLUMNS " FROM api_key WHERE public_id = ?1 AND workspace_id = ?2",
+                                   &st, why);
+    if (e != ERR_OK)
+        return e;
+    store_bind_text(st, 1, public_id);
+    store_bind_i64(st, 2, workspace_id);
+    e = store_step(st, &row);
+    if (e != ERR_OK)
+        e = control_inner_store_failed(c, e, why);
+    else if (!row)
+        e = control_inner_fail(why, ERR_NOT_FOUND, "id", "There is no such key in this workspace.");
+    else
+        e = read_row(st, a, &found, why);
+    store_done(st);
+    store_clear(st);
+    if (e == ERR_OK)
+        *ret_row = found;
+    return e;
+}
+
+enum err control_key_find(struct control *c, int64_t workspace_id, struct str public_id, struct arena *a,
+                          struct control_key *ret_row, struct control_why *why)
+{
+    enum err e = control_inner_begin_read(c, why);
+    if (e != ERR_OK)
+        return e;
+    e = find(c, workspace_id, public_id, a, ret_row, why);
+    control_inner_end_read(c);
+    return e;
+}
+
+static enum err list(struct control *c, struct store_stmt *st, struct arena *a, struct control_key *rows, size_t cap,
+                     size_t *ret_count, struct control_why *why)
+{
+    bool row = true;
+    size_t n = 0;
+    enum err e = ERR_OK;
+    while (e == ERR_OK && row && n < cap) {
+        e = store_step(st, &row);
+        if (e != ERR_OK)
+            e = control_inner_store_failed(c, e, why);
+        else if (row)
+            e = read_row(st, a, &rows[n++], why);
+    }
+    store_done(st);
+    store_clear(st);
+    *ret_count = n;
+    return e;
+}
+
+enum err control_key_list(struct control *c, int64_t workspace_id, int64_t after_id, size_t limit, struct arena *a,
+                          struct control_key **ret_rows, size_t *ret_count, struct control_why *why)
+{
+    struct store_stmt *st;
+    size_t cap = limit < LIST_MAX ? limit : LIST_MAX, count = 0;
+    struct control_key *rows = arena_alloc(a, (cap + 1) * sizeof *rows);
+    if (!rows)
+        return control_inner_arena_full(why);
+    enum err e = control_inner_begin_read(c, why);
+    if (e != ERR_OK)
+        return e;
+    e = control_inner_sql(
+        c, "SELECT " KEY_COLUMNS " FROM api_key WHERE workspace_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3", &st, why);
+    if (e == ERR_OK) {
+        store_bind_i64(st, 1, workspace_id);
+        store_bind_i64(st, 2, after_id);
+        store_bind_i64(st, 3, (int64_t)cap);
+        e = list(c, st, a, rows, cap, &count, why);
+    }
+    control_inner_end_read(c);
+    if (e != ERR_OK)
+        return e;
+    *ret_rows = rows;
+    *ret_count = count;
+    return ERR_OK;
+}
+
+/* ---- checks ---- */
+
+static enum err check_name(struct str name, struct control_why *why)
+{
+    if (control_text_is_name(name, NAME_MAX_BYTES))
+        return ERR_OK;
+    return control_inner_fail(why, name.n ? ERR_BAD_PARAMETER : ERR_MISSING_PARAMETER, "name",
+                              "A key's name has 1 to %d bytes of UTF-8 without control characters.", NAME_MAX_BYTES);
+}
+
+static enum err check_expiry(int64_t expires_us, struct control_why *why)
+{
+    if (expires_us == 0 || expires_us > clock_wall_us())
+        return ERR_OK;
+    return control_inner_fail(why, ERR_BAD_PARAMETER, "expires_at", "The expiry must lie in the future.");
+}
+
+/* Somebody must be able to get in tomorrow. After the change, inside its transaction. */
+static enum err check_owner_left(struct control *c, struct control_why *why)
+{
+    struct store_stmt *st;
+    int64_t left = 0;
+    enum err e = control_inner_sql(c,
+                                   "SELECT count(*) FROM api_key k JOIN workspace w ON w.id = k.workspace_id "
+                                   "WHERE k.role = 'owner' AND k.disabled = 0 AND k.revoked_us = 0 "
+                                   "AND k.expires_us = 0 AND w.deleted_us = 0",
+                                   &st, why);
+    if (e == ERR_OK)
+        e = control_inner_number(c, st, 0, &left, why);
+    if (e == ERR_OK && left == 0)
+        e = control_inner_fail(why, ERR_CONFLICT, "id",
+                               "This is the last owner key that is enabled and does not expire; make another first.");
+    return e;
+}
+
+/* ---- changes ---- */
+
+/* An id that no key has. */
+static enum err fresh_id(struct control *c, char out[APIKEY_ID_LEN], struct control_why *why)
+{
+    int64_t taken = 1;
+    enum err e = ERR_OK;
+    for (int i = 0; e == ERR_OK && taken && i < ID_TRIES; i++) {
+        struct store_stmt *st;
+        apikey_make_id(out);
+        e = control_inner_sql(c, "SELECT 1 FROM api_key WHERE public_id = ?1", &st, why);
+        if (e != ERR_OK)
+            return e;
+        store_bind_text(st, 1, str_of(out, APIKEY_ID_LEN));
+        e = control_inner_number(c, st, 0, &taken, why);
+    }
+    must(e != ERR_OK || !taken); /* 62^8 ids: eight hits in a row is no chance */
+    return e;
+}
+
+enum err control_inner_insert_key(struct control *c, const struct control_inner_key *key, int64_t *ret_id,
+                                  struct control_why *why)
+{
+    struct store_stmt *st;
+    unsigned char hash[APIKEY_HASH_BYTES];
+    char public_id[APIKEY_ID_LEN], last[APIKEY_LAST + 1];
+    enum err e = fresh_id(c, public_id, why);
+    if (e == ERR_OK)
+        e = control_inner_sql(c,
+                              "INSERT INTO api_key(public_id, workspace_id, member_id, name, role, hash, last, "
+                              "is_admin_key, record_bodies, expires_us, created_us, updated_us) "
+                              "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11)",
+                              &st, why);
+    if (e != ERR_OK)
+        return e;
+    bool hashed = apikey_hash((const unsigned char *)secret_reveal(&c->pepper).p, key->text, hash);
+    must(hashed);
+    apikey_last(key->text, last);
+    store_bind_text(st, 1, str_of(public_id, sizeof public_id));
+    store_bind_i64(st, 2, key->workspace_id);
+    if (key->member_id != 0)
+        store_bind_i64(st, 3, key->member_id);
+    store_bind_text(st, 4, key->name);
+    store_bind_text(st, 5, str_c(kind_role_text(key->role)));
+    store_bind_blob(st, 6, str_of((const char *)hash, sizeof hash));
+    store_bind_text(st, 7, str_c(last));
+    store_bind_i64(st, 8, key->is_admin_key);
+    store_bind_text(st, 9, str_c(kind_bodies_text(key->record_bodies)));
+    store_bind_i64(st, 10, key->expires_us);
+    store_bind_i64(st, 11, clock_wall_us());
+    e = control_inner_run(c, st, why);
+    if (e == ERR_OK)
+        *ret_id = store_last_id(c->db);
+    return e;
+}
+
+static enum err create(struct control *c, const struct control_inner_key *key, struct arena *a,
+                       struct control_key *ret_row, struct control_why *why)
+{
+    struct store_stmt *st;
+    int64_t id = 0;
+    bool row;
+    enum err e = control_inner_need_workspace(c, key->workspace_id, why);
+    if (e == ERR_OK)
+        e = control_inner_insert_key(c, key, &id, why);
+    if (e == ERR_OK)
+        e = control_inner_sql(c, "SELECT " KEY_COLUMNS " FROM api_key WHERE id = ?1", &st, why);
+    if (e != ERR_OK)
+        return e;
+    store_bind_i64(st, 1, id);
+    e = store_step(st, &row);
+    if (e != ERR_OK) {
+        e = control_inner_store_failed(c, e, why);
+    } else {
+        must(row);
+        e = read_row(st, a, ret_row, why);
+    }
+    store_done(st);
+    store_clear(st);
+    return e;
+}
+
+enum err control_key_create(struct control *c, int64_t workspace_id, const struct control_key_spec *spec,
+                            struct arena *a, struct control_key *ret_row, struct secret *ret_key,
+                            struct control_why *why)
+{
+    struct secret text = {0};
+    struct control_key made;
+    enum err e = check_name(spec->name, why);
+    if (e == ERR_OK)
+        e = check_expiry(spec->expires_us, why);
+    if (e == ERR_OK)
+        e = control_inner_begin(c, why);
+    if (e != ERR_OK)
+        return e;
+    apikey_make(&text);
+    const struct control_inner_key key = {
+        .workspace_id = workspace_id,
+        .name = spec->name,
+        .role = spec->role,
+        .record_bodies = spec->record_bodies,
+        .expires_us = spec->expires_us,
+        .text = secret_reveal(&text),
+    };
+    e = control_inner_end(c, create(c, &key, a, &made, why), why);
+    if (e == ERR_OK) {
+        *ret_row = made;
+        secret_set(ret_key, secret_reveal(&text));
+    }
+    secret_wipe(&text);
+    return e;
+}
+
+static enum err write_row(struct control *c, const struct control_key *k, bool was_owner, struct control_why *why)
+{
+    struct store_stmt *st;
+    enum err e = control_inner_sql(c,
+                                   "UPDATE api_key SET name = ?2, role = ?3, record_bodies = ?4, disabled = ?5, "
+                                   "expires_us = ?6, revoked_us = ?7, updated_us = ?8 WHERE id = ?1",
+                                   &st, why);
+    if (e != ERR_OK)
+        return e;
+    store_bind_i64(st, 1, k->id);
+    store_bind_text(st, 2, k->name);
+    store_bind_text(st, 3, str_c(kind_role_text(k->role)));
+    store_bind_text(st, 4, str_c(kind_bodies_text(k->record_bodies)));
+    store_bind_i64(st, 5, k->disabled);
+    store_bind_i64(st, 6, k->expires_us);
+    store_bind_i64(st, 7, k->revoked_us);
+    store_bind_i64(st, 8, clock_wall_us());
+    e = control_inner_run(c, st, why);
+    return e == ERR_OK && was_owner ? check_owner_left(c, why) : e;
+}
+
+static enum err update(struct control *c, int64_t workspace_id, struct str public_id,
+                       const struct control_key_change *change, struct arena *a, struct control_why *why)
+{
+    struct control_key k;
+    enum err e = find(c, workspace_id, public_id, a, &k, why);
+    if (e != ERR_OK)
+        return e;
+    if (k.revoked_us != 0)
+        return control_inner_fail(why, ERR_CONFLICT, "id", "This key is revoked; it stays as it is.");
+    bool was_owner = k.role == KIND_ROLE_OWNER;
+    if (change->name)
+        k.name = *change->name;
+    if (change->role)
+        k.role = *change->role;
+    if (change->record_bodies)
+        k.record_bodies = *change->record_bodies;
+    if (change->expires_us)
+        k.expires_us = *change->expires_us;
+    if (change->disabled)
+        k.disabled = *change->disabled;
+    return write_row(c, &k, was_owner, why);
+}
+
+enum err control_key_update(struct control *c, int64_t workspace_id, struct str public_id,
+                            const struct control_key_change *change, struct control_why *why)
+{
+    enum err e = change->name ? check_name(*change->name, why) : ERR_OK;
+    if (e == ERR_OK && change->expires_us)
+        e = check_expiry(*change->expires_us, why);
+    if (e == ERR_OK)
+        e = control_inner_begin(c, why);
+    if (e != ERR_OK)
+        return e;
+    struct arena *a = arena_new(ROW_ARENA, 2 * ROW_ARENA);
+    e = control_inner_end(c, update(c, workspace_id, public_id, change, a, why), why);
+    arena_free(a);
+    return e;
+}
+
+static enum err revoke(struct control *c, int64_t workspace_id, struct str public_id, struct arena *a,
+                       struct control_why *why)
+{
+    struct control_key k;
+    enum err e = find(c, workspace_id, public_id, a, &k, why);
+    if (e != ERR_OK || k.revoked_us != 0)
+        return e;
+    k.revoked_us = clock_wall_us();
+    return write_row(c, &k, k.role == KIND_ROLE_OWNER, why);
+}
+
+enum err control_key_revoke(struct control *c, int64_t workspace_id, struct str public_id, struct control_why *why)
+{
+    enum err e = control_inner_begin(c, why);
+    if (e != ERR_OK)
+        return e;
+    struct arena *a = arena_new(ROW_ARENA, 2 * ROW_ARENA);
+    e = control_inner_end(c, revoke(c, workspace_id, public_id, a, why), why);
+    arena_free(a);
+    return e;
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Everything in the database as a snapshot. Three passes over three tables, in the order in which
+ * snapshot_build wants them. An integration whose row cannot be understood any more is not left out
+ * but marked as broken, so that its users are told what is wrong.
+ *
+ * Revoked keys stay in for REVOKED_SHOWN_US, so that a caller who still uses one is told so and
+ * shows up in the records under the key's name; then they are as good as unknown.
+ */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/must.h"
+#include "control/base_url.h"
+#include "control/control_inner.h"
+#include "control/deployment.h"
+#include "control/snapshot_build.h"
+
+#define REVOKED_SHOWN_US (INT64_C(90) * 24 * 3600 * 1000000)
+#define SCRATCH_MAX ((size_t)1 << 20)
+
+struct loader {
+    struct control *control;
+    struct snapshot_build *build;
+    struct control_why *why;
+    struct arena *scratch; /* reset for each row */
+};
+
+/* Calls `each` for every row of `st`, whose values have been bound. */
+static enum err for_rows(struct loader *l, struct store_stmt *st,
+                         enum err (*each)(struct loader *l, struct store_stmt *st))
+{
+    bool row = true;
+    enum err e = ERR_OK;
+    while (e == ERR_OK && row) {
+        e = store_step(st, &row);
+        if (e != ERR_OK)
+            e = control_inner_store_failed(l->control, e, l->why);
+        else if (row)
+            e = each(l, st);
+    }
+    store_done(st);
+    store_clear(st);
+    return e;
+}
+
+static enum err damaged(struct loader *l, const char *table, int64_t id)
+{
+    return control_inner_fail(l->why, ERR_CORRUPT, "", "control.db: row %lld of %s has a value that cannot be.",
+                              (long long)id, table);
+}
+
+static enum err add_workspace(struct loader *l, struct store_stmt *st)
+{
+    snapshot_build_workspace(l->build, store_i64(st, 0), store_text(st, 1));
+    return ERR_OK;
+}
+
+static const char key_sql[] =
+    "SELECT k.id, k.workspace_id, k.member_id, k.public_id, k.name, k.role, k.record_bodies, k.disabled, "
+    "       k.revoked_us, k.expires_us, k.hash "
+    "FROM api_key k JOIN workspace w ON w.id = k.workspace_id "
+    "WHERE w.deleted_us = 0 AND (k.revoked_us = 0 OR k.revoked_us > ?1) ORDER BY k.id";
+
+static enum err add_key(struct loader *l, struct store_stmt *st)
+{
+    struct snapshot_key k = {
+        .id = store_i64(st, 0),
+        .workspace_id = store_i64(st, 1),
+        .member_id = store_i64(st, 2),
+        .public_id = store_text(st, 3),
+        .name = store_text(st, 4),
+        .expires_us = store_i64(st, 9),
+    };
+    struct str hash = store_text(st, 10);
+    if (!kind_role_from(store_text(st, 5), &k.role) || !kind_bodies_from(store_text(st, 6), &k.record_bodies) ||
+        hash.n != sizeof k.hash)
+        return damaged(l, "api_key", k.id);
+    k.state = store_i64(st, 8) != 0   ? SNAPSHOT_KEY_REVOKED
+              : store_i64(st, 7) != 0 ? SNAPSHOT_KEY_DISABLED
+                                      : SNAPSHOT_KEY_ACTIVE;
+    memcpy(k.hash, hash.p, sizeof k.hash);
+    snapshot_build_key(l->build, &k);
+    return ERR_OK;
+}
+
+static const char integration_sql[] =
+    "SELECT i.id, i.workspace_id, i.slug, i.kind, i.base_url, i.organization, i.project, i.api_version, "
+    "       i.deployments, i.sealed_key, i.is_default "
+    "FROM integration i JOIN workspace w ON w.id = i.workspace_id "
+    "WHERE w.deleted_us = 0 AND i.deleted_us = 0 ORDER BY i.id";
+
+static enum err add_integration(struct loader *l, struct store_stmt *st)
+{
+    char ignored[200];
+    struct snapshot_build_integration in = {
+        .id = store_i64(st, 0),
+        .workspace_id = store_i64(st, 1),
+        .slug = store_text(st, 2),
+        .organization = store_text(st, 5),
+        .project = store_text(st, 6),
+        .api_version = store_text(st, 7),
+        .is_default = store_i64(st, 10) != 0,
+    };
+    struct secret key = {0};
+    struct str sealed = store_text(st, 9);
+    struct snapshot_deployment *deployments = NULL;
+    if (!kind_integration_from(store_text(st, 3), &in.kind))
+        return damaged(l, "integration", in.id);
+    arena_reset(l->scratch);
+    const struct crypt_place place = {"integration", in.id, "sealed_key"};
+    if (sealed.n > 0 && crypt_open(l->control->crypt, in.workspace_id, place, sealed, &key) != ERR_OK)
+        in.broken = true;
+    if (base_url_parse(store_text(st, 4), &in.url, ignored, sizeof ignored) != ERR_OK)
+        in.broken = true;
+    if (deployment_read(store_text(st, 8), l->scratch, &deployments, &in.deployment_count, ignored, sizeof ignored) !=
+        ERR_OK)
+        in.broken = true;
+    in.deployments = deployments;
+    in.api_key = secret_reveal(&key);
+    snapshot_build_integration(l->build, &in);
+    secret_wipe(&key);
+    return ERR_OK;
+}
+
+static enum err load_all(struct loader *l)
+{
+    struct store_stmt *st;
+    enum err e =
+        control_inner_sql(l->control, "SELECT id, name FROM workspace WHERE deleted_us = 0 ORDER BY id", &st, l->why);
+    if (e == ERR_OK)
+        e = for_rows(l, st, add_workspace);
+    if (e == ERR_OK)
+        e = control_inner_sql(l->control, key_sql, &st, l->why);
+    if (e == ERR_OK) {
+        store_bind_i64(st, 1, clock_wall_us() - REVOKED_SHOWN_US);
+        e = for_rows(l, st, add_key);
+    }
+    if (e == ERR_OK)
+        e = control_inner_sql(l->control, integration_sql, &st, l->why);
+    return e == ERR_OK ? for_rows(l, st, add_integration) : e;
+}
+
+enum err control_load(struct control *c, struct snapshot **ret_snapshot, struct control_why *why)
+{
+    struct store_stmt *st;
+    int64_t generation = 0;
+    enum err e = control_inner_sql(c, "SELECT generation FROM organization", &st, why);
+    if (e == ERR_OK)
+        e = control_inner_number(c, st, 0, &generation, why);
+    if (e != ERR_OK)
+        return e;
+    struct str pepper = secret_reveal(&c->pepper);
+    must(pepper.n == APIKEY_PEPPER_BYTES);
+    struct loader l = {.control = c, .why = why, .scratch = arena_new(32768, SCRATCH_MAX)};
+    l.build = snapshot_build_begin((uint64_t)generation, (const unsigned char *)pepper.p);
+    e = load_all(&l);
+    arena_free(l.scratch);
+    if (e == ERR_OK)
+        *ret_snapshot = snapshot_build_end(l.build);
+    else
+        snapshot_build_cancel(l.build);
+    return e;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The tables. Times are wall-clock microseconds, 0 for "never" or "not"; ids are never used twice,
+ * since ledger rows keep speaking of what is gone, and for the same reason rows are marked as deleted
+ * rather than removed. Closed sets stand as text (see kind.h), so that a person can read the file.
+ *
+ * Sealed columns (crypt.h) name their own place in their associated data: renaming a table or
+ * column below means sealing again.
+ */
+#include "control/control_schema.h"
+
+static const char first[] =
+    "CREATE TABLE organization ("
+    "  id INTEGER PRIMARY KEY,"
+    "  name TEXT NOT NULL UNIQUE,"
+    "  generation INTEGER NOT NULL," /* grows with every committed change */
+    "  created_us INTEGER NOT NULL"
+    ") STRICT;"
+
+    "CREATE TABLE workspace ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  organization_id INTEGER NOT NULL REFERENCES organization(id),"
+    "  name TEXT NOT NULL,"
+    "  display_name TEXT NOT NULL,"
+    "  created_us INTEGER NOT NULL,"
+    "  deleted_us INTEGER NOT NULL DEFAULT 0"
+    ") STRICT;"
+    "CREATE UNIQUE INDEX workspace_name ON workspace(name) WHERE deleted_us = 0;"
+
+    "CREATE TABLE member ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  organization_id INTEGER NOT NULL REFERENCES organization(id),"
+    "  name TEXT NOT NULL,"
+    "  email TEXT NOT NULL DEFAULT '',"
+    "  role TEXT NOT NULL,"
+    "  created_us INTEGER NOT NULL,"
+    "  deleted_us INTEGER NOT NULL DEFAULT 0"
+    ") STRICT;"
+    "CREATE UNIQUE INDEX member_email ON member(email) WHERE email <> '' AND deleted_us = 0;"
+
+    /* workspace_id is NULL for the organization's own. */
+    "CREATE TABLE data_key ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  workspace_id INTEGER REFERENCES workspace(id),"
+    "  wrapped BLOB NOT NULL,"
+    "  created_us INTEGER NOT NULL"
+    ") STRICT;"
+
+    /* One value each: 'pepper'. */
+    "CREATE TABLE secret_setting ("
+    "  id INTEGER PRIMARY KEY,"
+    "  name TEXT NOT NULL UNIQUE,"
+    "  sealed BLOB NOT NULL"
+    ") STRICT;"
+
+    "CREATE TABLE api_key ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  public_id TEXT NOT NULL UNIQUE,"
+    "  workspace_id INTEGER NOT NULL REFERENCES workspace(id),"
+    "  member_id INTEGER REFERENCES member(id),"
+    "  name TEXT NOT NULL,"
+    "  role TEXT NOT NULL,"
+    "  hash BLOB NOT NULL UNIQUE,"
+    "  last TEXT NOT NULL," /* last characters, to be shown */
+    "  is_admin_key INTEGER NOT NULL DEFAULT 0,"
+    "  record_bodies TEXT NOT NULL DEFAULT 'default',"
+    "  disabled INTEGER NOT NULL DEFAULT 0,"
+    "  expires_us INTEGER NOT NULL DEFAULT 0,"
+    "  revoked_us INTEGER NOT NULL DEFAULT 0,"
+    "  created_us INTEGER NOT NULL,"
+    "  updated_us INTEGER NOT NULL"
+    ") STRICT;"
+    "CREATE INDEX api_key_workspace ON api_key(workspace_id, id);"
+    "CREATE UNIQUE INDEX api_key_admin ON api_key(is_admin_key) WHERE is_admin_key = 1 AND revoked_us = 0;"
+
+    "CREATE TABLE integration ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  workspace_id INTEGER NOT NULL REFERENCES workspace(id),"
+    "  slug TEXT NOT NULL,"
+    "  name TEXT NOT NULL,"
+    "  kind TEXT NOT NULL,"
+    "  base_url TEXT NOT NULL,"
+    "  organization TEXT NOT NULL,"
+    "  project TEXT NOT NULL,"
+    "  api_version TEXT NOT NULL,"
+    "  deployments TEXT NOT NULL,"
+    "  sealed_key BLOB NOT NULL," /* empty: none */
+    "  key_hint TEXT NOT NULL,"
+    "  is_default INTEGER NOT NULL,"
+    "  created_us INTEGER NOT NULL,"
+    "  updated_us INTEGER NOT NULL,"
+    "  deleted_us INTEGER NOT NULL DEFAULT 0"
+    ") STRICT;"
+    "CREATE UNIQUE INDEX integration_slug ON integration(workspace_id, slug) WHERE deleted_us = 0;"
+    "CREATE UNIQUE INDEX integration_default ON integration(workspace_id) WHERE is_default = 1 AND deleted_us = 0;";
+
+const struct store_migration control_schema[] = {
+    {1, "organization, workspaces, keys, integrations", first},
+};
+const unsigned control_schema_count = sizeof control_schema / sizeof control_schema[0];

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Workspaces: made, found, listed. Each gets a data key of its own when it is made. */
+#include "control/control.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "control/control_inner.h"
+#include "control/control_text.h"
+#include "control/crypt.h"
+
+#define LIST_MAX 10000
+
+enum err control_inner_need_workspace(struct control *c, int64_t workspace_id, struct control_why *why)
+{
+    struct store_stmt *st;
+    int64_t there = 0;
+    enum err e = control_inner_sql(c, "SELECT 1 FROM workspace WHERE id = ?1 AND deleted_us = 0", &st, why);
+    if (e != ERR_OK)
+        return e;
+    store_bind_i64(st, 1, workspace_id);
+    e = control_inner_number(c, st, 0, &there, why);
+    if (e == ERR_OK && !there)
+        e = control_inner_fail(why, ERR_NOT_FOUND, "workspace", "There is no such workspace.");
+    return e;
+}
+
+static enum err insert_data_key(struct control *c, int64_t workspace_id, struct control_why *why)
+{
+    struct store_stmt *st;
+    enum err e =
+        control_inner_sql(c, "INSERT INTO data_key(workspace_id, wrapped, created_us) VALUES (?1, x'', ?2)", &st, why);
+    if (e != ERR_OK)
+        return e;
+    if (workspace_id != 0)
+        store_bind_i64(st, 1, workspace_id);
+    store_bind_i64(st, 2, clock_wall_us());
+    e = control_inner_run(c, st, why);
+    if (e != ERR_OK)
+        return e;
+    int64_t id = store_last_id(c->db);
+    struct buf wrapped;
+    buf_init(&wrapped, CRYPT_WRAPPED_BYTES);
+    crypt_make_key(c->crypt, id, workspace_id, &wrapped);
+    if (c->fresh_key_from == 0)
+        c->fresh_key_from = id;
+    e = control_inner_sql(c, "UPDATE data_key SET wrapped = ?2 WHERE id = ?1", &st, why);
+    if (e == ERR_OK) {
+        store_bind_i64(st, 1, id);
+        store_bind_blob(st, 2, buf_str(&wrapped));
+        e = control_inner_run(c, st, why);
+    }
+    buf_free(&wrapped);
+    return e;
+}
+
+enum err control_inner_need_data_key(struct control *c, int64_t workspace_id, struct control_why *why)
+{
+    return crypt_has_key(c->crypt, workspace_id) ? ERR_OK : insert_data_key(c, workspace_id, why);
+}
+
+static enum err create(struct control *c, struct str name, struct str display_name, int64_t *ret_id,
+                       struct control_why *why)
+{
+    struct store_stmt *st;
+    int64_t taken = 0;
+    enum err e = control_inner_sql(c, "SELECT 1 FROM workspace WHERE name = ?1 AND deleted_us = 0", &st, why);
+    if (e != ERR_OK)
+        return e;
+    store_bind_text(st, 1, name);
+    e = control_inner_number(c, st, 0, &taken, why);
+    if (e != ERR_OK)
+        return e;
+    if (taken)
+        return control_inner_fail(why, ERR_CONFLICT, "name", "A workspace with this name exists already.");
+    e = control_inner_sql(c,
+                          "INSERT INTO workspace(organization_id, name, display_name, created_us) "
+                          "VALUES (?1, ?2, ?3, ?4)",
+                          &st, why);
+    if (e != ERR_OK)
+        return e;
+    store_bind_i64(st, 1, CONTROL_ORGANIZATION_ID);
+    store_bind_text(st, 2, name);
+    store_bind_text(st, 3, display_name.n ? display_name : name);
+    store_bind_i64(st, 4, clock_wall_us());
+    e = control_inner_run(c, st, why);
+    if (e != ERR_OK)
+        return e;
+    *ret_id = store_last_id(c->db);
+    return control_inner_need_data_key(c, *ret_id, why);
+}
+
+enum err control_workspace_create(struct control *c, struct str name, struct str display_name, int64_t *ret_id,
+                                  struct control_why *why)
+{
+    int64_t id = 0;
+    if (!control_text_is_workspace(name))
+        return control_inner_fail(why, ERR_BAD_PARAMETER, "name",
+                                  "A workspace name has 1 to 63 lower-case letters, digits and '-', begins with a "
+                                  "letter or digit, and is none of the words our own paths begin with.");
+    if (display_name.n > 0 && !control_text_is_name(display_name, 100))
+        return control_inner_fail(why, ERR_BAD_PARAMETER, "display_name",
+                                  "A display name has 1 to 100 bytes of UTF-8 without control characters.");
+    enum err e = control_inner_begin(c, why);
+    if (e != ERR_OK)
+        return e;
+    e = control_inner_end(c, create(c, name, display_name, &id, why), why);
+    if (e == ERR_OK)
+        *ret_id = id;
+    return e;
+}
+
+static const char columns_by_name[] =
+    "SELECT id, name, display_name, created_us FROM workspace WHERE name = ?1 AND deleted_us = 0";
+static const char columns_all[] =
+    "SELECT id, name, display_name, created_us FROM workspace WHERE deleted_us = 0 ORDER BY id LIMIT ?1";
+
+/* False when the arena is full. */
+static bool read_row(struct store_stmt *st, struct arena *a, struct control_workspace *w)
+{
+    w->id = store_i64(st, 0);
+    w->name = arena_dup(a, store_text(st, 1));
+    w->display_name = arena_dup(a, store_text(st, 2));
+    w->created_us = store_i64(st, 3);
+    return w->name.p && w->display_name.p;
+}
+
+static enum err find(struct control *c, struct str name, struct arena *a, struct control_workspace *ret_workspace,
+                     struct control_why *why)
+{
+    struct store_stmt *st;
+    bool row;
+    enum err e = control_inner_sql(c, columns_by_name, &st, why);
+    if (e != ERR_OK)
+        return e;
+    store_bind_text(st, 1, name);
+    e = store_step(st, &row);
+    if (e != ERR_OK)
+        e = control_inner_store_failed(c, e, why);
+    else if (!row)
+        e = control_inner_fail(why, ERR_NOT_FOUND, "workspace", "There is no such workspace.");
+    else if (!read_row(st, a, ret_workspace))
+        e = control_inner_arena_full(why);
+    store_done(st);
+    store_clear(st);
+    return e;
+}
+
+enum err control_workspace_find(struct control *c, struct str name, struct arena *a,
+                                struct control_workspace *ret_workspace, struct control_why *why)
+{
+    enum err e = control_inner_begin_read(c, why);
+    if (e != ERR_OK)
+        return e;
+    e = find(c, name.n ? name : STR("default"), a, ret_workspace, why);
+    control_inner_end_read(c);
+    return e;
+}
+
+static enum err list(struct control *c, struct arena *a, struct control_workspace *rows, size_t cap, size_t *ret_count,
+                     struct control_why *why)
+{
+    struct store_stmt *st;
+    bool row = true;
+    size_t n = 0;
+    enum err e = control_inner_sql(c, columns_all, &st, why);
+    if (e != ERR_OK)
+        return e;
+    store_bind_i64(st, 1, (int64_t)cap);
+    while (e == ERR_OK && row && n < cap) {
+        e = store_step(st, &row);
+        if (e != ERR_OK)
+            e = control_inner_store_failed(c, e, why);
+        else if (row && !read_row(st, a, &rows[n++]))
+            e = control_inner_arena_full(why);
+    }
+    store_done(st);
+    store_clear(st);
+    *ret_count = n;
+    return e;
+}
+
+enum err control_workspace_list(struct control *c, struct arena *a, struct control_workspace **ret_list,
+                                size_t *ret_count, struct control_why *why)
+{
+    struct store_stmt *st;
+    int64_t count = 0;
+    enum err e = control_inner_begin_read(c, why);
+    if (e != ERR_OK)
+        return e;
+    e = control_inner_sql(c, "SELECT count(*) FROM workspace WHERE deleted_us = 0", &st, why);
+    if (e == ERR_OK)
+        e = control_inner_number(c, st, 0, &count, why);
+    size_t cap = count > LIST_MAX ? LIST_MAX : (size_t)count;
+    struct control_workspace *rows = NULL;
+    if (e == ERR_OK && !(rows = arena_alloc(a, (cap + 1) * sizeof *rows)))
+        e = control_inner_arena_full(why);
+    if (e == ERR_OK)
+        e = list(c, a, rows, cap, &cap, why);
+    control_inner_end_read(c);
+    if (e != ERR_OK)
+        return e;
+    *ret_list = rows;
+    *ret_count = cap;
+    return ERR_OK;
+}
