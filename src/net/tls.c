@@ -15,8 +15,6 @@
  */
 #include "net/tls.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -31,9 +29,9 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "net/tls_session.h"
+#include "net/url.h"
 
 #define TICKET_KEY_LIFE_US (UINT64_C(12) * 3600 * 1000000)
-#define HOST_MAX 253
 
 static const char ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL";
 static const char ciphers_13[] = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
@@ -200,37 +198,15 @@ const char *tls_client_warning(const struct tls_client *t)
     return t->warning[0] ? t->warning : NULL;
 }
 
-/* In lower case and without the root's dot; false when it cannot be the name of a host. */
-static bool host_normal(struct str host, char out[HOST_MAX + 1])
-{
-    if (host.n && host.p[host.n - 1] == '.')
-        host.n--;
-    if (!host.n || host.n > HOST_MAX)
-        return false;
-    for (size_t i = 0; i < host.n; i++) {
-        char c = host.p[i];
-        bool upper = c >= 'A' && c <= 'Z';
-        if (!upper && !(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && !memchr("-_.:", c, 4))
-            return false;
-        out[i] = upper ? (char)(c + ('a' - 'A')) : c;
-    }
-    out[host.n] = '\0';
-    return true;
-}
-
 SSL *tls_client_begin(struct tls_client *t, struct str host)
 {
-    char name[HOST_MAX + 1];
-    unsigned char address[sizeof(struct in6_addr)];
-    if (!host_normal(host, name))
-        return NULL;
-    bool literal = inet_pton(AF_INET, name, address) == 1 || inet_pton(AF_INET6, name, address) == 1;
-    if (!literal && strchr(name, ':'))
+    char name[URL_HOST_MAX + 1];
+    if (!url_host(host, name))
         return NULL;
     SSL *ssl = SSL_new(t->ctx);
     must(ssl != NULL);
     SSL_set_connect_state(ssl);
-    if (literal) {
+    if (url_host_is_address(name)) {
         must(X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name));
     } else {
         /* The subject's common name is no host name (RFC 9525 §2). */
