@@ -67,11 +67,12 @@ enum usage_text_kind {
     USAGE_TEXT_TOOL,      /* names and arguments of tool calls */
     USAGE_TEXT_REFUSAL,
     USAGE_TEXT_TRANSCRIPT, /* words of audio output */
+    USAGE_TEXT_KIND_COUNT
 };
 
 /*
  * Output text, unescaped UTF-8, for counting tokens when usage never arrives. Pieces of one string
- * follow each other; a character is never cut. The view is good during the call.
+ * follow each other; a piece may end inside a UTF-8 sequence. The view is good during the call.
  */
 typedef void usage_text_fn(void *arg, enum usage_text_kind kind, struct str text);
 
@@ -84,8 +85,8 @@ enum {
     USAGE_END_ERROR = 16,      /* an error object or error event */
 };
 
-/* Raw figures of one usage object, by field; own use. */
-#define USAGE_COUNT_MAX 28
+/* Raw figures of one document; own use. */
+#define USAGE_COUNT_MAX 34
 
 /* Quantities that are settled. */
 struct usage_sum {
@@ -93,14 +94,16 @@ struct usage_sum {
     uint64_t input_total_tok, output_total_tok, reasoning_tok, accepted_tok, rejected_tok;
 };
 
-/* Transcription inside a realtime session: another model's work, to be priced with that model. */
-struct usage_transcription {
-    uint64_t input_tok, audio_input_tok, output_tok, audio_ms;
+/* The same of another model's work within the exchange; the meters that can occur there. */
+struct usage_side {
+    uint64_t input_tok, cached_tok, output_tok, audio_input_tok, audio_ms;
+    uint64_t image_input_tok, image_cached_tok, image_output_tok;
 };
 
 struct usage_meter {
     /* Facts, to be read by the caller. Terminated; "" when not seen; cut to fit. */
     char model[80];            /* as answered */
+    char side_model[40];       /* of usage_meter_side, when upstream names it */
     char id[64];               /* chatcmpl-…, resp_… */
     char fingerprint[24];      /* system_fingerprint */
     char finish_reason[24];    /* the last choice's; of responses the status or the reason of being incomplete */
@@ -122,15 +125,25 @@ struct usage_meter {
 
     /* Own use from here. */
     uint8_t shape, wire;
-    bool committed, started, untrusted;
-    uint8_t event, object_kind, item_type, item_action, usage_type;
-    uint8_t text_kind;
-    uint8_t web_calls, file_calls, code_sessions;
-    uint32_t container_hash;
-    uint32_t have; /* bit per figure of `count` */
+    bool committed;    /* sum holds something upstream reported */
+    bool side_seen;
+    bool started;      /* the current document has bytes */
+    bool usage_whole;  /* … and a usage object that is complete */
+    bool others_whole; /* … and a complete figure outside of it */
+    bool untrusted;    /* … and a total that is no number */
+    bool error_here;   /* … and an error */
+    bool run_step;     /* … and is a run's step */
+    bool reason_here;  /* … and says why it is incomplete */
+    uint8_t event;     /* … and is this enum usage_event */
+    uint8_t event_ends, event_text;
+    uint8_t item_type, item_skip;
+    uint8_t done_matched; /* bytes of "[DONE]" */
+    uint16_t web_calls, file_calls, code_sessions;
+    uint32_t container, item_container;
+    uint64_t have; /* bit per figure of `count` */
     uint64_t count[USAGE_COUNT_MAX];
     struct usage_sum sum;
-    struct usage_transcription transcription;
+    struct usage_side side;
     usage_text_fn *text;
     void *text_arg;
     struct sse_parse sse;
@@ -153,10 +166,12 @@ void usage_meter_end(struct usage_meter *m);
  */
 void usage_meter_get(const struct usage_meter *m, struct usage *ret_usage);
 /*
- * Realtime only: what the transcription of input audio consumed; false when there was none. It is
- * NOT part of usage_meter_get, because another model does it at another price: record it as an
- * attempt of its own. The model is the session's input transcription model.
+ * What ANOTHER model consumed within this exchange, at another price; false when nothing. It is not
+ * part of usage_meter_get: price it as side_model and add its cost, or it is lost.
+ *  - realtime: transcription of the input audio, by the session's transcription model;
+ *  - responses: the image generation tool, by its image model;
+ *  - images: svg_usage, by the model named there.
  */
-bool usage_meter_transcription(const struct usage_meter *m, struct usage *ret_usage);
+bool usage_meter_side(const struct usage_meter *m, struct usage *ret_usage);
 
 #endif
