@@ -8,8 +8,8 @@
 #include "openai/tokenizer.h"
 
 #include "base/must.h"
-#include "openai/tokenizer_bpe.h"
-#include "openai/tokenizer_split.h"
+#include "openai/count/tokenizer_bpe.h"
+#include "openai/count/tokenizer_split.h"
 
 static const struct {
     const char *text;
