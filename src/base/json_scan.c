@@ -534,6 +534,13 @@ static void forget_seen(struct json_scan *s, uint8_t node)
     }
 }
 
+/* What s->here is inside a container of this node: the node, if anything below it is watched. */
+static uint8_t inside(const struct json_scan *s, uint8_t node, bool object)
+{
+    const struct json_node *n = &s->watch->nodes[node];
+    return (object ? n->has_members : n->element != JSON_WATCH_NONE) ? node : JSON_WATCH_NONE;
+}
+
 static const char *open_container(struct json_scan *s, const char *p)
 {
     bool object = *p == '{';
@@ -550,16 +557,14 @@ static const char *open_container(struct json_scan *s, const char *p)
     s->here = JSON_WATCH_NONE;
     if (s->node == JSON_WATCH_NONE)
         return p + 1;
-    const struct json_node *node = &s->watch->nodes[s->node];
-    if (node->id)
+    if (reported(s))
         report(s, object ? JSON_OBJECT : JSON_ARRAY, JSON_FIRST, str_of(p, 1), 0);
-    if (object ? node->has_members : node->element != JSON_WATCH_NONE)
-        s->here = s->node;
+    s->here = inside(s, s->node, object);
     if (object)
         forget_seen(s, s->node);
     must(s->tracked < sizeof(s->nodes));
     s->nodes[s->tracked++] = s->node;
-    s->node = object ? JSON_WATCH_NONE : node->element;
+    s->node = object ? JSON_WATCH_NONE : s->watch->nodes[s->node].element;
     return p + 1;
 }
 
@@ -570,20 +575,17 @@ static const char *close_container(struct json_scan *s, const char *p)
         return broken(s, p);
     unsigned flags = s->state == NEXT ? JSON_LAST : JSON_LAST | JSON_EMPTY;
     s->state = NEXT;
-    if (s->depth-- > s->tracked)
-        return p + 1;
-    s->node = s->nodes[--s->tracked];
-    if (reported(s)) {
-        s->value_start = s->key_start = offset_of(s, p);
-        s->flags = 0;
-        report(s, object ? JSON_OBJECT_END : JSON_ARRAY_END, flags, str_of(p, 1), s->value_start + 1);
+    if (s->depth == s->tracked) {
+        s->node = s->nodes[--s->tracked];
+        if (reported(s)) {
+            s->value_start = s->key_start = offset_of(s, p);
+            s->flags = 0;
+            report(s, object ? JSON_OBJECT_END : JSON_ARRAY_END, flags, str_of(p, 1), s->value_start + 1);
+        }
+        s->here = JSON_WATCH_NONE;
     }
-    s->here = JSON_WATCH_NONE;
-    if (s->depth > 0) {
-        const struct json_node *outer = &s->watch->nodes[s->nodes[s->tracked - 1]];
-        if (in_object(s) ? outer->has_members : outer->element != JSON_WATCH_NONE)
-            s->here = s->nodes[s->tracked - 1];
-    }
+    if (--s->depth > 0 && s->depth == s->tracked)
+        s->here = inside(s, s->nodes[s->tracked - 1], in_object(s));
     return p + 1;
 }
 
