@@ -8,8 +8,8 @@
 #include "openai/tokenizer.h"
 
 #include "base/must.h"
-#include "openai/count/tokenizer_bpe.h"
-#include "openai/count/tokenizer_split.h"
+#include "openai/tokenizer/bpe.h"
+#include "openai/tokenizer/split.h"
 
 static const struct {
     const char *text;
@@ -58,6 +58,28 @@ size_t tokenizer_encode(enum tokenizer_encoding e, struct str text, uint32_t *ou
     struct tokenizer_sink sink = {out, cap, 0};
     encode(e, text, &sink);
     return sink.count;
+}
+
+static bool is_ascii_letter(char c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+/*
+ * In no rule does a piece go over from a letter to a space, nor from a line break to a letter. And
+ * what stands before must end the same way when it is the end of the text: a letter does, and a
+ * line break does when it is not one of several white spaces.
+ */
+size_t tokenizer_cut(struct str text)
+{
+    for (size_t at = text.n - 1; text.n >= 3 && at >= 1; at--) {
+        char before = text.p[at - 1], after = text.p[at];
+        if (after == ' ' && is_ascii_letter(before) && at + 1 < text.n && is_ascii_letter(text.p[at + 1]))
+            return at;
+        if (before == '\n' && is_ascii_letter(after) && at >= 2 && text.p[at - 2] > ' ' && text.p[at - 2] < 0x7f)
+            return at;
+    }
+    return 0;
 }
 
 /*

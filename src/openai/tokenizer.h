@@ -45,4 +45,12 @@ uint64_t tokenizer_count(enum tokenizer_encoding e, struct str text);
 /* Writes the first `cap` ids and returns how many there are. `out` may be NULL when cap is 0. */
 size_t tokenizer_encode(enum tokenizer_encoding e, struct str text, uint32_t *out, size_t cap);
 
+/*
+ * Where a text that comes in pieces may be cut: the two parts have, counted alone, as many tokens
+ * as together, whatever follows, in every encoding. The last such place, which is before the last
+ * byte; 0 when there is none. It is looked for at ends of words and lines, so in a text without
+ * spaces there may be none; cut anywhere then, which may add a token or two.
+ */
+size_t tokenizer_cut(struct str text);
+
 #endif

@@ -10,8 +10,8 @@
 
 #include "base/must.h"
 #include "openai/tokenizer.h"
-#include "openai/count/tokenizer_image.h"
-#include "openai/count/tokenizer_split.h"
+#include "openai/tokenizer/image.h"
+#include "openai/tokenizer/split.h"
 
 #define TEXT_MAX 20000u
 #define PLAIN_MAX 400u

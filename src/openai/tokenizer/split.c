@@ -16,12 +16,12 @@
  * remembering the last place that could be gone back to. No byte is looked at more than a few
  * times, so splitting is linear.
  */
-#include "openai/count/tokenizer_split.h"
+#include "openai/tokenizer/split.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "openai/count/tokenizer_image.h"
+#include "openai/tokenizer/image.h"
 
 #define BIT(class) (1u << TOKENIZER_CLASS_##class)
 #define SET_SPACE (BIT(SPACE) | BIT(NEWLINE))

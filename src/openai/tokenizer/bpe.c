@@ -20,12 +20,12 @@
  * text that the earlier window could not see, the border is tried further back, and if it differs
  * there too (no text is known that does this) the border stays, which may cost a token.
  */
-#include "openai/count/tokenizer_bpe.h"
+#include "openai/tokenizer/bpe.h"
 
 #include <stdbool.h>
 
 #include "base/must.h"
-#include "openai/count/tokenizer_image.h"
+#include "openai/tokenizer/image.h"
 
 #define NONE TOKENIZER_TABLE_NONE
 #define FAN 16u

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef OPENAI_COUNT_TOKENIZER_BPE_H
-#define OPENAI_COUNT_TOKENIZER_BPE_H
+#ifndef OPENAI_TOKENIZER_BPE_H
+#define OPENAI_TOKENIZER_BPE_H
 
 /*
  * tokenizer_bpe: the tokens of one piece of text, by byte-pair merging.

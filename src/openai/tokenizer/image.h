@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef OPENAI_COUNT_TOKENIZER_IMAGE_H
-#define OPENAI_COUNT_TOKENIZER_IMAGE_H
+#ifndef OPENAI_TOKENIZER_IMAGE_H
+#define OPENAI_TOKENIZER_IMAGE_H
 
 /*
  * tokenizer_image: access to the embedded tables. Part of tokenizer; nobody else includes it.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef OPENAI_COUNT_TOKENIZER_SPLIT_H
-#define OPENAI_COUNT_TOKENIZER_SPLIT_H
+#ifndef OPENAI_TOKENIZER_SPLIT_H
+#define OPENAI_TOKENIZER_SPLIT_H
 
 /*
  * tokenizer_split: where a text is cut before its pieces are encoded one by one.
