@@ -88,26 +88,6 @@ static void bury_all(struct loop *l)
     }
 }
 
-void loop_free(struct loop *l)
-{
-    if (!l)
-        return;
-    bury_all(l);
-    while (l->posts) {
-        struct posted *p = l->posts;
-        l->posts = p->next;
-        mem_free(p);
-    }
-    close(l->epoll_fd);
-    close(l->event_fd);
-    pthread_mutex_destroy(&l->post_lock);
-    mem_free(l->wished.items);
-    mem_free(l->running.items);
-    mem_free(l->heap);
-    mem_free(l->scratch);
-    mem_free(l);
-}
-
 uint64_t loop_now_us(const struct loop *l)
 {
     return l->now_us;
@@ -392,4 +372,20 @@ void loop_stop(struct loop *l)
 {
     l->stopping = true;
     ring(l);
+}
+
+void loop_free(struct loop *l)
+{
+    if (!l)
+        return;
+    run_posts(l);
+    bury_all(l);
+    close(l->epoll_fd);
+    close(l->event_fd);
+    pthread_mutex_destroy(&l->post_lock);
+    mem_free(l->wished.items);
+    mem_free(l->running.items);
+    mem_free(l->heap);
+    mem_free(l->scratch);
+    mem_free(l);
 }

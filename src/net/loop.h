@@ -79,7 +79,7 @@ void loop_hook_remove(struct loop_hook *h);
 void loop_wake_hooks(struct loop *l);
 void loop_bury(struct loop *l, struct loop_grave *g);
 
-/* Runs fn(ctx) on the loop's thread. Thread-safe. Posts made after loop_free began are dropped. */
+/* Runs fn(ctx) on the loop's thread. Thread-safe. Posts that are still waiting at loop_free run there. */
 void loop_post(struct loop *l, void (*fn)(void *ctx), void *ctx);
 
 /* Shared scratch memory of the loop's thread, LOOP_SCRATCH bytes; its content lasts until the callback returns. */

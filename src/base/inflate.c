@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Streaming decompression by zlib with a limit on what may come out. */
+#include "base/inflate.h"
+
+#include <zlib.h>
+
+#include "base/mem.h"
+#include "base/must.h"
+
+#define OUT_BYTES 16384
+#define RATIO_FROM (1u << 20)
+
+struct inflate {
+    z_stream z;
+    inflate_out_fn *out;
+    void *arg;
+    uint64_t in_bytes, out_bytes;
+    bool stopped, ended;
+};
+
+struct inflate *inflate_new(bool zlib_format, inflate_out_fn *out, void *arg)
+{
+    struct inflate *i = mem_zalloc(sizeof *i);
+    i->out = out;
+    i->arg = arg;
+    int status = inflateInit2(&i->z, zlib_format ? 15 : 15 + 16);
+    must(status == Z_OK);
+    return i;
+}
+
+void inflate_free(struct inflate *i)
+{
+    if (!i)
+        return;
+    inflateEnd(&i->z);
+    mem_free(i);
+}
+
+bool inflate_feed(struct inflate *i, struct str bytes)
+{
+    unsigned char out[OUT_BYTES];
+    i->in_bytes += bytes.n;
+    i->z.next_in = (unsigned char *)(uintptr_t)bytes.p;
+    i->z.avail_in = (unsigned)bytes.n;
+    must(bytes.n <= UINT32_MAX);
+    while (!i->stopped && !i->ended) {
+        i->z.next_out = out;
+        i->z.avail_out = sizeof out;
+        int status = inflate(&i->z, Z_NO_FLUSH);
+        size_t n = sizeof out - i->z.avail_out;
+        i->out_bytes += n;
+        if (status != Z_OK && status != Z_STREAM_END && status != Z_BUF_ERROR)
+            i->stopped = true;
+        if (i->out_bytes > INFLATE_TOTAL_MAX ||
+            (i->out_bytes > RATIO_FROM && i->out_bytes / INFLATE_RATIO_MAX > i->in_bytes))
+            i->stopped = true;
+        if (n && !i->stopped)
+            i->out(i->arg, str_of((const char *)out, n));
+        if (status == Z_STREAM_END)
+            i->ended = true;
+        if (i->z.avail_out)
+            break; /* the input is used up */
+    }
+    return !i->stopped;
+}

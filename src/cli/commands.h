@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
+
+/*
+ * commands: the table of subcommands. Exit codes are a contract (docs/CLI.md):
+ * 0 done, 1 it failed, 2 the command line is wrong, 3 the server cannot be reached, 4 the server
+ * refused, 5 damage was found.
+ */
+
+#include "cli/option.h"
+
+enum {
+    EXIT_DONE = 0,
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2,
+    EXIT_UNREACHABLE = 3,
+    EXIT_REFUSED = 4,
+    EXIT_DAMAGED = 5,
+};
+
+extern const struct command command_serve;
+extern const struct command command_connect;
+extern const struct command command_key_create;
+extern const struct command command_key_list;
+extern const struct command command_key_revoke;
+extern const struct command command_logs;
+extern const struct command command_cost;
+extern const struct command command_verify;
+extern const struct command command_version;
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tollgate: finds the subcommand, reads its options, runs it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/commands.h"
+
+#define OPTIONS_MAX 64
+
+static const struct command *const commands[] = {
+        &command_serve, &command_connect, &command_key_create, &command_key_list, &command_key_revoke,
+        &command_logs,  &command_cost,    &command_verify,     &command_version,
+};
+
+#define COMMAND_COUNT (sizeof commands / sizeof commands[0])
+
+static int usage(FILE *to, int status)
+{
+    fprintf(to, "tollgate: a gateway between your applications and OpenAI that accounts for every dollar\n\n"
+                "Usage: tollgate COMMAND [OPTION]...\n\nCommands:\n");
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        fprintf(to, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
+    fprintf(to, "\n'tollgate COMMAND --help' shows a command's options.\n");
+    return status;
+}
+
+/* How many words of argv the command's name takes; 0 when it is another command. */
+static int words_matched(const struct command *c, int argc, char **argv)
+{
+    struct str rest = str_c(c->name), word;
+    int n = 0;
+    while (str_split(&rest, ' ', &word)) {
+        if (n >= argc || !str_eq(word, str_c(argv[n])))
+            return 0;
+        n++;
+    }
+    return n;
+}
+
+static bool wants_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    return false;
+}
+
+static int run(const struct command *c, int argc, char **argv)
+{
+    static struct option_value values[OPTIONS_MAX];
+    char why[512];
+    int first = 0;
+    if (wants_help(argc, argv)) {
+        option_print_help(c);
+        return EXIT_DONE;
+    }
+    if (option_parse(c, argc, argv, values, &first, why, sizeof why) != ERR_OK) {
+        fprintf(stderr, "tollgate %s: %s\n", c->name, why);
+        return EXIT_USAGE;
+    }
+    return c->run(c, values, argc - first, argv + first);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2)
+        return usage(stderr, EXIT_USAGE);
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
+        return usage(stdout, EXIT_DONE);
+    if (strcmp(argv[1], "--version") == 0)
+        return run(&command_version, 0, argv);
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        int n = words_matched(commands[i], argc - 1, argv + 1);
+        if (n)
+            return run(commands[i], argc - 1 - n, argv + 1 + n);
+    }
+    fprintf(stderr, "tollgate: there is no command '%s'\n\n", argv[1]);
+    return usage(stderr, EXIT_USAGE);
+}

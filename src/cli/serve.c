@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tollgate serve: opens the data directory, starts workers and console, then waits for signals:
+ * SIGTERM and SIGINT drain and stop (a second one stops at once), SIGHUP reads certificates and
+ * prices again.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/version.h"
+#include "cli/commands.h"
+#include "cli/serve_options.h"
+#include "console/console.h"
+#include "control/control.h"
+#include "control/snapshot.h"
+#include "gateway/gateway.h"
+#include "ledger/ledger.h"
+#include "net/address.h"
+#include "net/tls.h"
+#include "openai/price.h"
+
+#define X(name, kind, fallback, env, min, max, metavar, text) \
+    {name, OPTION_##kind, fallback, env, min, max, metavar, text},
+static const struct option options[] = {SERVE_OPTIONS(X)};
+#undef X
+
+#define LEDGER_CLOSE_MS 30000
+#define OVERRIDE_MAX (16u << 20)
+
+struct server {
+    const struct command *command;
+    const struct option_value *values;
+    char dir[4096];
+    struct address_set *allowed;
+    struct tls_client *tls;
+    struct tls_server *client_tls;
+    struct control *control;
+    struct ledger *ledger;
+    struct console *console;
+    struct gateway *gateway;
+};
+
+static const struct option_value *value(const struct server *s, const char *name)
+{
+    return option_get(s->command, s->values, name);
+}
+
+static int complain(const char *why)
+{
+    fprintf(stderr, "tollgate serve: %s\n", why);
+    return EXIT_FAILED;
+}
+
+/* Options that are files or sets. */
+
+static bool read_allowed(struct server *s)
+{
+    char why[256];
+    const struct option_value *v = value(s, "allow-upstream");
+    s->allowed = address_set_new();
+    for (size_t i = 0; i < v->list_count; i++) {
+        if (address_set_add(s->allowed, v->list[i], why, sizeof why) != ERR_OK) {
+            fprintf(stderr, "tollgate serve: --allow-upstream %.*s: %s\n", STR_ARG(v->list[i]), why);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool open_tls(struct server *s)
+{
+    char why[512];
+    const struct option_value *ca = value(s, "ca-file"), *cert = value(s, "tls-cert"), *key = value(s, "tls-key");
+    s->tls = tls_client_new(ca->given ? ca->text.p : NULL, why, sizeof why);
+    if (!s->tls)
+        return complain(why) == EXIT_DONE;
+    if (tls_client_warning(s->tls))
+        log_warn("no_ca_certificates", LOG_TEXT("detail", tls_client_warning(s->tls)));
+    if (cert->given != key->given)
+        return complain("--tls-cert and --tls-key belong together; give both or none") == EXIT_DONE;
+    if (!cert->given)
+        return true;
+    s->client_tls = tls_server_new(cert->text.p, key->text.p, why, sizeof why);
+    return s->client_tls || complain(why) == EXIT_DONE;
+}
+
+/* The built-in catalogue with the user's file on top. NULL with a sentence in `why`. */
+static struct price_catalog *load_prices(const struct server *s, char *why, size_t why_cap)
+{
+    const struct option_value *file = value(s, "prices");
+    struct price_source source = price_source_builtin();
+    struct price_catalog *catalog = NULL;
+    struct price_fault fault;
+    char *text = NULL;
+    if (file->given) {
+        FILE *f = fopen(file->text.p, "rb");
+        size_t n = 0;
+        text = mem_alloc(OVERRIDE_MAX);
+        if (f) {
+            n = fread(text, 1, OVERRIDE_MAX, f);
+            fclose(f);
+        }
+        if (!f || n == OVERRIDE_MAX) {
+            snprintf(why, why_cap, "%s: %s", file->text.p, f ? "the file is too large" : strerror(errno));
+            mem_free(text);
+            return NULL;
+        }
+        source.overrides = str_of(text, n);
+    }
+    if (price_catalog_new(&source, &catalog, &fault) != ERR_OK)
+        snprintf(why, why_cap, "%s, line %u: %s", strcmp(fault.file, "overrides") == 0 ? file->text.p : fault.file,
+                 fault.line, fault.reason);
+    mem_free(text);
+    return catalog;
+}
+
+static enum err reload_prices(void *ctx, char *why, size_t why_cap)
+{
+    struct server *s = ctx;
+    char version[PRICE_VERSION_TEXT_MAX];
+    struct price_catalog *fresh = load_prices(s, why, why_cap);
+    if (!fresh) {
+        log_error("prices_refused", LOG_TEXT("why", why));
+        return ERR_BAD_PRICES;
+    }
+    price_version_format(price_catalog_version(fresh), version);
+    log_info("prices_loaded", LOG_TEXT("version", version));
+    gateway_set_prices(s->gateway, fresh);
+    return ERR_OK;
+}
+
+/* The data directory. */
+
+static bool open_dir(struct server *s)
+{
+    str_copy(s->dir, sizeof s->dir, value(s, "data")->text);
+    if (mkdir(s->dir, 0700) != 0 && errno != EEXIST) {
+        fprintf(stderr, "tollgate serve: %s: %s\n", s->dir, strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+static bool open_control(struct server *s, struct control_start *start)
+{
+    struct control_why why = {.param = ""};
+    struct control_options o = {.dir = s->dir, .master_key = getenv("TOLLGATE_MASTER_KEY"),
+                                .master_key_file = getenv("TOLLGATE_MASTER_KEY_FILE"),
+                                .admin_key = getenv("TOLLGATE_ADMIN_KEY")};
+    enum err e = control_open(&o, &s->control, start, &why);
+    if (!e)
+        return true;
+    fprintf(stderr, "tollgate serve: %s (%s)\n", why.text[0] ? why.text : err_info(e)->text, err_info(e)->code);
+    return false;
+}
+
+static bool open_ledger(struct server *s)
+{
+    char why[LEDGER_WHY_MAX];
+    struct ledger_options o = {.dir = s->dir,
+                               .workers = (unsigned)value(s, "workers")->number,
+                               .spool_max_bytes = value(s, "spool-max-bytes")->number,
+                               .bodies_max_bytes = value(s, "bodies-max-bytes")->number,
+                               .rows_days = (unsigned)value(s, "rows-days")->number,
+                               .bodies_days = (unsigned)value(s, "bodies-days")->number};
+    enum err e = ledger_open(&o, &s->ledger, why);
+    return !e || complain(why) == EXIT_DONE;
+}
+
+/* The gateway. */
+
+static struct str proxy_env(const char *upper, const char *lower)
+{
+    const char *v = getenv(lower);
+    return str_c(v && v[0] ? v : getenv(upper));
+}
+
+static void fill_settings(const struct server *s, struct gateway_settings *g)
+{
+    *g = (struct gateway_settings){
+            .listen = value(s, "listen")->text,
+            .workers = (unsigned)value(s, "workers")->number,
+            .limits = {.head_timeout_us = value(s, "client-head-timeout")->number,
+                       .keep_alive_us = value(s, "client-keep-alive")->number,
+                       .body_idle_us = value(s, "client-body-timeout")->number,
+                       .stall_us = value(s, "client-stall-timeout")->number,
+                       .connections_max = (unsigned)value(s, "max-connections")->number},
+            .connect_timeout_us = value(s, "connect-timeout")->number,
+            .first_byte_timeout_us = value(s, "first-byte-timeout")->number,
+            .idle_timeout_us = value(s, "idle-timeout")->number,
+            .pool_idle_us = value(s, "upstream-keep-alive")->number,
+            .upstream_connections_max = (unsigned)value(s, "upstream-connections-max")->number,
+            .body_max_bytes = value(s, "max-body-bytes")->number,
+            .capture_max_bytes = value(s, "capture-bytes")->number,
+            .record_bodies = value(s, "record-bodies")->number,
+            .allowed = s->allowed,
+            .tls = s->tls,
+            .client_tls = s->client_tls,
+            .https_proxy = proxy_env("HTTPS_PROXY", "https_proxy"),
+            .http_proxy = proxy_env("TOLLGATE_HTTP_PROXY", "http_proxy"),
+            .no_proxy = proxy_env("NO_PROXY", "no_proxy"),
+            .ledger = s->ledger,
+            .console = console_request,
+            .console_ctx = s->console,
+    };
+}
+
+static void on_change(void *arg, struct snapshot *snapshot)
+{
+    struct server *s = arg;
+    if (s->gateway)
+        gateway_set_snapshot(s->gateway, snapshot);
+}
+
+static bool start_gateway(struct server *s)
+{
+    char why[512];
+    struct gateway_settings settings;
+    struct price_catalog *prices = load_prices(s, why, sizeof why);
+    if (!prices)
+        return complain(why) == EXIT_DONE;
+    struct console_settings c = {.control = s->control, .ledger = s->ledger, .dir = s->dir,
+                                 .reload_prices = reload_prices, .ctx = s};
+    s->console = console_new(&c, why, sizeof why);
+    if (!s->console) {
+        price_catalog_free(prices);
+        return complain(why) == EXIT_DONE;
+    }
+    fill_settings(s, &settings);
+    struct snapshot *snapshot = control_snapshot(s->control);
+    enum err e = gateway_start(&settings, snapshot, prices, &s->gateway, why, sizeof why);
+    snapshot_unref(snapshot);
+    if (e) {
+        price_catalog_free(prices);
+        return complain(why) == EXIT_DONE;
+    }
+    control_on_change(s->control, on_change, s);
+    console_set_gateway(s->console, s->gateway);
+    return true;
+}
+
+/* Two descriptors a stream: take what the system gives. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static void announce(const struct server *s, struct control_start *start)
+{
+    struct str listen = value(s, "listen")->text;
+    const char *colon = memrchr(listen.p, ':', listen.n);
+    int host = colon ? (int)(colon - listen.p) : (int)listen.n;
+    const char *scheme = s->client_tls ? "https" : "http";
+    printf("tollgate %s\n", TOLLGATE_VERSION);
+    printf("gateway  %s://%.*s:%u/v1\n", scheme, host, listen.p, gateway_port(s->gateway));
+    printf("console  %s://%.*s:%u/console/\n", scheme, host, listen.p, gateway_port(s->gateway));
+    printf("data     %s\n", s->dir);
+    if (start->admin_key.n)
+        printf("owner key, shown once and kept in %s/admin.key:\n%.*s\n", s->dir,
+               STR_ARG(secret_reveal(&start->admin_key)));
+    secret_wipe(&start->admin_key);
+    fflush(stdout);
+    log_info("serving", LOG_STR("listen", listen), LOG_INT("port", gateway_port(s->gateway)),
+             LOG_INT("workers", value(s, "workers")->number));
+}
+
+static void reload(struct server *s)
+{
+    char why[512];
+    if (s->client_tls) {
+        if (tls_server_reload(s->client_tls, why, sizeof why) != ERR_OK)
+            log_error("certificate_refused", LOG_TEXT("why", why));
+        else
+            log_info("certificate_loaded");
+    }
+    if (reload_prices(s, why, sizeof why) != ERR_OK)
+        return; /* logged, and the old ones stay */
+}
+
+/* Waits for requests under way, until the limit or another signal. */
+static void drain(struct server *s, const sigset_t *signals)
+{
+    uint64_t until = clock_mono_us() + value(s, "drain-timeout")->number;
+    log_info("draining", LOG_INT("in_flight", gateway_in_flight(s->gateway)));
+    gateway_drain(s->gateway);
+    struct timespec tick = {0, 20000000};
+    while (gateway_in_flight(s->gateway) && clock_mono_us() < until) {
+        int sig = sigtimedwait(signals, NULL, &tick);
+        if (sig == SIGTERM || sig == SIGINT)
+            break;
+    }
+}
+
+static void run_until_stopped(struct server *s, const sigset_t *signals)
+{
+    for (;;) {
+        int sig = 0;
+        if (sigwait(signals, &sig) != 0)
+            continue;
+        if (sig == SIGHUP) {
+            reload(s);
+            continue;
+        }
+        drain(s, signals);
+        return;
+    }
+}
+
+static void close_all(struct server *s)
+{
+    if (s->console)
+        console_stop(s->console);
+    if (s->gateway)
+        gateway_stop(s->gateway);
+    console_free(s->console);
+    ledger_close(s->ledger, LEDGER_CLOSE_MS);
+    control_close(s->control);
+    tls_server_free(s->client_tls);
+    tls_client_free(s->tls);
+    address_set_free(s->allowed);
+}
+
+static int run(const struct command *self, struct option_value *values, int operand_count, char **operands)
+{
+    struct server s = {.command = self, .values = values};
+    struct control_start start = {0};
+    enum log_level level;
+    sigset_t signals;
+    (void)operand_count;
+    (void)operands;
+    if (!log_level_from(value(&s, "log-level")->text, &level))
+        return complain("--log-level is debug, info, warn, error or off"), EXIT_USAGE;
+    log_set_level(level);
+    signal(SIGPIPE, SIG_IGN);
+    umask(077);
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    raise_descriptor_limit();
+    bool ok = read_allowed(&s) && open_tls(&s) && open_dir(&s) && open_control(&s, &start) && open_ledger(&s) &&
+              start_gateway(&s);
+    if (ok) {
+        announce(&s, &start);
+        run_until_stopped(&s, &signals);
+    }
+    secret_wipe(&start.admin_key);
+    close_all(&s);
+    if (ok)
+        log_info("stopped");
+    return ok ? EXIT_DONE : EXIT_FAILED;
+}
+
+const struct command command_serve = {"serve", "", "Run the gateway.", options, sizeof options / sizeof options[0], run};

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLI_SERVE_OPTIONS_H
+#define CLI_SERVE_OPTIONS_H
+
+/*
+ * The options of `tollgate serve`. Columns: name, kind, default, environment, min, max, metavar,
+ * text. docs/OPTIONS.md is made from this table.
+ */
+#define SERVE_OPTIONS(X)                                                                                              \
+    X("listen", TEXT, "127.0.0.1:8787", "TOLLGATE_LISTEN", 0, 0, "H:P",                                               \
+      "Address and port that clients connect to; port 0 takes a free one.")                                           \
+    X("data", TEXT, "tollgate-data", "TOLLGATE_DATA", 0, 0, "DIR",                                                    \
+      "Directory of everything that is kept; made when it is not there.")                                             \
+    X("workers", INT, "1", NULL, 1, 64, "N", "Worker threads; about one for each core that is to serve requests.")   \
+    X("allow-upstream", LIST, NULL, NULL, 0, 0, "CIDR",                                                               \
+      "A loopback or private range that upstream hosts may be in; several times if need be.")                         \
+    X("record-bodies", ON_OFF, "on", NULL, 0, 0, "on|off",                                                            \
+      "Keep request and response bodies; a key may say otherwise.")                                                   \
+    X("capture-bytes", BYTES, "64k", NULL, 0, 16777216, "SIZE",                                                       \
+      "How much of a body is kept; of longer ones also the length and the SHA-256 of the whole.")                     \
+    X("max-body-bytes", BYTES, "512m", NULL, 1024, 8589934592, "SIZE", "Largest request body.")                      \
+    X("connect-timeout", DURATION, "10s", NULL, 10, 300000, "TIME",                                                   \
+      "For resolving, connecting and the TLS handshake together.")                                                    \
+    X("first-byte-timeout", DURATION, "10m", NULL, 10, 86400000, "TIME",                                              \
+      "From the request being sent until upstream's answer begins.")                                                  \
+    X("idle-timeout", DURATION, "5m", NULL, 10, 86400000, "TIME",                                                     \
+      "Longest pause inside upstream's answer. There is no limit to its whole length.")                               \
+    X("client-head-timeout", DURATION, "10s", NULL, 10, 3600000, "TIME", "For a client to send its request head.")    \
+    X("client-body-timeout", DURATION, "30s", NULL, 10, 3600000, "TIME", "Longest pause inside a request body.")      \
+    X("client-stall-timeout", DURATION, "60s", NULL, 10, 86400000, "TIME",                                            \
+      "A client that takes nothing of its answer for so long is closed.")                                             \
+    X("client-keep-alive", DURATION, "75s", NULL, 10, 86400000, "TIME",                                               \
+      "How long an unused client connection stays open.")                                                             \
+    X("max-connections", INT, "10000", NULL, 1, 1000000, "N", "Client connections of one worker.")                   \
+    X("upstream-connections-max", INT, "10000", NULL, 1, 1000000, "N",                                                \
+      "Connections of one worker to one upstream host.")                                                              \
+    X("upstream-keep-alive", DURATION, "30s", NULL, 10, 3600000, "TIME",                                              \
+      "How long an unused upstream connection is kept.")                                                              \
+    X("ca-file", TEXT, NULL, NULL, 0, 0, "FILE",                                                                      \
+      "PEM certificates that upstream servers are verified with, in place of the system's.")                          \
+    X("tls-cert", TEXT, NULL, NULL, 0, 0, "FILE", "Certificate chain (PEM): clients are then served over TLS.")       \
+    X("tls-key", TEXT, NULL, NULL, 0, 0, "FILE", "Its private key (PEM). SIGHUP reads both again.")                   \
+    X("prices", TEXT, NULL, NULL, 0, 0, "FILE",                                                                       \
+      "Your own prices, over the built-in ones; docs/PRICING.md has the form. SIGHUP reads it again.")                \
+    X("rows-days", INT, "0", NULL, 0, 36500, "DAYS", "Remove request rows older than this; 0 keeps them.")            \
+    X("bodies-days", INT, "30", NULL, 0, 36500, "DAYS", "Remove kept bodies older than this; 0 keeps them.")          \
+    X("bodies-max-bytes", BYTES, "0", NULL, 0, 0, "SIZE", "Room for kept bodies, the oldest go first; 0 = no limit.") \
+    X("spool-max-bytes", BYTES, "4g", NULL, 1048576, 1099511627776, "SIZE",                                           \
+      "Room for the journal while the database cannot be written; beyond it requests are refused.")                   \
+    X("drain-timeout", DURATION, "15m", NULL, 0, 86400000, "TIME",                                                    \
+      "On SIGTERM, how long requests under way may take to end.")                                                     \
+    X("log-level", TEXT, "info", "TOLLGATE_LOG_LEVEL", 0, 0, "LEVEL", "debug, info, warn, error or off.")
+
+#endif

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From exchange to job and back. The console has one thread: admin requests are few, and one at a
+ * time they need no locks of their own.
+ */
+#include "console/console.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/must.h"
+#include "console/console_inner.h"
+#include "gateway/credentials.h"
+#include "gateway/reply.h"
+#include "gateway/worker.h"
+#include "ledger/query.h"
+
+#define ARENA_FIRST 4096
+#define ARENA_CAP (16u << 20)
+
+static void job_free(struct job *j)
+{
+    snapshot_unref(j->snapshot);
+    arena_free(j->arena);
+    buf_free(&j->body);
+    buf_free(&j->lines);
+    buf_free(&j->reply);
+    mem_free(j);
+}
+
+/* On the worker's thread: the job is done. */
+static void job_deliver(void *ctx)
+{
+    struct job *j = ctx;
+    if (!j->x) {
+        job_free(j);
+        return;
+    }
+    j->x->app_data = NULL;
+    http_reply(j->x, j->status, j->type, buf_str(&j->lines), buf_str(&j->reply));
+    job_free(j);
+}
+
+static void *console_main(void *arg)
+{
+    struct console *c = arg;
+    pthread_mutex_lock(&c->lock);
+    for (;;) {
+        while (list_empty(&c->queue) && !c->stopping)
+            pthread_cond_wait(&c->wake, &c->lock);
+        if (list_empty(&c->queue))
+            break;
+        struct job *j = list_entry(c->queue.next, struct job, node);
+        list_remove(&j->node);
+        c->queued--;
+        pthread_mutex_unlock(&c->lock);
+        j->route->run(j);
+        if (!j->status)
+            job_fail(j, ERR_INTERNAL, STR(""), STR("the handler gave no answer"));
+        loop_post(j->loop, job_deliver, j);
+        pthread_mutex_lock(&c->lock);
+    }
+    pthread_mutex_unlock(&c->lock);
+    return NULL;
+}
+
+/* Hands the job to the console's thread; false when too many wait. */
+static bool enqueue(struct job *j)
+{
+    struct console *c = j->console;
+    pthread_mutex_lock(&c->lock);
+    bool room = c->queued < CONSOLE_QUEUE_MAX && !c->stopping;
+    if (room) {
+        list_append(&c->queue, &j->node);
+        c->queued++;
+        pthread_cond_signal(&c->wake);
+    }
+    pthread_mutex_unlock(&c->lock);
+    return room;
+}
+
+static void refuse(struct job *j, enum err e, struct str detail)
+{
+    struct http_exchange *x = j->x;
+    x->app_data = NULL;
+    reply_error(x, e, STR(""), detail, STR(""));
+    job_free(j);
+}
+
+static void submit(struct job *j)
+{
+    j->submitted = true;
+    if (!enqueue(j))
+        refuse(j, ERR_OVERLOADED, STR("too many admin requests are waiting"));
+}
+
+static void on_body(struct http_exchange *x, struct str bytes, bool last)
+{
+    struct job *j = x->app_data;
+    if (!buf_add_str(&j->body, bytes))
+        refuse(j, ERR_BODY_TOO_LARGE, STR(""));
+    else if (last)
+        submit(j);
+}
+
+static void on_closed(struct http_exchange *x, enum err why)
+{
+    struct job *j = x->app_data;
+    (void)why;
+    j->x = NULL;
+    /* A job that is with the console's thread is freed when it comes back. */
+    if (!j->submitted)
+        job_free(j);
+}
+
+static const struct http_app job_app = {.on_body = on_body, .on_closed = on_closed};
+
+static bool allowed(enum kind_role role, enum job_access access)
+{
+    switch (access) {
+    case JOB_PUBLIC:
+    case JOB_VIEWER:
+        return true;
+    case JOB_MEMBER:
+        return role <= KIND_ROLE_MEMBER;
+    case JOB_ADMIN:
+        return role <= KIND_ROLE_ADMIN;
+    case JOB_OWNER:
+        return role == KIND_ROLE_OWNER;
+    }
+    return false;
+}
+
+/* True when the key may call the route; otherwise the exchange is answered. */
+static bool admit(struct http_exchange *x, const struct route *route, struct snapshot *s,
+                  const struct snapshot_key **ret_key)
+{
+    if (route->access == JOB_PUBLIC)
+        return true;
+    struct str presented = credentials_find(&x->head);
+    if (!presented.n) {
+        reply_error(x, ERR_KEY_MISSING, STR(""), STR(""), STR(""));
+        return false;
+    }
+    enum snapshot_verdict verdict = snapshot_judge(s, presented, clock_wall_us(), ret_key);
+    if (verdict != SNAPSHOT_ADMITTED) {
+        reply_error(x, ERR_KEY_INVALID, STR(""), str_c(snapshot_verdict_text(verdict)), STR(""));
+        return false;
+    }
+    if (!allowed((*ret_key)->role, route->access)) {
+        reply_error(x, ERR_FORBIDDEN, STR(""), STR(""), STR(""));
+        return false;
+    }
+    return true;
+}
+
+static struct job *job_new(struct console *c, struct http_exchange *x, const struct route *route,
+                           const struct str params[JOB_PARAMS_MAX])
+{
+    struct job *j = mem_zalloc(sizeof *j);
+    *j = (struct job){.owner = {&job_app}, .console = c, .x = x, .loop = x->loop, .route = route};
+    list_init(&j->node);
+    j->arena = arena_new(ARENA_FIRST, ARENA_CAP);
+    j->method = arena_dup(j->arena, x->head.method);
+    j->path = arena_dup(j->arena, x->head.path);
+    j->query = arena_dup(j->arena, x->head.query);
+    for (int i = 0; i < JOB_PARAMS_MAX; i++)
+        j->params[i] = params[i].n ? arena_dup(j->arena, params[i]) : STR("");
+    buf_init(&j->body, JOB_BODY_MAX);
+    buf_init(&j->lines, 8192);
+    buf_init(&j->reply, JOB_REPLY_MAX);
+    return j;
+}
+
+void console_request(void *console, struct http_exchange *x)
+{
+    struct console *c = console;
+    struct str params[JOB_PARAMS_MAX] = {{0}};
+    bool known = false;
+    const struct route *route = routes_find(x->head.method, x->head.path, params, &known);
+    const struct snapshot_key *key = NULL;
+    if (!route) {
+        reply_error(x, known ? ERR_METHOD_NOT_ALLOWED : ERR_ROUTE_UNKNOWN, STR(""), STR(""), STR(""));
+        return;
+    }
+    struct snapshot *s = snapshot_ref(worker_snapshot(x->server_ctx));
+    if (!admit(x, route, s, &key)) {
+        snapshot_unref(s);
+        return;
+    }
+    struct job *j = job_new(c, x, route, params);
+    j->snapshot = s;
+    j->key = key;
+    x->app_data = j;
+    if (!x->has_body)
+        submit(j);
+}
+
+struct console *console_new(const struct console_settings *settings, char *why, size_t why_cap)
+{
+    struct console *c = mem_zalloc(sizeof *c);
+    sigset_t all, before;
+    c->settings = *settings;
+    c->started_us = clock_mono_us();
+    if (query_open(settings->dir, &c->query) != ERR_OK) {
+        snprintf(why, why_cap, "the ledger in %s cannot be read: %s", settings->dir, query_reason());
+        mem_free(c);
+        return NULL;
+    }
+    list_init(&c->queue);
+    pthread_mutex_init(&c->lock, NULL);
+    pthread_cond_init(&c->wake, NULL);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = pthread_create(&c->thread, NULL, console_main, c);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    must(failed == 0);
+    return c;
+}
+
+void console_set_gateway(struct console *c, struct gateway *g)
+{
+    c->gateway = g;
+}
+
+void console_stop(struct console *c)
+{
+    pthread_mutex_lock(&c->lock);
+    c->stopping = true;
+    pthread_cond_signal(&c->wake);
+    pthread_mutex_unlock(&c->lock);
+    pthread_join(c->thread, NULL);
+}
+
+void console_free(struct console *c)
+{
+    if (!c)
+        return;
+    pthread_mutex_destroy(&c->lock);
+    pthread_cond_destroy(&c->wake);
+    query_close(c->query);
+    mem_free(c);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CONSOLE_CONSOLE_H
+#define CONSOLE_CONSOLE_H
+
+/*
+ * console: everything on the listener that is not a request for a provider: health, metrics, the
+ * admin API, the web page. Handlers may wait for a disk, so they run on a thread of their own; a
+ * worker only collects the request's body and sends the answer.
+ */
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "net/http_server.h"
+
+struct console;
+struct control;
+struct gateway;
+struct ledger;
+
+struct console_settings {
+    struct control *control;
+    struct ledger *ledger;
+    const char *dir; /* the data directory, for reading the ledger */
+    /* Reads the price files again. ERR_BAD_PRICES with a sentence. */
+    enum err (*reload_prices)(void *ctx, char *why, size_t why_cap);
+    void *ctx;
+};
+
+/* NULL with a sentence in `why` when the ledger cannot be read. */
+struct console *console_new(const struct console_settings *settings, char *why, size_t why_cap);
+/* Set once the gateway runs; before that the console answers 503. */
+void console_set_gateway(struct console *c, struct gateway *g);
+/* For gateway_settings.console; on the worker's thread. */
+void console_request(void *console, struct http_exchange *x);
+/* Finishes what is queued; from now on the console answers 503. Before the gateway stops. */
+void console_stop(struct console *c);
+/* After the gateway has stopped. */
+void console_free(struct console *c);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CONSOLE_CONSOLE_INNER_H
+#define CONSOLE_CONSOLE_INNER_H
+
+/* console_inner: the console's own parts, for its files and handlers. */
+
+#include <pthread.h>
+
+#include "base/list.h"
+#include "console/console.h"
+#include "console/job.h"
+
+struct console {
+    struct console_settings settings;
+    struct query *query; /* reads the ledger */
+    uint64_t started_us; /* monotonic */
+    _Atomic(struct gateway *) gateway;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    struct list queue; /* of job.node, under the lock */
+    unsigned queued;
+    bool stopping;
+};
+
+#define CONSOLE_QUEUE_MAX 1000
+
+/* The route tables of all dialects, in order; NULL when none matches. `ret_known` tells whether the path exists. */
+const struct route *routes_find(struct str method, struct str path, struct str params[JOB_PARAMS_MAX],
+                                bool *ret_known);
+const struct route *routes_table(size_t *ret_count);
+
+#endif

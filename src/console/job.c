@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What handlers use to read the request and to answer it. */
+#include "console/job.h"
+
+#include "base/must.h"
+#include "control/control.h"
+#include "gateway/reply.h"
+#include "net/url.h"
+
+struct str job_query(struct job *j, struct str name)
+{
+    struct str value;
+    return url_query_find(j->query, name, j->arena, &value) ? value : STR("");
+}
+
+bool job_query_u64(struct job *j, struct str name, uint64_t fallback, uint64_t max, uint64_t *ret)
+{
+    struct str text = job_query(j, name);
+    *ret = fallback;
+    return !text.n || (str_to_u64(text, ret) && *ret <= max);
+}
+
+static void reply_begin(struct job *j, int status, struct str type)
+{
+    must(!j->status);
+    j->status = status;
+    j->type = type;
+    bool ok = buf_add_str(&j->lines, STR("Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"));
+    must(ok);
+}
+
+void job_reply_json(struct job *j, int status)
+{
+    reply_begin(j, status, STR("application/json"));
+    json_write_init(&j->json, &j->reply);
+}
+
+void job_reply_bytes(struct job *j, int status, struct str type, struct str bytes)
+{
+    reply_begin(j, status, type);
+    bool ok = buf_add_str(&j->reply, bytes);
+    must(ok);
+}
+
+void job_reply_empty(struct job *j, int status)
+{
+    reply_begin(j, status, STR(""));
+}
+
+void job_fail(struct job *j, enum err e, struct str param, struct str detail)
+{
+    buf_reset(&j->reply);
+    buf_reset(&j->lines);
+    j->status = 0;
+    reply_begin(j, err_info(e)->status ? err_info(e)->status : 500, STR("application/json"));
+    reply_error_lines(&j->lines, e);
+    bool ok = reply_error_json(&j->reply, e, param, detail);
+    must(ok);
+}
+
+void job_fail_why(struct job *j, enum err e, const struct control_why *why)
+{
+    job_fail(j, e, str_c(why->param), str_c(why->text));
+}

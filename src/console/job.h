@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CONSOLE_JOB_H
+#define CONSOLE_JOB_H
+
+/*
+ * job: one admin request. Made on a worker's thread, run on the console's thread, answered on the
+ * worker's thread again. While it runs the worker touches nothing in it but `x`.
+ *
+ * A handler reads the request here and calls one of the job_reply functions once.
+ */
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/json_write.h"
+#include "base/list.h"
+#include "control/snapshot.h"
+#include "gateway/gateway.h"
+
+struct console;
+struct control_why;
+struct job;
+
+/* Who may call a route. Columns: name, what is needed. */
+enum job_access {
+    JOB_PUBLIC, /* no key */
+    JOB_VIEWER, /* any key of the workspace */
+    JOB_MEMBER,
+    JOB_ADMIN,
+    JOB_OWNER,
+};
+
+struct route {
+    struct str method;
+    struct str path; /* "{}" stands for one segment */
+    enum job_access access;
+    void (*run)(struct job *j);
+    const char *summary; /* one line, for openapi.json and the docs */
+};
+
+#define JOB_PARAMS_MAX 4
+#define JOB_BODY_MAX (1u << 20)
+#define JOB_REPLY_MAX (64u << 20)
+
+struct job {
+    struct exchange_owner owner; /* first: x->app_data points here */
+    struct console *console;
+    struct http_exchange *x;     /* the worker's; NULL once the client is gone */
+    struct loop *loop;
+    struct list node;            /* the console's queue */
+    struct arena *arena;
+    struct snapshot *snapshot;   /* a reference */
+    const struct snapshot_key *key; /* NULL for public routes without a key */
+    const struct route *route;
+    struct str method, path, query;
+    struct str params[JOB_PARAMS_MAX]; /* what stood for "{}" */
+    struct buf body;
+    bool submitted;              /* it is or was with the console's thread */
+
+    int status;
+    struct str type;             /* of the reply */
+    struct buf lines, reply;
+    struct json_write json;      /* writes into reply */
+};
+
+/* The value of a query parameter, percent-decoded, in the arena; empty when absent. */
+struct str job_query(struct job *j, struct str name);
+bool job_query_u64(struct job *j, struct str name, uint64_t fallback, uint64_t max, uint64_t *ret);
+
+/* Answers. After job_reply_json the caller writes one value with j->json and returns. */
+void job_reply_json(struct job *j, int status);
+void job_reply_bytes(struct job *j, int status, struct str type, struct str bytes);
+void job_reply_empty(struct job *j, int status);
+void job_fail(struct job *j, enum err e, struct str param, struct str detail);
+/* From a control function's failure. */
+void job_fail_why(struct job *j, enum err e, const struct control_why *why);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CONSOLE_NATIVE_FILTER_H
+#define CONSOLE_NATIVE_FILTER_H
+
+/* filter: the query parameters that logs and cost share, and the names of what they mention. */
+
+#include "console/job.h"
+
+/*
+ * A time: RFC 3339, a date, or a span back from now ("30m", "24h", "7d"). Absent gives `fallback`.
+ * False when the job was answered with an error.
+ */
+bool filter_time(struct job *j, struct str name, int64_t fallback, int64_t *ret_us);
+/* The id of the key named by its public id, or 0 when absent. False when the job was answered. */
+bool filter_key(struct job *j, int64_t *ret_id);
+bool filter_integration(struct job *j, int64_t *ret_id);
+
+/* Names of ids; made once for a listing. */
+struct names;
+struct names *names_load(struct job *j);
+/* The public id and the name of a key; "" when it is not known (any more). */
+struct str names_key_id(const struct names *n, int64_t id);
+struct str names_key(const struct names *n, int64_t id);
+struct str names_integration(const struct names *n, int64_t id);
+struct str names_workspace(const struct names *n, int64_t id);
+
+#endif

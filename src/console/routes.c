@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which handler serves a path. One table; a path that is not in it does not exist. */
+#include "console/console_inner.h"
+#include "console/native/native.h"
+
+static const struct route routes[] = {
+#define X(method, path, access, run, summary) \
+    {{#method, sizeof(#method) - 1}, {path, sizeof(path) - 1}, JOB_##access, run, summary},
+        NATIVE_ROUTES(X)
+#undef X
+};
+
+/* As endpoint paths: "{}" takes one segment, which is put into params. */
+static bool match(struct str pattern, struct str path, struct str params[JOB_PARAMS_MAX])
+{
+    size_t i = 0, k = 0, count = 0;
+    while (i < pattern.n && k < path.n) {
+        if (pattern.p[i] == '{') {
+            size_t begin = k;
+            while (k < path.n && path.p[k] != '/')
+                k++;
+            if (k == begin || count == JOB_PARAMS_MAX)
+                return false;
+            params[count++] = str_of(path.p + begin, k - begin);
+            i += 2;
+        } else if (pattern.p[i++] != path.p[k++]) {
+            return false;
+        }
+    }
+    return i == pattern.n && k == path.n;
+}
+
+const struct route *routes_find(struct str method, struct str path, struct str params[JOB_PARAMS_MAX], bool *ret_known)
+{
+    bool head = str_eq(method, STR("HEAD"));
+    *ret_known = false;
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+        struct str found[JOB_PARAMS_MAX] = {{0}};
+        if (!match(routes[i].path, path, found))
+            continue;
+        *ret_known = true;
+        if (!str_eq(routes[i].method, method) && !(head && str_eq(routes[i].method, STR("GET"))))
+            continue;
+        memcpy(params, found, sizeof found);
+        return &routes[i];
+    }
+    return NULL;
+}
+
+const struct route *routes_table(size_t *ret_count)
+{
+    *ret_count = sizeof routes / sizeof routes[0];
+    return routes;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Usage and cost of one exchange, in order of trust: reported, measured from the request, estimated. */
+#include "gateway/account.h"
+
+#include <openssl/sha.h>
+
+#include "gateway/realtime.h"
+#include "gateway/relay.h"
+#include "openai/cost.h"
+#include "openai/estimate.h"
+#include "openai/price.h"
+
+void account_sha256(struct str bytes, unsigned char out[32])
+{
+    SHA256((const unsigned char *)bytes.p, bytes.n, out);
+}
+
+/* "eu.api.openai.com": processing in a region costs more; the plain host does not. */
+static bool is_regional(struct str host)
+{
+    return str_ends(host, STR(".api.openai.com")) && host.n > sizeof ".api.openai.com" - 1;
+}
+
+static void set_text(char *to, size_t cap, struct str from)
+{
+    if (!to[0])
+        str_copy(to, cap, from);
+}
+
+/* Upstream did the work and did not say how much: count what can be counted. */
+static void estimate(struct request *r, struct usage *u)
+{
+    uint64_t output = relay_text_tok(r);
+    uint64_t input = estimate_prompt_tok(r->endpoint->shape, r->model_asked, buf_str(&r->body));
+    if (buf_size(&r->body) < r->body_bytes)
+        input = r->body_bytes / 4; /* the body was not kept whole: a rule of thumb, and said to be one */
+    *u = (struct usage){.source = USAGE_ESTIMATED};
+    u->quantity[METER_INPUT] = u->input_total_tok = input;
+    u->quantity[METER_OUTPUT] = u->output_total_tok = output;
+}
+
+static bool can_estimate(const struct request *r)
+{
+    switch (r->endpoint->shape) {
+    case USAGE_SHAPE_CHAT:
+    case USAGE_SHAPE_COMPLETIONS:
+    case USAGE_SHAPE_RESPONSES:
+    case USAGE_SHAPE_EMBEDDINGS:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void usage_from_request(struct request *r, struct usage *u)
+{
+    if ((r->endpoint->flags & ENDPOINT_CHARACTERS) && r->input_chars) {
+        *u = (struct usage){.source = USAGE_MEASURED};
+        u->quantity[METER_CHARACTERS] = r->input_chars;
+    } else if (can_estimate(r)) {
+        estimate(r, u);
+    }
+}
+
+static void work_out_usage(struct request *r, struct usage *u)
+{
+    *u = (struct usage){.source = USAGE_NONE};
+    if (r->realtime) {
+        realtime_usage(r, u);
+        return;
+    }
+    if (!r->relay) {
+        /* The client left while upstream was at work: the prompt at least was read. */
+        if (r->sent_us && r->body_us && !r->reply_ready && can_estimate(r) && r->call.request_ended)
+            u->source = USAGE_UNKNOWN;
+        return;
+    }
+    if (r->relay->status >= 400)
+        return;
+    usage_meter_get(&r->relay->meter, u);
+    if (u->source == USAGE_UNKNOWN && (r->endpoint->flags & ENDPOINT_BILLED))
+        usage_from_request(r, u);
+    set_text(u->quality, sizeof u->quality, r->quality);
+    set_text(u->size, sizeof u->size, r->size);
+}
+
+void account_usage_and_cost(struct request *r, struct record *rec)
+{
+    const struct price_catalog *prices = r->worker->prices;
+    work_out_usage(r, &rec->usage);
+    rec->catalog_version = price_catalog_version(prices);
+    rec->service_tier = rec->usage.service_tier[0] ? str_c(rec->usage.service_tier) : r->service_tier_asked;
+    if (rec->usage.source == USAGE_NONE) {
+        rec->cost.state = r->endpoint->flags & ENDPOINT_BILLED ? COST_NONE : COST_FREE;
+        return;
+    }
+    struct price_query query = {
+            .model = rec->model_answered.n ? rec->model_answered : rec->model_asked,
+            .operation = r->endpoint->operation,
+            .service_tier = rec->service_tier,
+            .quality = str_c(rec->usage.quality),
+            .size = str_c(rec->usage.size),
+            .when_us = r->started_us,
+            .regional = r->integration && is_regional(r->integration->host),
+    };
+    cost_of(prices, &query, &rec->usage, &rec->cost);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef GATEWAY_ACCOUNT_H
+#define GATEWAY_ACCOUNT_H
+
+/* account: usage and cost of a finished request. */
+
+#include "gateway/request.h"
+
+/*
+ * Fills usage, service_tier, cost and catalog_version of the record. Upstream's own figures come
+ * first, then what can be counted exactly from the request, then an estimate that says so.
+ */
+void account_usage_and_cost(struct request *r, struct record *rec);
+void account_sha256(struct str bytes, unsigned char out[32]);
+
+#endif

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The end of a request: facts become usage, usage becomes cost, all becomes one record; then, at
+ * the end of the turn and behind the journal, the last bytes leave.
+ */
+#include "gateway/finish.h"
+
+#include "base/clock.h"
+#include "base/money.h"
+#include "base/must.h"
+#include "gateway/account.h"
+#include "gateway/attempt.h"
+#include "gateway/realtime.h"
+#include "gateway/relay.h"
+#include "gateway/reply.h"
+#include "ledger/journal.h"
+
+#define LINES_MAX (HTTP1_HEAD_MAX * 2)
+
+static uint64_t since(uint64_t from, uint64_t to)
+{
+    return from && to > from ? to - from : 0;
+}
+
+/* What we added: before the call to upstream (not counting the wait for the client), and since its last byte. */
+static uint64_t overhead_us(const struct request *r, uint64_t now)
+{
+    uint64_t from = r->body_us > r->head_us && r->body_us < r->sent_us ? r->body_us : r->head_us;
+    uint64_t before = since(from, r->sent_us ? r->sent_us : now);
+    return before + (r->last_us ? since(r->last_us, now) : 0);
+}
+
+static void fill_body(struct record_body *b, struct str kept, uint64_t size)
+{
+    b->bytes = kept;
+    b->size_bytes = size;
+}
+
+static void fill_bodies(struct request *r, struct record *rec)
+{
+    struct relay *y = r->relay;
+    uint64_t cap = r->worker->settings->capture_max_bytes;
+    rec->bodies_kept = r->keep_bodies;
+    rec->request_body.size_bytes = r->body_bytes;
+    rec->response_body.size_bytes = y ? y->client_bytes : 0;
+    if (!r->keep_bodies)
+        return;
+    struct str sent = buf_str(&r->body);
+    fill_body(&rec->request_body, str_head(sent, cap), r->body_bytes);
+    if (r->body_bytes > cap && sent.n == r->body_bytes) {
+        account_sha256(sent, rec->request_body.sha256);
+        rec->request_body.has_sha256 = true;
+    } else if (r->has_body_sha256 && r->body_bytes > cap) {
+        memcpy(rec->request_body.sha256, r->body_sha256, 32);
+        rec->request_body.has_sha256 = true;
+    }
+    if (!y)
+        return;
+    fill_body(&rec->response_body, buf_str(&y->capture), y->client_bytes);
+    rec->response_body.has_sha256 = relay_hash(r, rec->response_body.sha256);
+}
+
+static void fill_identity(const struct request *r, struct record *rec)
+{
+    rec->id = rec->request_id = r->id;
+    rec->started_us = r->started_us;
+    if (r->key) {
+        rec->workspace_id = r->key->workspace_id;
+        rec->key_id = r->key->id;
+    }
+    if (r->integration) {
+        rec->integration_id = r->integration->id;
+        rec->upstream_host = r->integration->authority;
+    }
+    rec->method = r->method;
+    rec->path = r->path;
+    rec->operation = r->endpoint->operation;
+    rec->model_asked = r->model_asked;
+    rec->trace_id = r->trace_id;
+    rec->span_id = r->span_id;
+    rec->parent_span_id = r->parent_span_id;
+    rec->user = r->user;
+    rec->metadata = r->metadata;
+    rec->user_agent = r->user_agent;
+    rec->stream = r->stream;
+}
+
+static void fill_answer(const struct request *r, struct record *rec, uint64_t now)
+{
+    const struct relay *y = r->relay;
+    rec->status = (uint16_t)r->reply_status;
+    rec->first_byte_us = since(r->head_us, r->first_us);
+    rec->total_us = since(r->head_us, now);
+    rec->overhead_us = overhead_us(r, now);
+    if (!y)
+        return;
+    rec->upstream_status = (uint16_t)y->status;
+    rec->upstream_request_id = y->upstream_request_id;
+    rec->model_answered = str_c(y->meter.model);
+    rec->finish_reason = str_c(y->meter.finish_reason);
+    rec->events = y->events;
+}
+
+static void count(struct worker *w, const struct record *rec)
+{
+    metrics_add(&w->metrics, METRIC_IN_FLIGHT, (uint64_t)-1);
+    if (rec->outcome != RECORD_COMPLETED)
+        metrics_add(&w->metrics, METRIC_ERRORS, 1);
+    if (rec->cost.state == COST_UNPRICED)
+        metrics_add(&w->metrics, METRIC_UNPRICED, 1);
+    if (rec->usage.source == USAGE_ESTIMATED)
+        metrics_add(&w->metrics, METRIC_ESTIMATED, 1);
+    if (rec->cost.total_pusd > 0)
+        metrics_add(&w->metrics, METRIC_COST_MICRO_USD, (uint64_t)(rec->cost.total_pusd / 1000000));
+}
+
+/* Header lines that only a held answer can carry, because it is known whole before its head. */
+static void add_cost_lines(const struct record *rec, struct buf *lines)
+{
+    char money[MONEY_TEXT_MAX];
+    bool ok = true;
+    if (rec->cost.state == COST_UNPRICED) {
+        ok = buf_add_str(lines, STR("x-tollgate-cost-usd: unpriced\r\n"));
+    } else {
+        money_format(rec->cost.total_pusd, money);
+        ok = buf_printf(lines, "x-tollgate-cost-usd: %s\r\n", money);
+    }
+    ok = ok && buf_printf(lines, "x-tollgate-overhead-us: %llu\r\n", (unsigned long long)rec->overhead_us);
+    must(ok);
+}
+
+/* Records. What is still to be sent waits for the journal. */
+static void record_add(struct request *r, enum record_outcome outcome, enum err e, struct str detail)
+{
+    struct worker *w = r->worker;
+    struct record rec = {.outcome = outcome, .err = e, .err_detail = detail};
+    uint64_t now = clock_mono_us();
+    fill_identity(r, &rec);
+    fill_answer(r, &rec, now);
+    account_usage_and_cost(r, &rec);
+    if (r->relay && r->relay->mode == RELAY_HELD && r->reply_ready) {
+        struct str held = buf_str(&r->relay->held);
+        add_cost_lines(&rec, &r->relay->lines);
+        relay_capture(r, held);
+    }
+    fill_bodies(r, &rec);
+    if (r->key) /* a stranger's attempts are counted, not recorded: they could fill the ledger */
+        journal_add(w->journal, &rec);
+    count(w, &rec);
+    if (!r->key)
+        metrics_add(&w->metrics, METRIC_REFUSED, 1);
+    list_remove(&r->node);
+    list_append(&w->finishing, &r->node);
+    loop_wake_hooks(w->loop);
+}
+
+void finish_request(struct request *r, enum record_outcome outcome, enum err e, struct str detail)
+{
+    must(!r->finished);
+    r->finished = true;
+    r->stage = "finish";
+    attempt_cancel(r);
+    struct relay *y = r->relay;
+    r->reply_status = y ? y->status : 0;
+    if (y && y->mode == RELAY_HELD && r->x) {
+        y->framing = y->framing == HTTP1_NO_BODY ? HTTP1_NO_BODY : HTTP1_LENGTH;
+        y->length = buf_size(&y->held);
+        r->reply_ready = true;
+    } else if (y && !y->head_sent && r->x && !r->realtime) {
+        relay_send_head(r); /* an answer without a body: its head is the last thing to send */
+    }
+    if (y && r->final.n)
+        relay_capture(r, r->final);
+    record_add(r, outcome, e, detail);
+}
+
+void finish_with_error(struct request *r, enum err e, struct str param, struct str detail)
+{
+    struct buf body, lines;
+    must(!r->finished);
+    if (r->relay && r->relay->head_sent) {
+        r->abort_client = true;
+        finish_request(r, RECORD_UPSTREAM_ABORTED, e, detail);
+        return;
+    }
+    r->finished = true;
+    attempt_cancel(r);
+    buf_init(&body, 8192);
+    buf_init(&lines, LINES_MAX);
+    bool ok = reply_error_json(&body, e, param, detail);
+    request_own_lines(r, &lines);
+    reply_error_lines(&lines, e);
+    must(ok);
+    r->reply_status = err_info(e)->status;
+    r->reply_lines = arena_dup(r->arena, buf_str(&lines));
+    r->final = arena_dup(r->arena, buf_str(&body));
+    r->reply_type = STR("application/json");
+    r->abort_client = !r->reply_lines.p || !r->final.p;
+    r->reply_ready = true;
+    buf_free(&body);
+    buf_free(&lines);
+    bool upstream = err_info(e)->retry == ERR_RETRY_TARGET && r->sent_us;
+    if (r->relay) /* upstream's partial answer is replaced by ours */
+        r->relay->mode = RELAY_PLAIN;
+    record_add(r, upstream ? RECORD_UPSTREAM_FAILED : RECORD_REFUSED, e, detail);
+}
+
+/* The end of the turn. */
+
+static void send_unrecorded(struct request *r)
+{
+    struct buf lines;
+    buf_init(&lines, LINES_MAX);
+    request_own_lines(r, &lines);
+    reply_error(r->x, ERR_JOURNAL_FAILED, STR(""), STR(""), buf_str(&lines));
+    buf_free(&lines);
+}
+
+static void send_rest(struct request *r, bool durable)
+{
+    struct relay *y = r->relay;
+    bool head_sent = y && y->head_sent;
+    if (r->abort_client || (!durable && (head_sent || r->realtime) && r->key)) {
+        struct http_exchange *x = r->x;
+        r->x = NULL;
+        http_abort(x);
+        request_release(r);
+    } else if (!durable && r->key) {
+        send_unrecorded(r);
+    } else if (r->reply_ready && y && y->mode == RELAY_HELD) {
+        relay_send_head(r);
+        http_send_end(r->x, buf_str(&y->held));
+        buf_free(&y->held);
+    } else if (r->reply_ready) {
+        http_reply(r->x, r->reply_status, r->reply_type, r->reply_lines, r->final);
+    } else {
+        http_send_end(r->x, r->final);
+    }
+}
+
+void finish_turn(struct worker *w, bool durable)
+{
+    while (!list_empty(&w->finishing)) {
+        struct request *r = list_entry(w->finishing.next, struct request, node);
+        list_remove(&r->node);
+        if (r->x)
+            send_rest(r, durable);
+        else
+            request_release(r);
+    }
+}

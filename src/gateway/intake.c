@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The client's body: kept or passed on, read for its facts, edited where an edit is due. */
+#include "gateway/intake.h"
+
+#include <openssl/evp.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/must.h"
+#include "gateway/attempt.h"
+#include "gateway/finish.h"
+#include "gateway/stages.h"
+#include "openai/multipart.h"
+#include "openai/request_edit.h"
+#include "openai/request_facts.h"
+
+enum intake_mode { INTAKE_KEEP, INTAKE_PASS };
+
+struct intake {
+    enum intake_mode mode;
+    enum endpoint_body body;
+    bool facts_done;
+    EVP_MD_CTX *hash; /* of bodies that pass and may outgrow the capture */
+    struct multipart form;
+    struct request_facts facts;
+};
+
+#define ASK_USAGE_TAIL ",\"stream_options\":{\"include_usage\":true}"
+
+static const enum request_field deciding[] = {
+        REQUEST_FIELD_MODEL,         REQUEST_FIELD_STREAM,     REQUEST_FIELD_STREAM_OPTIONS,
+        REQUEST_FIELD_INCLUDE_USAGE, REQUEST_FIELD_MAX_TOKENS, REQUEST_FIELD_MAX_COMPLETION_TOKENS,
+        REQUEST_FIELD_MAX_OUTPUT_TOKENS, REQUEST_FIELD_SERVICE_TIER, REQUEST_FIELD_N,
+};
+
+void intake_free(struct request *r)
+{
+    if (!r->intake)
+        return;
+    EVP_MD_CTX_free(r->intake->hash);
+    mem_free(r->intake);
+    r->intake = NULL;
+}
+
+/* What the body is, by its type and, without one, by its endpoint. */
+static enum endpoint_body body_kind(const struct request *r)
+{
+    if (str_starts_nocase(r->content_type, STR("multipart/form-data")))
+        return ENDPOINT_FORM;
+    if (str_starts_nocase(r->content_type, STR("application/json")))
+        return ENDPOINT_JSON;
+    return r->endpoint->body == ENDPOINT_FORM || r->content_type.n ? ENDPOINT_RAW : r->endpoint->body;
+}
+
+static struct str keep_word(struct request *r, const char *word)
+{
+    struct str copy = word[0] ? arena_dup(r->arena, str_c(word)) : STR("");
+    return copy.p ? copy : STR("");
+}
+
+/* Takes over what later stages and the record need. */
+static void keep_facts(struct request *r)
+{
+    const struct request_facts *f = &r->intake->facts;
+    if (r->intake->facts_done)
+        return;
+    r->intake->facts_done = true;
+    r->model_asked = keep_word(r, f->model);
+    r->user = keep_word(r, f->user[0] ? f->user : f->safety_identifier);
+    r->service_tier_asked = keep_word(r, f->service_tier);
+    r->quality = keep_word(r, f->quality);
+    r->size = keep_word(r, f->size_text);
+    r->input_chars = f->input_chars;
+    r->max_output_tok = f->max_tokens;
+    r->seconds_ms = f->seconds_ms;
+    r->stream = f->stream;
+    r->cache_12h = f->cache_12h;
+}
+
+static void form_field(void *arg, struct str name, struct str value)
+{
+    struct request *r = arg;
+    request_facts_form_field(&r->intake->facts, name, value);
+}
+
+static void intake_new(struct request *r, enum endpoint_body body)
+{
+    struct intake *in = mem_zalloc(sizeof *in);
+    r->intake = in;
+    in->body = body;
+    request_facts_init(&in->facts);
+    if (body == ENDPOINT_FORM)
+        multipart_init(&in->form, r->content_type, form_field, r);
+}
+
+/* Begins the exchange with upstream before the body is complete. */
+static void begin_passing(struct request *r, enum http1_framing framing, uint64_t length)
+{
+    struct intake *in = r->intake;
+    in->mode = INTAKE_PASS;
+    if (r->keep_bodies) {
+        in->hash = EVP_MD_CTX_new();
+        must(in->hash && EVP_DigestInit_ex(in->hash, EVP_sha256(), NULL) == 1);
+    }
+    if (!in->facts_done)
+        r->model_asked = keep_word(r, in->facts.model);
+    attempt_begin_streamed(r, framing, length);
+}
+
+enum next intake_run(struct request *r)
+{
+    const struct http1_head *h = &r->x->head;
+    if (!r->x->has_body) {
+        r->body_us = r->head_us;
+        return NEXT;
+    }
+    if (h->framing == HTTP1_LENGTH && h->content_length > r->worker->settings->body_max_bytes) {
+        finish_with_error(r, ERR_BODY_TOO_LARGE, STR(""), STR(""));
+        return DONE;
+    }
+    intake_new(r, body_kind(r));
+    bool small = h->framing == HTTP1_CHUNKED || h->content_length <= INTAKE_BUFFER_MAX;
+    if (r->intake->body == ENDPOINT_JSON && small)
+        return WAIT; /* kept until whole */
+    /* Chunks leave room for the edit at the end; otherwise the length is passed on. */
+    bool may_edit = r->intake->body == ENDPOINT_JSON && (r->endpoint->flags & ENDPOINT_ASK_USAGE);
+    bool chunked = h->framing == HTTP1_CHUNKED || may_edit;
+    begin_passing(r, chunked ? HTTP1_CHUNKED : HTTP1_LENGTH, h->content_length);
+    return DONE;
+}
+
+/* Refuses what the gateway and upstream could read differently. True when refused. */
+static bool refuse_body(struct request *r)
+{
+    const struct request_facts *f = &r->intake->facts;
+    char detail[96];
+    if (!(r->endpoint->flags & ENDPOINT_BILLED) || r->endpoint->shape == USAGE_SHAPE_OTHER)
+        return false;
+    if (f->status != JSON_COMPLETE) {
+        snprintf(detail, sizeof detail, "at byte %llu", (unsigned long long)json_scan_error_at(&f->scan));
+        finish_with_error(r, ERR_BAD_JSON, STR(""), str_c(detail));
+        return true;
+    }
+    for (size_t i = 0; i < sizeof deciding / sizeof deciding[0]; i++) {
+        if (f->duplicates >> deciding[i] & 1) {
+            finish_with_error(r, ERR_DUPLICATE_FIELD, str_c(request_field_path(deciding[i])), STR(""));
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Makes the body that upstream gets, when it differs from the client's. */
+static void edit_body(struct request *r)
+{
+    const struct request_facts *f = &r->intake->facts;
+    struct request_edit edit;
+    struct splicer sp;
+    struct str rest = buf_str(&r->body), piece;
+    bool ask = (r->endpoint->flags & ENDPOINT_ASK_USAGE) && f->stream && !f->include_usage;
+    if (!ask || !request_edit_make(&edit, f, STR(""), true) || edit.n == 0)
+        return;
+    char *room = buf_reserve(&r->edited, splice_result_size(edit.list, edit.n, rest.n));
+    if (!room)
+        return;
+    splicer_init(&sp, edit.list, edit.n);
+    bool ok = true;
+    while (ok && splicer_next(&sp, &rest, &piece))
+        ok = buf_add_str(&r->edited, piece);
+    while (ok && splicer_end(&sp, &piece))
+        ok = buf_add_str(&r->edited, piece);
+    must(ok);
+    r->usage_asked_by_us = true;
+}
+
+static void kept_body(struct request *r, struct str bytes, bool last)
+{
+    struct intake *in = r->intake;
+    request_facts_feed(&in->facts, bytes.p, bytes.n);
+    bool kept = buf_add_str(&r->body, bytes);
+    must(kept); /* the buffer holds the limit and one more read */
+    if (!last) {
+        if (buf_size(&r->body) > INTAKE_BUFFER_MAX) {
+            /* Longer than announced bodies may be: from here on it passes. */
+            begin_passing(r, HTTP1_CHUNKED, 0);
+            struct str so_far = buf_str(&r->body);
+            if (in->hash)
+                EVP_DigestUpdate(in->hash, so_far.p, so_far.n);
+            if (r->call_live)
+                http_call_body(&r->call, so_far);
+            uint64_t cap = r->keep_bodies ? r->worker->settings->capture_max_bytes : 0;
+            if (so_far.n > cap)
+                buf_cut(&r->body, cap);
+        }
+        return;
+    }
+    r->body_us = clock_mono_us();
+    request_facts_end(&in->facts);
+    if (refuse_body(r))
+        return;
+    keep_facts(r);
+    edit_body(r);
+    stages_resume(r);
+}
+
+/* The last brace of a document that is complete, in the chunk that completed it; n when absent. */
+static size_t last_brace(struct str bytes)
+{
+    size_t i = bytes.n;
+    while (i > 0 && bytes.p[i - 1] != '}')
+        i--;
+    return i ? i - 1 : bytes.n;
+}
+
+/* Passes JSON on; puts the wish for usage before the closing brace when it turns out to be due. */
+static void pass_json(struct request *r, struct str bytes)
+{
+    struct request_facts *f = &r->intake->facts;
+    bool was_complete = f->status == JSON_COMPLETE;
+    enum json_status now = request_facts_feed(f, bytes.p, bytes.n);
+    bool wants = (r->endpoint->flags & ENDPOINT_ASK_USAGE) && f->stream && r->call.chunked &&
+                 !request_facts_has(f, REQUEST_FIELD_STREAM_OPTIONS) && f->is_object && !f->object_empty;
+    if (!was_complete && now == JSON_COMPLETE && wants) {
+        size_t brace = last_brace(bytes);
+        http_call_body(&r->call, str_head(bytes, brace));
+        http_call_body(&r->call, STR(ASK_USAGE_TAIL));
+        http_call_body(&r->call, str_from(bytes, brace));
+        r->usage_asked_by_us = true;
+        return;
+    }
+    http_call_body(&r->call, bytes);
+}
+
+/* A body that upstream could read differently is cut off before its end, so upstream never acts. */
+static bool pass_refused(struct request *r)
+{
+    if (r->intake->body != ENDPOINT_JSON)
+        return false;
+    request_facts_end(&r->intake->facts);
+    if (!refuse_body(r))
+        return false;
+    return true;
+}
+
+static void passed_body(struct request *r, struct str bytes, bool last)
+{
+    struct intake *in = r->intake;
+    uint64_t cap = r->keep_bodies ? r->worker->settings->capture_max_bytes : 0;
+    size_t kept = buf_size(&r->body);
+    if (in->hash)
+        EVP_DigestUpdate(in->hash, bytes.p, bytes.n);
+    if (kept < cap && !buf_add_str(&r->body, str_head(bytes, cap - kept)))
+        return;
+    if (!r->call_live)
+        return;
+    if (in->body == ENDPOINT_JSON) {
+        pass_json(r, bytes);
+    } else {
+        if (in->body == ENDPOINT_FORM)
+            multipart_feed(&in->form, bytes);
+        http_call_body(&r->call, bytes);
+    }
+    if (last) {
+        r->body_us = clock_mono_us();
+        if (pass_refused(r))
+            return;
+        keep_facts(r);
+        if (in->hash) {
+            r->has_body_sha256 = EVP_DigestFinal_ex(in->hash, r->body_sha256, NULL) == 1;
+        }
+        http_call_body_end(&r->call);
+    } else if (http_call_unsent(&r->call) > HTTP_HIGH_WATER && r->x) {
+        http_pause(r->x);
+    }
+}
+
+void intake_body(struct request *r, struct str bytes, bool last)
+{
+    must(r->intake);
+    r->body_bytes += bytes.n;
+    metrics_add(&r->worker->metrics, METRIC_BYTES_IN, bytes.n);
+    if (r->body_bytes > r->worker->settings->body_max_bytes)
+        finish_with_error(r, ERR_BODY_TOO_LARGE, STR(""), STR(""));
+    else if (r->intake->mode == INTAKE_KEEP)
+        kept_body(r, bytes, last);
+    else
+        passed_body(r, bytes, last);
+}
+
+void intake_drained(struct request *r)
+{
+    if (r->x)
+        http_resume(r->x);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef GATEWAY_INTAKE_H
+#define GATEWAY_INTAKE_H
+
+/*
+ * intake: the client's body on its way to upstream.
+ *
+ * A JSON body of at most INTAKE_BUFFER_MAX bytes is kept whole until its facts are known, edited
+ * where an edit is due, and sent as one. A larger one is passed on as it comes and read on the way;
+ * when it turns out to ask for a stream without usage, the wish for usage is put before its last
+ * brace, which is possible because it goes out in chunks. Forms and everything else are passed on
+ * as they come.
+ */
+
+#include "gateway/request.h"
+
+#define INTAKE_BUFFER_MAX (1u << 20)
+
+/* Body bytes from the client. */
+void intake_body(struct request *r, struct str bytes, bool last);
+/* Upstream took what was given: let the client go on. */
+void intake_drained(struct request *r);
+void intake_free(struct request *r);
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A WebSocket session: bytes pass both ways; a tap reads upstream's messages. */
+#include "gateway/realtime.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/must.h"
+#include "gateway/attempt.h"
+#include "gateway/finish.h"
+#include "gateway/heads.h"
+#include "net/http_flush.h"
+#include "openai/usage_meter.h"
+
+struct realtime {
+    uint64_t to_client_bytes, to_upstream_bytes;
+    bool upstream_ended, client_ended;
+    struct usage_meter meter;
+};
+
+void realtime_free(struct request *r)
+{
+    if (!r->realtime)
+        return;
+    mem_free(r->realtime);
+    r->realtime = NULL;
+}
+
+void realtime_begin(struct request *r, const struct http1_head *head)
+{
+    struct realtime *t = mem_zalloc(sizeof *t);
+    struct buf lines;
+    r->realtime = t;
+    usage_meter_init(&t->meter, r->endpoint->shape, USAGE_WIRE_MESSAGES, NULL, NULL);
+    buf_init(&lines, HTTP1_HEAD_MAX * 2);
+    heads_to_client(r, head, &lines);
+    http_head_begin(r->x, 101);
+    http_head_lines(r->x, buf_str(&lines));
+    http_head_lines(r->x, STR("Upgrade: websocket\r\n"));
+    http_go_raw(r->x);
+    http_head_end(r->x, HTTP1_NO_BODY, 0, false);
+    http_flush(r->x);
+    buf_free(&lines);
+    r->reply_status = 101;
+}
+
+void realtime_from_client(struct request *r, struct str bytes, bool last)
+{
+    struct realtime *t = r->realtime;
+    if (r->finished)
+        return;
+    t->to_upstream_bytes += bytes.n;
+    if (r->call_live)
+        http_call_body(&r->call, bytes);
+    if (last) {
+        t->client_ended = true;
+        finish_request(r, RECORD_COMPLETED, ERR_OK, STR(""));
+    } else if (r->call_live && http_call_unsent(&r->call) > HTTP_HIGH_WATER) {
+        http_pause(r->x);
+    }
+}
+
+void realtime_from_upstream(struct request *r, struct str bytes, bool last)
+{
+    struct realtime *t = r->realtime;
+    if (r->finished)
+        return;
+    t->to_client_bytes += bytes.n;
+    if (bytes.n && !r->first_us)
+        r->first_us = clock_mono_us();
+    if (r->x && bytes.n) {
+        http_send(r->x, bytes);
+        if (r->call_live && http_unsent(r->x) > HTTP_HIGH_WATER)
+            http_call_pause(&r->call);
+    }
+    if (last) {
+        t->upstream_ended = true;
+        finish_request(r, RECORD_COMPLETED, ERR_OK, STR(""));
+    }
+}
+
+bool realtime_usage(struct request *r, struct usage *ret_usage)
+{
+    usage_meter_end(&r->realtime->meter);
+    usage_meter_get(&r->realtime->meter, ret_usage);
+    return true;
+}

@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Upstream's answer. The three modes differ in when the head leaves and in what is kept back; the
+ * meter sees the same bytes in all of them, and sees them first.
+ */
+#include "gateway/relay.h"
+
+#include <openssl/evp.h>
+
+#include "base/clock.h"
+#include "base/inflate.h"
+#include "base/json_write.h"
+#include "base/mem.h"
+#include "base/must.h"
+#include "gateway/attempt.h"
+#include "gateway/finish.h"
+#include "gateway/heads.h"
+#include "gateway/reply.h"
+#include "openai/tokenizer.h"
+#include "openai/usage_hide.h"
+
+#define LINES_MAX (HTTP1_HEAD_MAX * 2)
+
+void relay_free(struct request *r)
+{
+    struct relay *y = r->relay;
+    if (!y)
+        return;
+    buf_free(&y->lines);
+    buf_free(&y->held);
+    buf_free(&y->capture);
+    buf_free(&y->text);
+    inflate_free(y->inflate);
+    EVP_MD_CTX_free(y->hash);
+    mem_free(y);
+    r->relay = NULL;
+}
+
+/* Output text, for the case that usage never comes. Counted in pieces so that little is kept. */
+static void on_text(void *arg, enum usage_text_kind kind, struct str text)
+{
+    struct request *r = arg;
+    struct relay *y = r->relay;
+    (void)kind;
+    if (buf_size(&y->text) + text.n > RELAY_TEXT_MAX) {
+        enum tokenizer_encoding e = tokenizer_for_model(r->model_asked);
+        y->text_tok += tokenizer_count(e, buf_str(&y->text));
+        buf_reset(&y->text);
+        if (text.n > RELAY_TEXT_MAX) {
+            y->text_tok += tokenizer_count(e, text);
+            return;
+        }
+    }
+    bool kept = buf_add_str(&y->text, text);
+    must(kept);
+}
+
+uint64_t relay_text_tok(struct request *r)
+{
+    struct relay *y = r->relay;
+    if (buf_size(&y->text))
+        y->text_tok += tokenizer_count(tokenizer_for_model(r->model_asked), buf_str(&y->text));
+    buf_reset(&y->text);
+    return y->text_tok;
+}
+
+static void meter_bytes(void *arg, struct str bytes)
+{
+    struct relay *y = arg;
+    usage_meter_feed(&y->meter, bytes.p, bytes.n);
+}
+
+static void watch(struct relay *y, struct str bytes)
+{
+    if (y->unreadable)
+        return;
+    if (!y->inflate)
+        usage_meter_feed(&y->meter, bytes.p, bytes.n);
+    else if (!inflate_feed(y->inflate, bytes))
+        y->unreadable = true;
+}
+
+void relay_capture(struct request *r, struct str bytes)
+{
+    struct relay *y = r->relay;
+    uint64_t cap = r->worker->settings->capture_max_bytes;
+    y->client_bytes += bytes.n;
+    if (!r->keep_bodies || !bytes.n)
+        return;
+    if (y->hash) {
+        EVP_DigestUpdate(y->hash, bytes.p, bytes.n);
+        return;
+    }
+    size_t room = (size_t)(cap - buf_size(&y->capture));
+    struct str front = str_head(bytes, room);
+    bool kept = buf_add_str(&y->capture, front);
+    must(kept);
+    if (front.n == bytes.n)
+        return;
+    y->hash = EVP_MD_CTX_new();
+    must(y->hash && EVP_DigestInit_ex(y->hash, EVP_sha256(), NULL) == 1);
+    struct str captured = buf_str(&y->capture);
+    EVP_DigestUpdate(y->hash, captured.p, captured.n);
+    EVP_DigestUpdate(y->hash, bytes.p + front.n, bytes.n - front.n);
+}
+
+bool relay_hash(struct request *r, unsigned char out[32])
+{
+    return r->relay->hash && EVP_DigestFinal_ex(r->relay->hash, out, NULL) == 1;
+}
+
+/* The client's share of the answer. */
+
+void relay_send_head(struct request *r)
+{
+    struct relay *y = r->relay;
+    if (y->head_sent || !r->x)
+        return;
+    y->head_sent = true;
+    http_head_begin(r->x, y->status);
+    http_head_lines(r->x, buf_str(&y->lines));
+    http_head_end(r->x, y->framing, y->length, false);
+    buf_free(&y->lines);
+}
+
+static void pass(struct request *r, struct str bytes)
+{
+    if (!bytes.n)
+        return;
+    relay_capture(r, bytes);
+    if (!r->x)
+        return;
+    relay_send_head(r);
+    http_send(r->x, bytes);
+    if (r->call_live && r->x && http_unsent(r->x) > HTTP_HIGH_WATER)
+        http_call_pause(&r->call);
+}
+
+/* The first event of `bytes`, its empty line included. */
+static struct str first_event(struct str bytes)
+{
+    ptrdiff_t lf = str_search(bytes, STR("\n\n"));
+    ptrdiff_t crlf = str_search(bytes, STR("\r\n\r\n"));
+    size_t end = bytes.n;
+    if (lf >= 0)
+        end = (size_t)lf + 2;
+    if (crlf >= 0 && (size_t)crlf + 4 < end)
+        end = (size_t)crlf + 4;
+    return str_head(bytes, end);
+}
+
+/* Whole events to the client, without what only our own wish for usage put there. */
+static void pass_events(struct request *r, struct str bytes)
+{
+    if (!r->relay->hide) {
+        pass(r, bytes);
+        return;
+    }
+    while (bytes.n) {
+        struct str event = first_event(bytes);
+        size_t at, n;
+        bytes = str_from(bytes, event.n);
+        switch (usage_hide_event(event, &at, &n)) {
+        case USAGE_HIDE_PASS:
+            pass(r, event);
+            break;
+        case USAGE_HIDE_DROP:
+            break;
+        case USAGE_HIDE_CUT: {
+            /* One write an event: the two halves are joined in scratch on the stack when small. */
+            char joined[4096];
+            struct str tail = str_from(event, at + n);
+            if (at + tail.n <= sizeof joined) {
+                memcpy(joined, event.p, at);
+                memcpy(joined + at, tail.p, tail.n);
+                pass(r, str_of(joined, at + tail.n));
+            } else {
+                pass(r, str_head(event, at));
+                pass(r, tail);
+            }
+            break;
+        }
+        }
+    }
+}
+
+static void relay_events(struct request *r, struct str bytes)
+{
+    struct relay *y = r->relay;
+    uint32_t events = 0;
+    if (!buf_size(&y->held)) {
+        size_t whole = sse_frame_whole(&y->frame, bytes, &events);
+        pass_events(r, str_head(bytes, whole));
+        bytes = str_from(bytes, whole);
+        if (bytes.n && !buf_add_str(&y->held, bytes))
+            must(false); /* a read is smaller than the buffer */
+    } else {
+        bool kept = buf_add_str(&y->held, bytes);
+        must(kept);
+        size_t whole = sse_frame_whole(&y->frame, buf_str(&y->held), &events);
+        pass_events(r, str_head(buf_str(&y->held), whole));
+        buf_take(&y->held, whole);
+        buf_release(&y->held);
+    }
+    y->events += events;
+    metrics_add(&r->worker->metrics, METRIC_EVENTS, events);
+    if (events)
+        y->half_event = false;
+    if (buf_size(&y->held) > RELAY_EVENT_MAX) {
+        struct str part = buf_str(&y->held);
+        pass(r, part);
+        sse_frame_passed(&y->frame, part.n);
+        buf_free(&y->held);
+        y->half_event = true;
+    }
+}
+
+/* A held answer that grew too large is let go without its cost in the head. */
+static void relay_held(struct request *r, struct str bytes)
+{
+    struct relay *y = r->relay;
+    if (buf_add_str(&y->held, bytes))
+        return;
+    y->mode = RELAY_PLAIN;
+    pass(r, buf_str(&y->held));
+    buf_free(&y->held);
+    pass(r, bytes);
+}
+
+/* Whether a stream that ended in good order said all it had to say. */
+static bool stream_complete(const struct request *r)
+{
+    const struct relay *y = r->relay;
+    if (y->meter.ends || y->meter.finish_reason[0] || y->status >= 400)
+        return true;
+    switch (r->endpoint->shape) {
+    case USAGE_SHAPE_CHAT:
+    case USAGE_SHAPE_COMPLETIONS:
+    case USAGE_SHAPE_RESPONSES:
+    case USAGE_SHAPE_IMAGES:
+    case USAGE_SHAPE_RUNS:
+        return false;
+    default:
+        return true;
+    }
+}
+
+static void relay_end(struct request *r)
+{
+    struct relay *y = r->relay;
+    r->last_us = clock_mono_us();
+    usage_meter_end(&y->meter);
+    if (y->mode == RELAY_EVENTS) {
+        if (!stream_complete(r)) {
+            relay_failed(r, ERR_UPSTREAM_CLOSED, STR("the stream ended without its final event"));
+            return;
+        }
+        struct str rest = buf_str(&y->held);
+        r->final = rest; /* an event without its last empty line still belongs to the client */
+    }
+    bool refused = y->status >= 400 || (y->meter.ends & USAGE_END_ERROR);
+    finish_request(r, refused ? RECORD_UPSTREAM_ERROR : RECORD_COMPLETED, ERR_OK, STR(""));
+}
+
+void relay_body(struct request *r, struct str bytes, bool last)
+{
+    struct relay *y = r->relay;
+    must(y);
+    if (bytes.n && !r->first_us)
+        r->first_us = clock_mono_us();
+    y->bytes += bytes.n;
+    metrics_add(&r->worker->metrics, METRIC_BYTES_OUT, bytes.n);
+    watch(y, bytes);
+    switch (y->mode) {
+    case RELAY_HELD:
+        relay_held(r, bytes);
+        break;
+    case RELAY_EVENTS:
+        relay_events(r, bytes);
+        break;
+    case RELAY_PLAIN:
+        /* The last byte waits for the record. */
+        if (last && bytes.n) {
+            r->final = arena_dup(r->arena, bytes);
+            if (!r->final.p) {
+                pass(r, str_head(bytes, bytes.n - 1));
+                r->final = arena_dup(r->arena, str_from(bytes, bytes.n - 1));
+            }
+        } else {
+            pass(r, bytes);
+        }
+        break;
+    }
+    if (last)
+        relay_end(r);
+}
+
+/* Failing honestly in the middle of an answer. */
+
+/* The event both SDKs raise on; with sequence number and both shapes for Responses. */
+static struct str error_event(struct request *r, enum err e, struct str detail)
+{
+    struct buf json, event;
+    buf_init(&json, 8192);
+    buf_init(&event, 16384);
+    bool ok = reply_error_json(&json, e, STR(""), detail);
+    if (r->endpoint->shape == USAGE_SHAPE_RESPONSES) {
+        const struct err_info *info = err_info(e);
+        struct json_write w;
+        ok = ok && buf_add_str(&event, STR("event: error\ndata: "));
+        json_write_init(&w, &event);
+        json_write_object(&w);
+        json_write_member_string(&w, "type", STR("error"));
+        json_write_member_string(&w, "code", str_c(info->code));
+        json_write_member_string(&w, "message", str_c(info->text));
+        json_write_member_null(&w, "param");
+        json_write_member_uint(&w, "sequence_number", r->relay->events);
+        struct str whole = buf_str(&json);
+        json_write_member_raw(&w, "error", str_of(whole.p + sizeof("{\"error\":") - 1, whole.n - sizeof("{\"error\":}") + 1));
+        json_write_object_end(&w);
+        ok = json_write_done(&w) && ok;
+    } else {
+        ok = ok && buf_add_str(&event, STR("data: ")) && buf_add_str(&event, buf_str(&json));
+    }
+    ok = ok && buf_add_str(&event, STR("\n\n"));
+    must(ok);
+    struct str kept = arena_dup(r->arena, buf_str(&event));
+    buf_free(&json);
+    buf_free(&event);
+    return kept.p ? kept : STR("");
+}
+
+void relay_failed(struct request *r, enum err why, struct str detail)
+{
+    struct relay *y = r->relay;
+    if (!r->last_us) {
+        r->last_us = clock_mono_us();
+        usage_meter_end(&y->meter);
+    }
+    if (!y->head_sent && y->mode != RELAY_EVENTS) {
+        /* Nothing has left yet: a real status is still possible. */
+        finish_with_error(r, why, STR(""), detail);
+        return;
+    }
+    if (y->mode == RELAY_EVENTS && !y->half_event) {
+        if (!y->head_sent) {
+            finish_with_error(r, why, STR(""), detail);
+            return;
+        }
+        r->final = error_event(r, why, detail);
+    } else {
+        r->abort_client = true;
+    }
+    finish_request(r, RECORD_UPSTREAM_ABORTED, why, detail);
+}
+
+/* The head. */
+
+static bool type_is(struct str type, struct str wanted)
+{
+    return str_starts_nocase(type, wanted) &&
+           (type.n == wanted.n || type.p[wanted.n] == ';' || type.p[wanted.n] == ' ');
+}
+
+static void choose_mode(struct request *r, const struct http1_head *head)
+{
+    struct relay *y = r->relay;
+    const struct http1_field *type = http1_find_id(head, HTTP1_CONTENT_TYPE);
+    const struct http1_field *coding = http1_find_id(head, HTTP1_CONTENT_ENCODING);
+    struct str t = type ? type->value : STR("");
+    enum usage_wire wire = USAGE_WIRE_OPAQUE;
+    y->mode = RELAY_PLAIN;
+    if (coding && !str_eq_nocase(coding->value, STR("identity"))) {
+        if (str_eq_nocase(coding->value, STR("gzip")) || str_eq_nocase(coding->value, STR("deflate")))
+            y->inflate = inflate_new(str_eq_nocase(coding->value, STR("deflate")), meter_bytes, y);
+        else
+            y->unreadable = true;
+    }
+    bool metered = r->endpoint->shape != USAGE_SHAPE_NONE || head->status >= 400;
+    if (type_is(t, STR("text/event-stream"))) {
+        wire = USAGE_WIRE_SSE;
+        if (!coding || str_eq_nocase(coding->value, STR("identity")))
+            y->mode = RELAY_EVENTS;
+    } else if (type_is(t, STR("application/json"))) {
+        wire = metered ? USAGE_WIRE_JSON : USAGE_WIRE_OPAQUE;
+        bool fits = head->framing != HTTP1_LENGTH || head->content_length <= RELAY_HELD_MAX;
+        if (metered && fits && !(r->endpoint->flags & ENDPOINT_BINARY))
+            y->mode = RELAY_HELD;
+    }
+    y->hide = r->usage_asked_by_us && y->mode == RELAY_EVENTS;
+    usage_meter_init(&y->meter, r->endpoint->shape, wire, on_text, r);
+    y->meter.cache_12h = r->cache_12h;
+}
+
+void relay_head(struct request *r, const struct http1_head *head)
+{
+    struct relay *y = mem_zalloc(sizeof *y);
+    must(!r->relay);
+    r->relay = y;
+    y->status = head->status;
+    buf_init(&y->lines, LINES_MAX);
+    buf_init(&y->held, RELAY_HELD_MAX);
+    buf_init(&y->capture, r->worker->settings->capture_max_bytes + 1);
+    buf_init(&y->text, RELAY_TEXT_MAX);
+    sse_frame_init(&y->frame);
+    choose_mode(r, head);
+    const struct http1_field *id = http1_find_id(head, HTTP1_X_REQUEST_ID);
+    if (id)
+        y->upstream_request_id = arena_dup(r->arena, str_head(id->value, 128));
+    heads_to_client(r, head, &y->lines);
+    /* Upstream has the request: what was kept to repeat it can go, unless it is to be recorded. */
+    buf_free(&r->edited);
+    if (!r->keep_bodies && !r->stream && !r->intake)
+        buf_free(&r->body);
+    y->framing = head->framing == HTTP1_UNTIL_CLOSE ? HTTP1_CHUNKED : head->framing;
+    y->length = head->content_length;
+    if (y->mode == RELAY_EVENTS && y->framing == HTTP1_LENGTH)
+        y->framing = HTTP1_CHUNKED; /* events may be cut, or an error event added */
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Life of a request object, and the callbacks of its client connection.
+ *
+ * What is kept of the head is copied into the arena here, because the head's views end with the
+ * callback that brought them.
+ */
+#include "gateway/request.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/must.h"
+#include "gateway/finish.h"
+#include "gateway/intake.h"
+#include "gateway/realtime.h"
+#include "gateway/relay.h"
+#include "gateway/stages.h"
+
+#define MAGIC 0x72657175u
+#define ARENA_FIRST 1536
+#define ARENA_CAP (512u * 1024)
+#define PATH_KEPT 512
+#define USER_AGENT_KEPT 200
+#define METADATA_KEPT 8192
+#define UPSTREAM_HEAD_MAX (HTTP1_HEAD_MAX * 2)
+
+struct request *request_of(struct http_exchange *x)
+{
+    struct request *r = x->app_data;
+    must(r && r->magic == MAGIC);
+    return r;
+}
+
+struct request *request_of_call(struct http_call *call)
+{
+    struct request *r = call->app_data;
+    must(r && r->magic == MAGIC);
+    return r;
+}
+
+static struct str keep(struct request *r, struct str s, size_t max)
+{
+    struct str copy = arena_dup(r->arena, str_head(s, max));
+    return copy.p ? copy : STR("");
+}
+
+static struct str field_value(const struct http1_head *head, struct str name)
+{
+    const struct http1_field *f = http1_find(head, name);
+    return f ? f->value : STR("");
+}
+
+/* A random UUID, version 4, for correlation only. */
+static struct str new_trace_id(struct request *r)
+{
+    uint64_t a = rng_seeded_u64(&r->worker->rng), b = rng_seeded_u64(&r->worker->rng);
+    char text[40];
+    int n = snprintf(text, sizeof text, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(a >> 32), (unsigned)(a >> 16 & 0xffff),
+                     (unsigned)(a & 0xfff), (unsigned)(0x8000 | (b >> 48 & 0x3fff)),
+                     (unsigned long long)(b & 0xffffffffffffu));
+    return keep(r, str_of(text, (size_t)n), sizeof text);
+}
+
+/* "00-<32 hex>-<16 hex>-<2 hex>"; anything else is ignored (W3C Trace Context). */
+static void read_traceparent(struct request *r, struct str v)
+{
+    uint64_t number;
+    if (v.n < 55 || v.p[2] != '-' || v.p[35] != '-' || v.p[52] != '-' || !str_hex_to_u64(str_head(v, 2), &number))
+        return;
+    struct str trace = str_of(v.p + 3, 32), parent = str_of(v.p + 36, 16);
+    if (!str_hex_to_u64(str_head(trace, 16), &number) || !str_hex_to_u64(str_from(trace, 16), &number) ||
+        !str_hex_to_u64(parent, &number))
+        return;
+    if (!r->trace_id.n)
+        r->trace_id = keep(r, trace, REQUEST_TRACE_MAX);
+    if (!r->parent_span_id.n)
+        r->parent_span_id = keep(r, parent, REQUEST_TRACE_MAX);
+}
+
+static void keep_head(struct request *r, const struct http1_head *h)
+{
+    r->method = keep(r, h->method, 32);
+    r->path = keep(r, h->path, PATH_KEPT);
+    r->query = keep(r, h->query, HTTP1_TARGET_MAX);
+    struct str below = str_from(h->path, sizeof "/v1" - 1);
+    r->operation_path = h->path.n <= PATH_KEPT ? str_from(r->path, sizeof "/v1" - 1) : keep(r, below, HTTP1_TARGET_MAX);
+    r->user_agent = STR("");
+    for (unsigned i = 0; i < h->field_count; i++) {
+        const struct http1_field *f = &h->fields[i];
+        if (f->id == HTTP1_USER_AGENT)
+            r->user_agent = keep(r, f->value, USER_AGENT_KEPT);
+        else if (f->id == HTTP1_CONTENT_TYPE)
+            r->content_type = keep(r, f->value, 256);
+        else if (f->id == HTTP1_ACCEPT_ENCODING)
+            r->accepts_gzip = http1_has_token(f->value, STR("gzip"));
+    }
+    r->trace_id = keep(r, field_value(h, STR("x-portkey-trace-id")), REQUEST_TRACE_MAX);
+    r->span_id = keep(r, field_value(h, STR("x-portkey-span-id")), REQUEST_TRACE_MAX);
+    r->parent_span_id = keep(r, field_value(h, STR("x-portkey-parent-span-id")), REQUEST_TRACE_MAX);
+    const struct http1_field *parent = http1_find_id(h, HTTP1_TRACEPARENT);
+    if (parent)
+        read_traceparent(r, parent->value);
+    if (!r->trace_id.n)
+        r->trace_id = new_trace_id(r);
+    struct str metadata = field_value(h, STR("x-portkey-metadata"));
+    if (metadata.n && metadata.n <= METADATA_KEPT && metadata.p[0] == '{')
+        r->metadata = keep(r, metadata, METADATA_KEPT);
+}
+
+static void on_free(struct loop_grave *g)
+{
+    struct request *r = list_entry(g, struct request, grave);
+    r->magic = 0;
+    arena_free(r->arena);
+    mem_free(r);
+}
+
+void request_release(struct request *r)
+{
+    struct loop *l = r->worker->loop;
+    must(!r->call_live);
+    list_remove(&r->node);
+    snapshot_unref(r->snapshot);
+    r->snapshot = NULL;
+    intake_free(r);
+    relay_free(r);
+    realtime_free(r);
+    buf_free(&r->upstream_head);
+    buf_free(&r->body);
+    buf_free(&r->edited);
+    if (r->x)
+        r->x->app_data = NULL;
+    loop_bury(l, &r->grave);
+}
+
+void request_own_lines(const struct request *r, struct buf *out)
+{
+    bool ok = buf_add_str(out, STR("x-portkey-trace-id: ")) && buf_add_str(out, r->trace_id) &&
+              buf_add_str(out, STR("\r\nx-tollgate-request-id: ")) && buf_add_str(out, str_c(r->request_id)) &&
+              buf_add_str(out, STR("\r\n"));
+    must(ok);
+}
+
+/* Callbacks of the client connection. */
+
+static void on_body(struct http_exchange *x, struct str bytes, bool last)
+{
+    struct request *r = request_of(x);
+    if (r->realtime)
+        realtime_from_client(r, bytes, last);
+    else if (!r->finished)
+        intake_body(r, bytes, last);
+}
+
+static void on_drained(struct http_exchange *x)
+{
+    struct request *r = request_of(x);
+    if (r->call_live)
+        http_call_resume(&r->call);
+}
+
+static void on_closed(struct http_exchange *x, enum err why)
+{
+    struct request *r = request_of(x);
+    r->x = NULL;
+    x->app_data = NULL;
+    if (r->call_live)
+        http_call_cancel(&r->call);
+    r->call_live = false;
+    if (r->finished)
+        return; /* recorded already; finish_turn or on_done frees it */
+    bool stalled = why == ERR_CLIENT_STALLED;
+    metrics_add(&r->worker->metrics, METRIC_CANCELLED, 1);
+    finish_request(r, stalled ? RECORD_CLIENT_STALLED : RECORD_CLIENT_CANCELLED,
+                   stalled ? ERR_CLIENT_STALLED : ERR_CLIENT_GONE, STR(""));
+}
+
+static void on_done(struct http_exchange *x)
+{
+    struct request *r = request_of(x);
+    must(r->finished);
+    request_release(r);
+}
+
+static const struct http_app client_app = {
+        .on_body = on_body, .on_drained = on_drained, .on_closed = on_closed, .on_done = on_done};
+
+void request_begin(struct worker *w, struct http_exchange *x)
+{
+    struct request *r = mem_zalloc(sizeof *r);
+    r->magic = MAGIC;
+    r->owner.app = &client_app;
+    r->worker = w;
+    r->x = x;
+    x->app_data = r;
+    r->grave.on_free = on_free;
+    r->arena = arena_new(ARENA_FIRST, ARENA_CAP);
+    r->snapshot = snapshot_ref(worker_snapshot(w));
+    r->started_us = clock_wall_us();
+    r->head_us = x->started_us;
+    r->id = record_ids_next(&w->ids, r->started_us);
+    record_id_format(r->id, r->request_id);
+    r->keep_bodies = w->settings->record_bodies;
+    buf_init(&r->upstream_head, UPSTREAM_HEAD_MAX);
+    buf_init(&r->body, INTAKE_BUFFER_MAX + LOOP_SCRATCH);
+    buf_init(&r->edited, INTAKE_BUFFER_MAX + LOOP_SCRATCH + 4096);
+    keep_head(r, &x->head);
+    r->endpoint = endpoint_find(r->method, r->operation_path);
+    list_append(&w->requests, &r->node);
+    metrics_add(&w->metrics, METRIC_IN_FLIGHT, 1);
+    stages_run(r);
+}

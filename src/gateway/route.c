@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where a request goes: the workspace's default integration. The head for upstream is begun here,
+ * while the client's head is still at hand.
+ */
+#include "gateway/finish.h"
+#include "gateway/heads.h"
+#include "gateway/request.h"
+#include "gateway/stages.h"
+
+enum next route_run(struct request *r)
+{
+    r->integration = r->key->workspace->default_integration;
+    if (!r->integration) {
+        finish_with_error(r, ERR_NO_INTEGRATION, STR(""), STR(""));
+        return DONE;
+    }
+    if (r->integration->broken) {
+        finish_with_error(r, ERR_NO_INTEGRATION, STR(""), STR("its stored key cannot be read; connect it again"));
+        return DONE;
+    }
+    r->websocket = r->x->head.upgrade_websocket && (r->endpoint->flags & ENDPOINT_WEBSOCKET);
+    heads_begin_upstream(r, &r->x->head);
+    return NEXT;
+}

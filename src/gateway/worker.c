@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A worker: its loop, listener, client, journal; the dispatch of what arrives; the end of a turn.
+ */
+#include "gateway/worker.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/must.h"
+#include "gateway/finish.h"
+#include "gateway/reply.h"
+#include "gateway/request.h"
+#include "ledger/journal.h"
+#include "ledger/ledger.h"
+#include "net/dial.h"
+#include "net/resolve.h"
+
+#define UPSTREAM_BUFFER 131072
+
+struct snapshot *worker_snapshot(struct worker *w)
+{
+    struct snapshot *newer = snapshot_slot_take(&w->slot);
+    if (newer) {
+        snapshot_unref(w->snapshot);
+        w->snapshot = newer;
+    }
+    return w->snapshot;
+}
+
+/* Dispatch. Requests for a provider are /v1/ and below, but for the few paths that are ours. */
+
+static bool is_inference(struct str path)
+{
+    return str_starts(path, STR("/v1/")) && !str_eq(path, STR("/v1/health")) && path.n > 4;
+}
+
+static void on_request(struct http_exchange *x)
+{
+    struct worker *w = x->server_ctx;
+    if (!is_inference(x->head.path)) {
+        w->settings->console(w->settings->console_ctx, x);
+    } else if (w->draining) {
+        metrics_add(&w->metrics, METRIC_REFUSED, 1);
+        reply_error(x, ERR_DRAINING, STR(""), STR(""), STR(""));
+    } else {
+        request_begin(w, x);
+    }
+}
+
+static const struct http_app *owner_of(const struct http_exchange *x)
+{
+    const struct exchange_owner *owner = x->app_data;
+    return owner ? owner->app : NULL;
+}
+
+static void on_body(struct http_exchange *x, struct str bytes, bool last)
+{
+    const struct http_app *app = owner_of(x);
+    if (app && app->on_body)
+        app->on_body(x, bytes, last);
+}
+
+static void on_drained(struct http_exchange *x)
+{
+    const struct http_app *app = owner_of(x);
+    if (app && app->on_drained)
+        app->on_drained(x);
+}
+
+static void on_closed(struct http_exchange *x, enum err why)
+{
+    const struct http_app *app = owner_of(x);
+    if (app && app->on_closed)
+        app->on_closed(x, why);
+}
+
+static void on_done(struct http_exchange *x)
+{
+    const struct http_app *app = owner_of(x);
+    if (app && app->on_done)
+        app->on_done(x);
+}
+
+static void on_refused(void *ctx, enum err why)
+{
+    struct worker *w = ctx;
+    (void)why;
+    metrics_add(&w->metrics, METRIC_REFUSED, 1);
+}
+
+static const struct http_app worker_app = {on_request, on_body, on_drained, on_closed, on_done, on_refused};
+
+/* The journal is written once a turn, and before the last bytes of the turn's answers leave. */
+static void on_turn_end(struct loop_hook *h)
+{
+    struct worker *w = list_entry(h, struct worker, turn_end);
+    enum err e = journal_flush(w->journal);
+    if (e)
+        metrics_add(&w->metrics, METRIC_JOURNAL_ERRORS, 1);
+    finish_turn(w, e == ERR_OK);
+}
+
+static void make_client(struct worker *w)
+{
+    const struct gateway_settings *s = w->settings;
+    struct dial_settings dial = {.resolver = w->resolver, .tls = s->tls, .allowed = s->allowed,
+                                 .connect_timeout_us = s->connect_timeout_us, .https_proxy = s->https_proxy,
+                                 .http_proxy = s->http_proxy, .no_proxy = s->no_proxy};
+    struct http_client_settings client = {.pool_idle_us = s->pool_idle_us,
+                                          .connections_per_origin_max = s->upstream_connections_max,
+                                          .send_buffer = UPSTREAM_BUFFER, .receive_buffer = UPSTREAM_BUFFER};
+    w->dialer = dialer_new(w->loop, &dial);
+    w->client = http_client_new(w->loop, w->dialer, &client);
+}
+
+struct worker *worker_new(struct gateway *g, const struct gateway_settings *settings, unsigned index,
+                          struct snapshot *snapshot, struct price_catalog *prices, char *why, size_t why_cap)
+{
+    struct resolver_settings resolving = {.timeout_us = settings->connect_timeout_us, .stale = true};
+    struct worker *w = mem_zalloc(sizeof *w);
+    *w = (struct worker){.settings = settings, .gateway = g, .index = index, .prices = prices};
+    list_init(&w->requests);
+    list_init(&w->finishing);
+    w->snapshot = snapshot_ref(snapshot);
+    w->rng.state = rng_u64();
+    record_ids_init(&w->ids, index, ledger_last_id(settings->ledger));
+    w->loop = loop_new();
+    w->journal = ledger_journal(settings->ledger, index);
+    w->resolver = w->loop ? resolver_new(w->loop, &resolving) : NULL;
+    if (!w->loop || !w->resolver) {
+        snprintf(why, why_cap, "the kernel refused the descriptors of an event loop");
+        worker_free(w);
+        return NULL;
+    }
+    make_client(w);
+    w->turn_end.on_turn_end = on_turn_end;
+    loop_hook_add(w->loop, &w->turn_end);
+    w->server = http_server_new(w->loop, &worker_app, &settings->limits, w);
+    return w;
+}
+
+void worker_free(struct worker *w)
+{
+    if (!w)
+        return;
+    if (w->server) {
+        /* Requests under way end as interrupted by the drain: their open entries say so. */
+        http_server_free(w->server);
+        on_turn_end(&w->turn_end);
+        loop_hook_remove(&w->turn_end);
+    }
+    http_client_free(w->client);
+    dialer_free(w->dialer);
+    resolver_free(w->resolver);
+    loop_free(w->loop);
+    snapshot_unref(snapshot_slot_take(&w->slot));
+    snapshot_unref(w->snapshot);
+    mem_free(w);
+}

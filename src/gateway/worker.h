@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef GATEWAY_WORKER_H
+#define GATEWAY_WORKER_H
+
+/*
+ * worker: one thread of the data path and everything only it touches.
+ *
+ * Requests that are finished wait in `finishing` until the end of the loop turn: there the journal
+ * is written once for all of them, and only then do their last bytes leave (DESIGN D3).
+ */
+
+#include <pthread.h>
+
+#include "base/list.h"
+#include "base/rng.h"
+#include "control/snapshot.h"
+#include "gateway/gateway.h"
+#include "gateway/metrics.h"
+#include "ledger/record.h"
+#include "net/http_client.h"
+#include "net/http_server.h"
+#include "net/loop.h"
+
+struct journal;
+struct price_catalog;
+struct resolver;
+
+struct worker {
+    const struct gateway_settings *settings;
+    struct gateway *gateway;
+    unsigned index;
+    pthread_t thread;
+    struct loop *loop;
+    struct http_server *server;
+    struct resolver *resolver;
+    struct dialer *dialer;
+    struct http_client *client;
+    struct journal *journal;
+    struct loop_hook turn_end;
+    struct snapshot *snapshot; /* a reference of the worker's own */
+    struct snapshot_slot slot; /* where a newer one is put */
+    struct price_catalog *prices;
+    struct record_ids ids;
+    struct rng_seeded rng;     /* for trace ids; not for secrets */
+    struct list requests;      /* under way */
+    struct list finishing;     /* recorded, to be sent at the end of the turn */
+    bool draining;
+    struct metrics metrics;
+};
+
+/* The newest snapshot; good until the next call unless a reference is taken. */
+struct snapshot *worker_snapshot(struct worker *w);
+
+/* NULL with a sentence in `why` when something cannot be opened. */
+struct worker *worker_new(struct gateway *g, const struct gateway_settings *settings, unsigned index,
+                          struct snapshot *snapshot, struct price_catalog *prices, char *why, size_t why_cap);
+void worker_free(struct worker *w);
+
+#endif

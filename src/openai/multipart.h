@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef OPENAI_MULTIPART_H
+#define OPENAI_MULTIPART_H
+
+/*
+ * multipart: reads the small text fields of a multipart/form-data body (RFC 7578) that passes by in
+ * pieces of any size. Files are skipped; nothing is kept but the field being read.
+ *
+ * It never fails: a body that is no form simply has no fields. The field's name and value are views
+ * into the struct, good during the callback; values longer than MULTIPART_VALUE_MAX are not
+ * reported.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/str.h"
+
+#define MULTIPART_BOUNDARY_MAX 70 /* RFC 2046 5.1.1 */
+#define MULTIPART_LINE_MAX 512    /* of a part's header; the rest of a longer line is ignored */
+#define MULTIPART_VALUE_MAX 1024
+#define MULTIPART_NAME_MAX 64
+
+typedef void multipart_field_fn(void *arg, struct str name, struct str value);
+
+struct multipart {
+    multipart_field_fn *field;
+    void *arg;
+    char delimiter[MULTIPART_BOUNDARY_MAX + 5]; /* CR LF "--" boundary */
+    size_t delimiter_n;                         /* 0: the content type names no boundary */
+    size_t matched;                             /* bytes of the delimiter matched so far */
+    unsigned char state;
+    bool is_file, too_long;
+    size_t line_n, value_n;
+    size_t fields; /* reported so far; bounded */
+    char name[MULTIPART_NAME_MAX];
+    char line[MULTIPART_LINE_MAX];
+    char value[MULTIPART_VALUE_MAX];
+};
+
+/* `content_type` is the header's value; its boundary parameter is copied. */
+void multipart_init(struct multipart *m, struct str content_type, multipart_field_fn *field, void *arg);
+void multipart_feed(struct multipart *m, struct str bytes);
+
+#endif

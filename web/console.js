@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// The console: shows what the public API gives to the key that was entered. The key stays in this tab.
+'use strict';
+
+const byId = (id) => document.getElementById(id);
+const count = (n) => Number(n).toLocaleString('en-US');
+const millis = (us) => (us ? (us / 1000).toFixed(us < 10000 ? 1 : 0) + ' ms' : '–');
+
+function say(text, bad) {
+  byId('message').textContent = text;
+  byId('message').className = bad ? 'bad' : 'note';
+}
+
+// Answers keep amounts as decimal text: a double would lose digits.
+async function get(path) {
+  const answer = await fetch(path, { headers: { Authorization: 'Bearer ' + sessionStorage.getItem('key') } });
+  const text = await answer.text();
+  const exact = text.replace(/"((?:[a-z_]+_)?usd)":(-?[0-9.]+)/g, '"$1":"$2"');
+  const body = JSON.parse(exact);
+  if (!answer.ok) throw new Error(body.error ? body.error.message : 'status ' + answer.status);
+  return body;
+}
+
+function row(table, cells, open) {
+  const tr = table.insertRow();
+  for (const [text, kind] of cells) {
+    const td = tr.insertCell();
+    td.textContent = text;
+    if (kind) td.className = kind;
+  }
+  if (!open) return;
+  tr.tabIndex = 0;
+  tr.addEventListener('click', open);
+  tr.addEventListener('keydown', (e) => { if (e.key === 'Enter') open(); });
+}
+
+function showTotals(total) {
+  const box = byId('totals');
+  box.replaceChildren();
+  const facts = [['Cost, last 30 days', '$' + total.cost_usd], ['Requests', count(total.requests)],
+    ['Errors', count(total.errors)], ['Unpriced', count(total.unpriced)], ['Estimated', count(total.estimated)]];
+  for (const [name, value] of facts) {
+    const cell = document.createElement('div');
+    const figure = document.createElement('b');
+    figure.textContent = value;
+    cell.append(name, figure);
+    box.append(cell);
+  }
+  box.hidden = false;
+}
+
+function fill(id, items, cellsOf, openOf) {
+  const section = byId(id);
+  const body = section.querySelector('tbody');
+  body.replaceChildren();
+  for (const item of items) row(body, cellsOf(item), openOf && (() => openOf(item)));
+  section.hidden = false;
+}
+
+async function openRequest(item) {
+  const full = await get('/tollgate/v1/logs/' + item.id);
+  byId('detail').querySelector('pre').textContent = JSON.stringify(full, null, 2);
+  byId('detail').showModal();
+}
+
+function requestCells(r) {
+  const state = r.cost_usd === null ? r.cost_state : r.cost_usd + (r.cost_state === 'estimated' ? ' ≈' : '');
+  return [[r.started_at.replace('T', ' ').slice(0, 19)], [r.operation], [r.model_answered || r.model_asked || '–'],
+    [r.key_name || r.key], [String(r.status || r.outcome), 'n' + (r.status >= 400 || !r.status ? ' bad' : '')],
+    [count(r.usage.input_tokens), 'n'], [count(r.usage.output_tokens), 'n'], [millis(r.first_byte_us), 'n'],
+    [millis(r.total_us), 'n'], [state, 'n' + (r.cost_state === 'unpriced' ? ' bad' : '')]];
+}
+
+async function refresh() {
+  try {
+    const [report, logs] = await Promise.all([get('/tollgate/v1/cost?group_by=model&since=30d'), get('/tollgate/v1/logs?limit=50')]);
+    showTotals(report.total);
+    fill('by-model', report.data, (g) => [[g.model || '(no model)'], [count(g.requests), 'n'], [count(g.input_tokens), 'n'],
+      [count(g.output_tokens), 'n'], [g.cost_usd + (g.unpriced ? ' + ' + g.unpriced + ' unpriced' : ''), 'n']]);
+    fill('requests', logs.data, requestCells, openRequest);
+    byId('sign-out').hidden = false;
+    say(logs.data.length ? 'As of ' + new Date().toLocaleTimeString() + '. Select a request to see its bodies.'
+      : 'No requests yet. Point an OpenAI client at ' + location.origin + '/v1 with this key.');
+  } catch (e) {
+    say(e.message, true);
+  }
+}
+
+byId('sign-in').addEventListener('submit', (e) => {
+  e.preventDefault();
+  sessionStorage.setItem('key', byId('key').value.trim());
+  byId('key').value = '';
+  refresh();
+});
+byId('sign-out').addEventListener('click', () => { sessionStorage.removeItem('key'); location.reload(); });
+if (sessionStorage.getItem('key')) refresh();
