@@ -229,17 +229,11 @@ static void answer_failure(struct dns_answer *a, int status)
         a->result = DNS_NO_ADDRESS;
         a->detail = "the name has no address";
         break;
-    case ARES_ESERVFAIL:
-        a->detail = "the name server failed (SERVFAIL)";
-        break;
-    case ARES_EREFUSED:
-        a->detail = "the name server refused the question";
-        break;
     case ARES_ETIMEOUT:
         a->detail = "the name servers do not answer";
         break;
-    case ARES_ECONNREFUSED:
-        a->detail = "no name server can be reached";
+    case ARES_ECONNREFUSED: /* c-ares says the same of all three */
+        a->detail = "every name server failed (SERVFAIL), refused or cannot be reached";
         break;
     case ARES_EBADNAME:
         a->detail = "it is not a name that can be asked for";
