@@ -14,7 +14,10 @@
 #include "base/mem.h"
 #include "base/must.h"
 
-enum { ALIAS_DEPTH = 4 };
+enum {
+    ALIAS_DEPTH = 4,
+    CELLS_MAX = 500000, /* many aliases of a model with many prices multiply */
+};
 
 /* ---- Map ---- */
 
@@ -159,7 +162,7 @@ static uint32_t cell_order(const struct price_row *row, bool by_user, unsigned d
 static void add_cell(struct price_catalog *c, const struct price_row *row, bool by_user, unsigned depth)
 {
     if (c->cell_count == c->cell_cap) {
-        c->cell_cap = c->cell_cap ? c->cell_cap * 2 : 2048;
+        c->cell_cap *= 2;
         c->cells = mem_realloc(c->cells, c->cell_cap * sizeof *c->cells);
     }
     struct price_cell cell = {
@@ -199,13 +202,12 @@ static int compare_cells(const void *pa, const void *pb)
     return (a->from_us < b->from_us) - (a->from_us > b->from_us);
 }
 
-/* "the alias for '<model>' <why>" */
-static bool fail_alias(struct build *b, const struct price_row *row, const char *why)
+/* "the model '<id>' <why>", at the row's line. */
+static bool fail(struct build *b, const struct price_row *row, struct str model, const char *why)
 {
     b->fault->file = is_override(row) ? "overrides" : "prices";
     b->fault->line = row->id & ~PRICE_ROW_OVERRIDE;
-    snprintf(b->fault->reason, sizeof b->fault->reason, "the alias for '%.*s' %s",
-             STR_ARG(str_head(row->value_text, 60)), why);
+    snprintf(b->fault->reason, sizeof b->fault->reason, "the model '%.*s' %s", STR_ARG(str_head(model, 60)), why);
     for (char *z = b->fault->reason; *z; z++)
         if ((unsigned char)*z >= 0x7f)
             *z = '?';
@@ -223,6 +225,8 @@ static bool collect(struct build *b, size_t entry)
         const struct price_row *next = NULL;
         for (size_t i = 0; i < range->n; i++) {
             const struct price_row *row = range->at[i];
+            if (c->cell_count == CELLS_MAX)
+                return fail(b, row, row->model, "is one too many: all prices with their aliases are over 500000");
             if (row->kind != PRICE_KIND_ALIAS)
                 add_cell(c, row, by_user || is_override(row), depth);
             else if (!next) /* an override's alias stands before ours */
@@ -232,9 +236,9 @@ static bool collect(struct build *b, size_t entry)
             return true;
         uint32_t target;
         if (depth == ALIAS_DEPTH)
-            return fail_alias(b, alias, "is one of too many in a row, or of a circle");
+            return fail(b, alias, alias->value_text, "is an alias of an alias of an alias, or of itself");
         if (!price_map_get(&c->by_model, next->value_text, &target))
-            return fail_alias(b, next, "leads to a model without prices");
+            return fail(b, next, next->value_text, "has no prices, so there cannot be an alias for it");
         by_user = by_user || is_override(next);
         alias = next;
         entry = target;
@@ -246,6 +250,8 @@ static bool fill_entries(struct build *b)
     struct price_catalog *c = b->c;
     size_t *first = mem_alloc((c->entry_count + 1) * sizeof *first);
     bool good = true;
+    c->cell_cap = c->rows.n + 16; /* enough without aliases */
+    c->cells = mem_alloc(c->cell_cap * sizeof *c->cells);
     for (size_t e = 0; e < c->entry_count && good; e++) {
         first[e] = c->cell_count;
         good = collect(b, e);

@@ -134,9 +134,9 @@ static bool read_kind(struct price_csv *c, const struct str *f, struct price_row
         filled |= f[i].n ? BIT(i) : 0;
     for (int i = MODEL; i < NOTE; i++) {
         if (filled & BIT(i) & ~(kinds[kind].required | kinds[kind].allowed))
-            return price_csv_fail(c, "a %s row has no %s", kinds[kind].text, column_names[i]);
+            return price_csv_fail(c, "%s rows have no %s", kinds[kind].text, column_names[i]);
         if (~filled & kinds[kind].required & BIT(i))
-            return price_csv_fail(c, "a %s row needs a %s", kinds[kind].text, column_names[i]);
+            return price_csv_fail(c, "%s rows need a %s", kinds[kind].text, column_names[i]);
     }
     return true;
 }
@@ -332,7 +332,7 @@ static bool append(struct price_csv *c, struct price_rows *rows, size_t base, co
     if (rows->n - base >= PRICE_ROWS_MAX)
         return price_csv_fail(c, "more than %d rows", PRICE_ROWS_MAX);
     if (rows->n == rows->cap) {
-        rows->cap = rows->cap ? rows->cap * 2 : 2048;
+        rows->cap *= 2;
         rows->at = mem_realloc(rows->at, rows->cap * sizeof *rows->at);
     }
     rows->at[rows->n++] = *row;
@@ -419,6 +419,10 @@ bool price_rows_read(struct price_rows *rows, char *text, size_t n, bool overrid
     struct str f[COLUMN_COUNT];
     size_t base = rows->n;
     int more;
+    if (!rows->at) {
+        rows->cap = 1024;
+        rows->at = mem_alloc(rows->cap * sizeof *rows->at);
+    }
     price_csv_init(&c, overrides ? "overrides" : "prices", text, n, fault);
     if (!price_csv_version(&c, "prices", !overrides, ret_version) || !price_csv_header(&c, COLUMNS))
         return false;
