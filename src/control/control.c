@@ -167,8 +167,14 @@ static enum err open_all(struct control *c, const struct control_options *option
     char path[PATH_MAX];
     if (strlen(options->dir) > PATH_MAX - 64)
         return control_inner_fail(why, ERR_FILE_FAILED, "", "The data directory's path is too long.");
+    /* Before anything is made: a refused key leaves nothing behind. */
+    enum err e = ERR_OK;
+    if (options->admin_key)
+        e = apikey_check_own(str_c(options->admin_key), why->text, sizeof why->text);
+    if (e != ERR_OK)
+        return e;
     snprintf(path, sizeof path, "%s/control.lock", options->dir);
-    enum err e = file_lock(path, &c->lock_fd);
+    e = file_lock(path, &c->lock_fd);
     if (e == ERR_CONFLICT)
         return control_inner_fail(why, e, "", "%s is in use by another process.", options->dir);
     if (e != ERR_OK)

@@ -353,12 +353,6 @@ static enum err start_rows(struct control *c, const struct control_options *o, s
 enum err control_start_up(struct control *c, const struct control_options *o, struct control_start *ret_start,
                           struct control_why *why)
 {
-    /* Before anything is made: a refused key leaves nothing behind. */
-    if (o->admin_key) {
-        enum err e = apikey_check_own(str_c(o->admin_key), why->text, sizeof why->text);
-        if (e != ERR_OK)
-            return e;
-    }
     enum err e = open_crypt(c, o, why);
     if (e == ERR_OK)
         e = control_inner_begin(c, why);
