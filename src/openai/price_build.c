@@ -6,13 +6,12 @@
  * override for "gpt-5.4" thereby holds for the dated id that OpenAI answers too. Chains of aliases
  * are short (ALIAS_DEPTH) and checked here.
  */
-#include "openai/price_catalog.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "base/must.h"
+#include "openai/price_catalog.h"
 
 enum {
     ALIAS_DEPTH = 4,

@@ -180,6 +180,15 @@ static void a_row_that_cannot_be_meant_is_refused(void **state)
         {"price,x,text,input,,,,,,tomorrow,2,1000000 tokens,,\n", 8, "'tomorrow' is no date"},
         {"price,x,text,input,,,,,2026-01-02,2026-01-02,2,1000000 tokens,,\n", 8, "ends before it begins"},
         {"price,x,text,input,,,,,,,2,1000000 tokens,guess,\n", 8, "'guess'"},
+    };
+    REFUSES("prices", BASE, cases);
+    REFUSES("overrides", PRICES "#\n#\n#\n#\n#\n", cases);
+}
+
+static void a_rule_that_cannot_be_meant_is_refused(void **state)
+{
+    (void)state;
+    static const struct bad cases[] = {
         {"times,x,text,*,,,,,,,2,,,\n", 8, "one of the two"},
         {"times,x,text,*,batch,long,,,,,2,,,\n", 8, "one of the two"},
         {"times,x,text,*,batch,,,,,,0,,,\n", 8, "above 0"},
@@ -641,6 +650,7 @@ int main(void)
         cmocka_unit_test(a_file_without_its_first_lines_is_refused),
         cmocka_unit_test(a_line_that_is_no_row_is_refused),
         cmocka_unit_test(a_row_that_cannot_be_meant_is_refused),
+        cmocka_unit_test(a_rule_that_cannot_be_meant_is_refused),
         cmocka_unit_test(two_rows_for_one_thing_are_refused_at_the_second),
         cmocka_unit_test(models_are_checked_too),
         cmocka_unit_test(a_text_without_end_is_refused),
