@@ -49,16 +49,16 @@ static int run(const struct command *c, int argc, char **argv)
 {
     static struct option_value values[OPTIONS_MAX];
     char why[512];
-    int first = 0;
+    int operands = 0;
     if (wants_help(argc, argv)) {
         option_print_help(c);
         return EXIT_DONE;
     }
-    if (option_parse(c, argc, argv, values, &first, why, sizeof why) != ERR_OK) {
+    if (option_parse(c, argc, argv, values, &operands, why, sizeof why) != ERR_OK) {
         fprintf(stderr, "tollgate %s: %s\n", c->name, why);
         return EXIT_USAGE;
     }
-    return c->run(c, values, argc - first, argv + first);
+    return c->run(c, values, operands, argv);
 }
 
 int main(int argc, char **argv)

@@ -155,15 +155,18 @@ static enum err parse_one(const struct command *c, int argc, char **argv, int *i
 }
 
 enum err option_parse(const struct command *c, int argc, char **argv, struct option_value *values,
-                      int *ret_first_operand, char *why, size_t why_cap)
+                      int *ret_operand_count, char *why, size_t why_cap)
 {
     enum err e = set_defaults(c, values, why, why_cap);
-    int i = 0;
+    int i = 0, operands = 0;
     for (; !e && i < argc; i++) {
-        if (argv[i][0] != '-' || argv[i][1] == '\0')
-            break;
+        if (argv[i][0] != '-' || argv[i][1] == '\0') {
+            argv[operands++] = argv[i]; /* options may follow operands */
+            continue;
+        }
         if (strcmp(argv[i], "--") == 0) {
-            i++;
+            for (i++; i < argc; i++)
+                argv[operands++] = argv[i];
             break;
         }
         if (argv[i][1] != '-') {
@@ -174,11 +177,11 @@ enum err option_parse(const struct command *c, int argc, char **argv, struct opt
     }
     if (e)
         return e;
-    if (i < argc && !c->operands[0]) {
-        snprintf(why, why_cap, "'%s' is one argument too many; see 'tollgate %s --help'", argv[i], c->name);
+    if (operands && !c->operands[0]) {
+        snprintf(why, why_cap, "'%s' is one argument too many; see 'tollgate %s --help'", argv[0], c->name);
         return ERR_BAD_OPTION;
     }
-    *ret_first_operand = i;
+    *ret_operand_count = operands;
     return ERR_OK;
 }
 

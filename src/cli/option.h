@@ -57,11 +57,11 @@ struct command {
 };
 
 /*
- * Reads argv (behind the command's name). On failure a sentence is in `why`. *ret_first_operand is
- * the index of the first argument that is no option; operands may not be mixed with options.
+ * Reads argv (behind the command's name). On failure a sentence is in `why`. Operands, wherever they
+ * stood, are moved to the front of argv; *ret_operand_count says how many.
  */
 enum err option_parse(const struct command *c, int argc, char **argv, struct option_value *values,
-                      int *ret_first_operand, char *why, size_t why_cap) ERR_USE;
+                      int *ret_operand_count, char *why, size_t why_cap) ERR_USE;
 
 /* The value of the option of that name, which must exist in the command's table. */
 const struct option_value *option_get(const struct command *c, const struct option_value *values, const char *name);

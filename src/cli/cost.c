@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tollgate cost: what was spent, by any dimensions. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/must.h"
+#include "cli/api.h"
+
+#define X(name, kind, fallback, env, min, max, metavar, text) \
+    {name, OPTION_##kind, fallback, env, min, max, metavar, text},
+static const struct option options[] = {
+        {"group-by", OPTION_TEXT, "model", NULL, 0, 0, "DIMS",
+         "Comma-separated: hour, day, month, workspace, key, integration, operation, model, model_asked, tier, status, "
+         "outcome, cost_state, stream."},
+        {"since", OPTION_TEXT, "30d", NULL, 0, 0, "TIME", "From this time on: a date, a time, or a span such as 24h."},
+        {"until", OPTION_TEXT, NULL, NULL, 0, 0, "TIME", "Up to this time."},
+        {"model", OPTION_TEXT, NULL, NULL, 0, 0, "M", "Only this model."},
+        {"operation", OPTION_TEXT, NULL, NULL, 0, 0, "OP", "Only this operation."},
+        {"key-id", OPTION_TEXT, NULL, NULL, 0, 0, "ID", "Only this key, by its id."},
+        {"json", OPTION_FLAG, NULL, NULL, 0, 0, NULL, "Print the server's answer."},
+        API_OPTIONS(X)};
+#undef X
+
+static void print_sums(const json_t *g)
+{
+    long long unpriced = api_int(g, "unpriced"), estimated = api_int(g, "estimated");
+    printf("%10lld  %8lld  %12lld  %12lld  %18s", api_int(g, "requests"), api_int(g, "errors"),
+           api_int(g, "input_tokens"), api_int(g, "output_tokens"), api_text(g, "cost_usd"));
+    if (unpriced)
+        printf("  + %lld UNPRICED", unpriced);
+    if (estimated)
+        printf("  (%lld estimated)", estimated);
+    printf("\n");
+}
+
+static void print_dim(const json_t *g, struct str dim)
+{
+    char name[64], flag[8];
+    str_copy(name, sizeof name, str_eq(dim, STR("key")) ? STR("key_name") : dim);
+    const json_t *v = json_object_get(g, name);
+    if (json_is_integer(v)) {
+        printf("%-26lld  ", (long long)json_integer_value(v));
+    } else if (json_is_boolean(v)) {
+        snprintf(flag, sizeof flag, "%s", json_is_true(v) ? "yes" : "no");
+        printf("%-26s  ", flag);
+    } else {
+        printf("%-26s  ", api_text(g, name));
+    }
+}
+
+static void print_table(const json_t *root, struct str dims)
+{
+    const json_t *data = json_object_get(root, "data"), *g;
+    struct str rest = dims, dim;
+    size_t i;
+    while (rest.n && str_split(&rest, ',', &dim))
+        printf("%-26.*s  ", STR_ARG(str_trim(dim)));
+    printf("%10s  %8s  %12s  %12s  %18s\n", "requests", "errors", "input", "output", "cost (USD)");
+    json_array_foreach(data, i, g) {
+        for (rest = dims; rest.n && str_split(&rest, ',', &dim);)
+            print_dim(g, str_trim(dim));
+        print_sums(g);
+    }
+    bool first = true;
+    for (rest = dims; rest.n && str_split(&rest, ',', &dim); first = false)
+        printf("%-26s  ", first ? "total" : "");
+    print_sums(json_object_get(root, "total"));
+}
+
+static int run(const struct command *self, struct option_value *values, int operand_count, char **operands)
+{
+    struct api_answer answer;
+    struct buf path;
+    struct str dims = option_get(self, values, "group-by")->text;
+    (void)operand_count;
+    (void)operands;
+    buf_init(&path, 65536);
+    bool ok = buf_add_str(&path, STR("/tollgate/v1/cost"));
+    must(ok);
+    api_add_param(&path, "group_by", dims);
+    api_add_param(&path, "since", option_get(self, values, "since")->text);
+    api_add_param(&path, "until", option_get(self, values, "until")->text);
+    api_add_param(&path, "model", option_get(self, values, "model")->text);
+    api_add_param(&path, "operation", option_get(self, values, "operation")->text);
+    api_add_param(&path, "key", option_get(self, values, "key-id")->text);
+    int status = api_call(self, values, "GET", buf_str(&path), STR(""), &answer);
+    if (status == EXIT_DONE && option_get(self, values, "json")->given) {
+        printf("%.*s\n", STR_ARG(buf_str(&answer.body)));
+    } else if (status == EXIT_DONE) {
+        json_t *root = api_json(&answer);
+        print_table(root, dims);
+        json_decref(root);
+    }
+    api_answer_free(&answer);
+    buf_free(&path);
+    return status;
+}
+
+const struct command command_cost = {"cost", "", "Report cost and tokens by model, key, day and more.", options,
+                                     sizeof options / sizeof options[0], run};

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tollgate logs: the latest requests, or one of them with its bodies. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/must.h"
+#include "cli/api.h"
+
+#define X(name, kind, fallback, env, min, max, metavar, text) \
+    {name, OPTION_##kind, fallback, env, min, max, metavar, text},
+static const struct option options[] = {
+        {"limit", OPTION_INT, "20", NULL, 1, 10000, "N", "How many, newest first."},
+        {"since", OPTION_TEXT, NULL, NULL, 0, 0, "TIME", "From this time on: a date, a time, or a span such as 24h."},
+        {"until", OPTION_TEXT, NULL, NULL, 0, 0, "TIME", "Up to this time."},
+        {"model", OPTION_TEXT, NULL, NULL, 0, 0, "M", "Only this model, asked or answered."},
+        {"operation", OPTION_TEXT, NULL, NULL, 0, 0, "OP", "Only this operation, such as chat.completions."},
+        {"key-id", OPTION_TEXT, NULL, NULL, 0, 0, "ID", "Only this key, by its id."},
+        {"status", OPTION_TEXT, NULL, NULL, 0, 0, "S", "Only this HTTP status, or class: 2, 4, 5."},
+        {"outcome", OPTION_TEXT, NULL, NULL, 0, 0, "O", "Only this outcome, such as client_cancelled."},
+        {"cost-state", OPTION_TEXT, NULL, NULL, 0, 0, "S", "Only this state of cost, such as unpriced."},
+        {"trace", OPTION_TEXT, NULL, NULL, 0, 0, "ID", "Only this trace."},
+        {"follow", OPTION_FLAG, NULL, NULL, 0, 0, NULL, "Go on printing new ones until interrupted."},
+        {"json", OPTION_FLAG, NULL, NULL, 0, 0, NULL, "One JSON object a line."},
+        API_OPTIONS(X)};
+#undef X
+
+static const struct {
+    const char *option, *param;
+} params[] = {{"since", "since"}, {"until", "until"}, {"model", "model"}, {"operation", "operation"},
+              {"key-id", "key"}, {"status", "status"}, {"outcome", "outcome"}, {"cost-state", "cost_state"},
+              {"trace", "trace_id"}};
+
+static void write_path(struct buf *path, const struct command *c, const struct option_value *v)
+{
+    bool ok = buf_printf(path, "/tollgate/v1/logs?limit=%llu", (unsigned long long)option_get(c, v, "limit")->number);
+    must(ok);
+    for (size_t i = 0; i < sizeof params / sizeof params[0]; i++)
+        api_add_param(path, params[i].param, option_get(c, v, params[i].option)->text);
+}
+
+static void print_head(void)
+{
+    printf("%-19s  %-17s  %-14s  %-22s  %-24s  %6s  %8s  %8s  %9s  %9s  %s\n", "TIME (UTC)", "ID", "KEY", "OPERATION",
+           "MODEL", "STATUS", "INPUT", "OUTPUT", "FIRST", "TOTAL", "COST (USD)");
+}
+
+static void print_row(const json_t *r)
+{
+    const json_t *usage = json_object_get(r, "usage");
+    const char *model = api_text(r, strcmp(api_text(r, "model_answered"), "-") ? "model_answered" : "model_asked");
+    const char *state = api_text(r, "cost_state");
+    bool unpriced = strcmp(state, "unpriced") == 0, estimated = strcmp(state, "estimated") == 0;
+    char time[20] = "";
+    memcpy(time, api_text(r, "started_at"), strlen(api_text(r, "started_at")) >= 19 ? 19 : 1);
+    if (time[10] == 'T')
+        time[10] = ' ';
+    long long status = api_int(r, "status");
+    printf("%-19s  %-17s  %-14.14s  %-22.22s  %-24.24s  ", time, api_text(r, "id"), api_text(r, "key_name"),
+           api_text(r, "operation"), model);
+    if (status)
+        printf("%6lld", status);
+    else
+        printf("%6s", "-");
+    printf("  %8lld  %8lld  %7.1fms  %7.1fms  %s%s%s\n", api_int(usage, "input_tokens"),
+           api_int(usage, "output_tokens"), (double)api_int(r, "first_byte_us") / 1000,
+           (double)api_int(r, "total_us") / 1000, unpriced ? "UNPRICED" : api_text(r, "cost_usd"),
+           estimated ? " (estimated)" : "", strcmp(api_text(r, "outcome"), "completed") ? " !" : "");
+    if (strcmp(api_text(r, "outcome"), "completed"))
+        printf("%19s  %s%s%s\n", "", api_text(r, "outcome"), strcmp(api_text(r, "error"), "-") ? ": " : "",
+               strcmp(api_text(r, "error"), "-") ? api_text(r, "error") : "");
+}
+
+/* Objects of "data" as the server wrote them: cut out by their braces, so that no digit changes. */
+static void print_lines(struct str body)
+{
+    ptrdiff_t at = str_search(body, STR("\"data\":["));
+    int depth = 0;
+    bool in_string = false;
+    size_t begin = 0;
+    for (size_t i = at < 0 ? body.n : (size_t)at + 8; i < body.n; i++) {
+        char c = body.p[i];
+        if (in_string) {
+            if (c == '\\')
+                i++;
+            in_string = c != '"';
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '{' && depth++ == 0) {
+            begin = i;
+        } else if (c == '}' && --depth == 0) {
+            printf("%.*s\n", (int)(i + 1 - begin), body.p + begin);
+        } else if (c == ']' && depth == 0) {
+            return;
+        }
+    }
+}
+
+static int print_once(const struct command *c, const struct option_value *v, struct str path)
+{
+    struct api_answer answer;
+    int status = api_call(c, v, "GET", path, STR(""), &answer);
+    if (status == EXIT_DONE && option_get(c, v, "json")->given) {
+        print_lines(buf_str(&answer.body));
+    } else if (status == EXIT_DONE) {
+        json_t *root = api_json(&answer), *r;
+        size_t i;
+        print_head();
+        json_array_foreach(json_object_get(root, "data"), i, r) print_row(r);
+        json_decref(root);
+    }
+    api_answer_free(&answer);
+    return status;
+}
+
+/* New rows in the order in which they began: those with an id above the last one printed. */
+static int follow(const struct command *c, const struct option_value *v, struct str path)
+{
+    char last[32] = "";
+    bool json = option_get(c, v, "json")->given, first = true;
+    if (!json)
+        print_head();
+    for (;;) {
+        struct api_answer answer;
+        int status = api_call(c, v, "GET", path, STR(""), &answer);
+        if (status != EXIT_DONE)
+            return status;
+        json_t *root = api_json(&answer), *data = json_object_get(root, "data");
+        for (size_t i = json_array_size(data); i > 0; i--) {
+            const json_t *r = json_array_get(data, i - 1);
+            if (strcmp(api_text(r, "id"), last) <= 0 && !first)
+                continue;
+            if (json) {
+                char *line = json_dumps(r, JSON_COMPACT);
+                printf("%s\n", line);
+                free(line);
+            } else {
+                print_row(r);
+            }
+            str_copy(last, sizeof last, str_c(api_text(r, "id")));
+        }
+        first = false;
+        json_decref(root);
+        api_answer_free(&answer);
+        fflush(stdout);
+        sleep(1);
+    }
+}
+
+static void print_body(const json_t *r, const char *title, const char *name)
+{
+    const json_t *b = json_object_get(r, name);
+    if (!b)
+        return;
+    printf("\n%s, %lld bytes%s:\n%s\n", title, api_int(b, "size_bytes"),
+           json_is_true(json_object_get(b, "cut")) ? ", the beginning" : "",
+           api_text(b, json_object_get(b, "text") ? "text" : "base64"));
+}
+
+/* One request, member by member, then its bodies. */
+static int show(const struct command *c, const struct option_value *v, const char *id)
+{
+    struct api_answer answer;
+    struct buf path;
+    buf_init(&path, 4096);
+    bool ok = buf_printf(&path, "/tollgate/v1/logs/%.64s", id);
+    must(ok);
+    int status = api_call(c, v, "GET", buf_str(&path), STR(""), &answer);
+    if (status == EXIT_DONE && option_get(c, v, "json")->given) {
+        printf("%.*s\n", STR_ARG(buf_str(&answer.body)));
+    } else if (status == EXIT_DONE) {
+        json_t *root = api_json(&answer), *value;
+        const char *name;
+        json_object_foreach(root, name, value) {
+            char *text = json_is_object(value) && strstr(name, "_body") ? NULL : json_dumps(value, JSON_ENCODE_ANY);
+            if (text && strcmp(text, "null"))
+                printf("%-20s %s\n", name, json_is_string(value) ? json_string_value(value) : text);
+            free(text);
+        }
+        print_body(root, "Request body", "request_body");
+        print_body(root, "Response body", "response_body");
+        json_decref(root);
+    }
+    api_answer_free(&answer);
+    buf_free(&path);
+    return status;
+}
+
+static int run(const struct command *self, struct option_value *values, int operand_count, char **operands)
+{
+    struct buf path;
+    if (operand_count > 1) {
+        fprintf(stderr, "tollgate logs: one id at most\n");
+        return EXIT_USAGE;
+    }
+    if (operand_count == 1)
+        return show(self, values, operands[0]);
+    buf_init(&path, 65536);
+    write_path(&path, self, values);
+    int status = option_get(self, values, "follow")->given ? follow(self, values, buf_str(&path))
+                                                           : print_once(self, values, buf_str(&path));
+    buf_free(&path);
+    return status;
+}
+
+const struct command command_logs = {"logs", "[ID]", "Show requests, newest first, or one with its bodies.", options,
+                                     sizeof options / sizeof options[0], run};
