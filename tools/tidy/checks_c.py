@@ -4,6 +4,7 @@
 import re
 
 SIZE_FILE, SIZE_HEADER, SIZE_FUNCTION, SIZE_FOLDER = 800, 200, 60, 20
+SIZE_TEST = 120  # a test is often a table of cases
 
 # What to write instead stands in the message.
 BANNED = {
@@ -93,8 +94,9 @@ def sizes(tree):
         if f.suffix == ".c":
             folders.setdefault(f.folder, []).append(f)
             for fn in f.c.functions():
-                if fn.lines > SIZE_FUNCTION:
-                    tree.find("sizes", f.path, fn.line, f"{fn.name}() has {fn.lines} lines, at most {SIZE_FUNCTION}")
+                most = SIZE_TEST if f.top == "test" else SIZE_FUNCTION
+                if fn.lines > most:
+                    tree.find("sizes", f.path, fn.line, f"{fn.name}() has {fn.lines} lines, at most {most}")
     for folder, found in sorted(folders.items()):
         if len(found) > SIZE_FOLDER and folder.split("/")[0] in ("src", "sim"):
             tree.find("sizes", found[-1].path, 0, f"{folder}/ has {len(found)} .c files, at most {SIZE_FOLDER}")
@@ -123,59 +125,61 @@ def money(tree):
             tree.find("money", f.path, f.c.line_at(m.start()), f"{m.group(1)}: money is counted in integers")
 
 
-def stem_of(f):
-    """The module's name; in a sub-folder of a layer that folder's name comes first."""
-    parts = f.path.split("/")
-    if f.top == "src" and len(parts) == 4 and not f.stem.startswith(parts[2] + "_"):
-        return f"{parts[2]}_{f.stem}"
-    return f.stem
-
-
 def accepted_prefixes(f, fn, headers):
     """
-    The stem of the file, or of the header beside it that declares the function; also the first words
-    of that stem, for a module in several files (http1_head, http1_body), and the layer's own name.
+    The stem of the file, of the header beside it that declares the function, and the first words of
+    those, for a module in several files (http1_head, http1_body); a type that the header declares
+    (struct resolver in resolve.h); the folder's own name.
     """
-    stems = {stem_of(f), f.folder.split("/")[-1]}
+    names = {f.stem, f.folder.split("/")[-1]}
     for h in headers:
         if re.search(r"\b" + fn.name + r"\s*\(", h.c.code):
-            stems.add(stem_of(h))
+            names.add(h.stem)
+            names.update(re.findall(r"\b(?:struct|enum)\s+(\w+)\s*[;{]", h.c.code))
     words = set()
-    for stem in stems:
-        parts = stem.split("_")
+    for name in names:
+        parts = name.split("_")
         words.update("_".join(parts[:n]) for n in range(1, len(parts) + 1))
     return words
 
 
 def prefixes(tree):
-    """Module names are unique in the tree, and external functions begin with them."""
-    owners = {}
+    """
+    External functions begin with their module's name. Modules that others include have names of
+    their own in the whole program, and so have all external functions: the linker would take the
+    first of two in different libraries without a word.
+    """
+    modules, functions = {}, {}
     for f in tree.all:
-        if f.is_c and f.top in ("src", "sim") and f.stem != "main":
-            owners.setdefault(stem_of(f), {}).setdefault(f.folder, f.path)
-    for stem, folders in sorted(owners.items()):
-        for path in sorted(folders.values())[1:]:
-            tree.find("prefixes", path, 0, f"the module name {stem} is taken by {sorted(folders.values())[0]}")
-    for f in tree.c_files("src", "sim"):
-        if f.suffix != ".c":
+        if f.top == "src" and f.suffix == ".h" and f.path.count("/") == 2:
+            first = modules.setdefault(f.stem, f.path)
+            if first != f.path:
+                tree.find("prefixes", f.path, 0, f"the module name {f.stem} is taken by {first}")
+        if f.top not in ("src", "sim") or f.suffix != ".c":
             continue
         headers = [h for h in tree.all if h.suffix == ".h" and h.folder == f.folder]
         for fn in f.c.functions():
             if fn.static or fn.name == "main":
                 continue
+            first = functions.setdefault(fn.name, f.path)
+            if first != f.path:
+                tree.find("prefixes", f.path, fn.line, f"{fn.name}() is also in {first}")
             if not any(fn.name == w or fn.name.startswith(w + "_") for w in accepted_prefixes(f, fn, headers)):
-                tree.find("prefixes", f.path, fn.line, f"{fn.name}() is external and does not begin with {stem_of(f)}_")
+                tree.find("prefixes", f.path, fn.line, f"{fn.name}() is external and does not begin with {f.stem}_")
 
 
 def guards(tree):
     for f in tree.c_files("src", "sim", "test"):
         if f.suffix != ".h":
             continue
-        path = f.path.removeprefix("src/")
-        guard = re.sub(r"\W", "_", path).upper()
-        directives = re.findall(r"^[ \t]*#.*", f.c.without_comments, re.M)
-        if (len(directives) < 3 or directives[0].split() != ["#ifndef", guard]
-                or directives[1].split() != ["#define", guard] or directives[-1].split()[:1] != ["#endif"]):
+        paths = [f.path.removeprefix("src/")]
+        if f.top == "test":  # included by its bare name
+            paths.append(f.path.split("/")[-1])
+        guards_ok = [re.sub(r"\W", "_", path).upper() for path in paths]
+        directives = [d.split() for d in re.findall(r"^[ \t]*#.*", f.c.without_comments, re.M)]
+        if not any(directives[:2] == [["#ifndef", g], ["#define", g]] for g in guards_ok) \
+                or directives[-1][0] != "#endif":
+            guard = guards_ok[0]
             tree.find("guards", f.path, 0, f"the guard is not {guard}")
 
 
@@ -194,9 +198,10 @@ def openings(tree):
 
 def include_order(tree, f):
     # What stands behind code or inside a condition has its reasons.
-    top = [(line, system, name) for line, system, name in f.c.includes
-           if not f.c.code[:f.c.code.find("#")].strip()]
-    own = (f.folder + "/" + f.stem + ".h").removeprefix("src/")
+    end = next((n for n, text in enumerate(f.c.without_comments.split("\n"), 1)
+                if text.strip() and not text.startswith(("#include", "#define"))), len(f.c.lines))
+    top = [(line, system, name) for line, system, name in f.c.includes if line < end]
+    own = (f.folder + "/" + f.stem + ".h").removeprefix("src/") if f.top != "test" else f.stem + ".h"
     own_path = f.folder + "/" + f.stem + ".h"
     if own_path in tree.by_path:
         if not top or top[0][2] != own:

@@ -8,7 +8,7 @@ import re
 # The brackets keep this file from being a finding of its own.
 REMARKS = re.compile(r"\b(TO[D]O|FIX[M]E|X[X]X|HA[C]K)\b")
 UNOWNED = re.compile(r"NEEDS[W]ORK(?!\(#\d+\): )")
-MACHINE = re.compile(r"(?<![\w.$}~:])/(?:wor[k]|roo[t]|hom[e]|tm[p])/[\w.{$-]")
+MACHINE = re.compile(r"(?<![\w.$}~:])/(?:wor[k]|roo[t]|hom[e]|tm[p])/(?![\w.-]*X{6})[\w.{$-]")
 REGISTRY = re.compile(r"registry[.]npm|py[p]i[.]org|python[h]osted|(?:deb|security|snapshot)[.]debian[.]|"
                       r"crates[.]i[o]|proxy[.]golan[g]|maven[.]or[g]|artifact[r]egistry|pkg[.]de[v]")
 LINK = re.compile(r"\]\((?![a-z]+:|#)([^)\s]+)\)")

@@ -11,7 +11,7 @@ WARNINGS = ("-std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wshadow -Wvla -Wstrict-prot
             "-Wpointer-arith -Wcast-qual -Wwrite-strings -Wimplicit-fallthrough -Wformat=2 -Wundef -Wconversion "
             "-Werror").split()
 CLANG_FORMAT = "clang-format-14"
-FINDING = re.compile(r"^(?:.*?/)?((?:src|sim|test)/[^:]+):(\d+):(?:\d+:)? (?:warning|error|fatal error): (.*)$", re.M)
+FINDING = re.compile(r"^(?:.*?/)?((?:src|sim|test)/[^:\n]+):(\d+):(?:\d+:)? (?:warning|error|fatal error): (.*)$", re.M)
 
 
 def run(tree, command):
