@@ -175,12 +175,11 @@ def guards(tree):
         paths = [f.path.removeprefix("src/")]
         if f.top == "test":  # included by its bare name
             paths.append(f.path.split("/")[-1])
-        guards_ok = [re.sub(r"\W", "_", path).upper() for path in paths]
+        accepted = [re.sub(r"\W", "_", path).upper() for path in paths]
         directives = [d.split() for d in re.findall(r"^[ \t]*#.*", f.c.without_comments, re.M)]
-        if not any(directives[:2] == [["#ifndef", g], ["#define", g]] for g in guards_ok) \
+        if not any(directives[:2] == [["#ifndef", g], ["#define", g]] for g in accepted) \
                 or directives[-1][0] != "#endif":
-            guard = guards_ok[0]
-            tree.find("guards", f.path, 0, f"the guard is not {guard}")
+            tree.find("guards", f.path, 0, f"the guard is not {accepted[0]}")
 
 
 def openings(tree):
