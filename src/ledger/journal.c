@@ -73,6 +73,11 @@ struct journal {
     bool dir_changed;
 };
 
+static void show(_Atomic uint64_t *counter, uint64_t value)
+{
+    atomic_store_explicit(counter, value, memory_order_relaxed);
+}
+
 /* --- segments -------------------------------------------------------------------------------- */
 
 static void put_segment_head(unsigned char head[JOURNAL_HEAD_BYTES], const struct journal *j, uint64_t sequence,
@@ -123,6 +128,8 @@ static enum err begin_segment(struct journal *j, uint64_t sequence)
     atomic_store_explicit(&j->written, journal_pos(sequence, j->offset), memory_order_release);
     pthread_mutex_unlock(&j->lock);
     j->seed = journal_seed(s.key, sequence, j->worker);
+    j->counts.bytes += sizeof head;
+    show(&j->shown_bytes, j->counts.bytes);
     return ERR_OK;
 }
 
@@ -184,11 +191,6 @@ void journal_close(struct journal *j)
 }
 
 /* --- adding ---------------------------------------------------------------------------------- */
-
-static void show(_Atomic uint64_t *counter, uint64_t value)
-{
-    atomic_store_explicit(counter, value, memory_order_relaxed);
-}
 
 static void begin_turn(struct journal *j)
 {

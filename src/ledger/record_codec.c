@@ -353,16 +353,12 @@ static bool take_meters(struct str list, struct record *r)
     return !w.bad;
 }
 
-static bool take_err(struct str code, enum err *ret)
+enum err record_err_from(struct str code)
 {
-    for (unsigned e = 0; e < ERR_COUNT; e++) {
-        if (str_eq(code, str_c(err_info((enum err)e)->code))) {
-            *ret = (enum err)e;
-            return true;
-        }
-    }
-    *ret = ERR_INTERNAL; /* a code of a newer version; the detail has the words */
-    return true;
+    for (unsigned e = 0; e < ERR_COUNT; e++)
+        if (str_eq(code, str_c(err_info((enum err)e)->code)))
+            return (enum err)e;
+    return ERR_INTERNAL;
 }
 
 static bool take_sha(struct str s, struct record_body *b)
@@ -381,7 +377,8 @@ static bool take_special(const struct field *f, struct record *r)
         return false;
     switch (f->number) {
     case FIELD_ERR:
-        return take_err(f->s, &r->err);
+        r->err = record_err_from(f->s);
+        return true;
     case FIELD_METERS:
         return take_meters(f->s, r);
     case FIELD_COST_METER:

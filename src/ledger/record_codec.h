@@ -57,6 +57,9 @@ size_t record_encode_body_head(bool response, size_t n, unsigned char *out);
 /* The fields that have no column of their own in the ledger, without kind and version. */
 size_t record_encode_extra(const struct record *r, unsigned char *out);
 
+/* The error with this code string; ERR_INTERNAL for a code of a newer version. */
+enum err record_err_from(struct str code);
+
 /* ERR_CORRUPT when the first byte is no kind, or of a version that cannot be read. */
 enum err record_kind_of(struct str payload, enum record_kind *ret_kind) ERR_USE;
 
