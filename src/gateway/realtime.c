@@ -9,11 +9,12 @@
 #include "gateway/finish.h"
 #include "gateway/heads.h"
 #include "net/http_flush.h"
+#include "net/ws.h"
 #include "openai/usage_meter.h"
 
 struct realtime {
     uint64_t to_client_bytes, to_upstream_bytes;
-    bool upstream_ended, client_ended;
+    struct ws_scan scan; /* of what upstream says */
     struct usage_meter meter;
 };
 
@@ -21,8 +22,20 @@ void realtime_free(struct request *r)
 {
     if (!r->realtime)
         return;
+    ws_scan_done(&r->realtime->scan);
     mem_free(r->realtime);
     r->realtime = NULL;
+}
+
+/* Upstream's events are text messages of JSON. */
+static void on_piece(void *ctx, const struct ws_piece *piece)
+{
+    struct realtime *t = ctx;
+    if (piece->opcode != WS_TEXT)
+        return;
+    usage_meter_feed(&t->meter, piece->bytes.p, piece->bytes.n);
+    if (piece->end)
+        usage_meter_message_end(&t->meter);
 }
 
 void realtime_begin(struct request *r, const struct http1_head *head)
@@ -31,6 +44,9 @@ void realtime_begin(struct request *r, const struct http1_head *head)
     struct buf lines;
     r->realtime = t;
     usage_meter_init(&t->meter, r->endpoint->shape, USAGE_WIRE_MESSAGES, NULL, NULL);
+    const struct http1_field *extensions = http1_find(head, STR("sec-websocket-extensions"));
+    struct ws_deflate deflate = ws_deflate_from(extensions ? extensions->value : STR(""));
+    ws_scan_init(&t->scan, WS_FROM_SERVER, &deflate, on_piece, t);
     buf_init(&lines, HTTP1_HEAD_MAX * 2);
     heads_to_client(r, head, &lines);
     http_head_begin(r->x, 101);
@@ -52,7 +68,6 @@ void realtime_from_client(struct request *r, struct str bytes, bool last)
     if (r->call_live)
         http_call_body(&r->call, bytes);
     if (last) {
-        t->client_ended = true;
         finish_request(r, RECORD_COMPLETED, ERR_OK, STR(""));
     } else if (r->call_live && http_call_unsent(&r->call) > HTTP_HIGH_WATER) {
         http_pause(r->x);
@@ -65,6 +80,8 @@ void realtime_from_upstream(struct request *r, struct str bytes, bool last)
     if (r->finished)
         return;
     t->to_client_bytes += bytes.n;
+    if (!t->scan.fault)
+        (void)ws_scan_feed(&t->scan, bytes.p, bytes.n);
     if (bytes.n && !r->first_us)
         r->first_us = clock_mono_us();
     if (r->x && bytes.n) {
@@ -73,7 +90,6 @@ void realtime_from_upstream(struct request *r, struct str bytes, bool last)
             http_call_pause(&r->call);
     }
     if (last) {
-        t->upstream_ended = true;
         finish_request(r, RECORD_COMPLETED, ERR_OK, STR(""));
     }
 }

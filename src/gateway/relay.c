@@ -36,23 +36,32 @@ void relay_free(struct request *r)
     r->relay = NULL;
 }
 
-/* Output text, for the case that usage never comes. Counted in pieces so that little is kept. */
+/* Counts what is kept, up to a place where counting in parts changes nothing. */
+static void count_text(struct request *r)
+{
+    struct relay *y = r->relay;
+    struct str kept = buf_str(&y->text);
+    size_t cut = tokenizer_cut(kept);
+    if (!cut)
+        cut = kept.n;
+    y->text_tok += tokenizer_count(tokenizer_for_model(r->model_asked), str_head(kept, cut));
+    buf_take(&y->text, cut);
+}
+
+/* Output text, for the case that usage never comes. Counted in parts so that little is kept. */
 static void on_text(void *arg, enum usage_text_kind kind, struct str text)
 {
     struct request *r = arg;
     struct relay *y = r->relay;
     (void)kind;
-    if (buf_size(&y->text) + text.n > RELAY_TEXT_MAX) {
-        enum tokenizer_encoding e = tokenizer_for_model(r->model_asked);
-        y->text_tok += tokenizer_count(e, buf_str(&y->text));
-        buf_reset(&y->text);
-        if (text.n > RELAY_TEXT_MAX) {
-            y->text_tok += tokenizer_count(e, text);
-            return;
-        }
+    while (text.n) {
+        if (buf_size(&y->text) == RELAY_TEXT_MAX)
+            count_text(r);
+        struct str front = str_head(text, RELAY_TEXT_MAX - buf_size(&y->text));
+        bool kept = buf_add_str(&y->text, front);
+        must(kept);
+        text = str_from(text, front.n);
     }
-    bool kept = buf_add_str(&y->text, text);
-    must(kept);
 }
 
 uint64_t relay_text_tok(struct request *r)
@@ -111,12 +120,23 @@ bool relay_hash(struct request *r, unsigned char out[32])
 
 /* The client's share of the answer. */
 
+/* What costs nothing is known to before its last byte. */
+static void add_free_lines(struct request *r)
+{
+    uint64_t before = r->sent_us > r->head_us ? r->sent_us - r->head_us : 0;
+    bool ok = buf_printf(&r->relay->lines, "x-tollgate-cost-usd: 0.00\r\nx-tollgate-overhead-us: %llu\r\n",
+                         (unsigned long long)before);
+    must(ok);
+}
+
 void relay_send_head(struct request *r)
 {
     struct relay *y = r->relay;
     if (y->head_sent || !r->x)
         return;
     y->head_sent = true;
+    if (!r->stream && !(r->endpoint->flags & ENDPOINT_BILLED) && y->mode == RELAY_PLAIN)
+        add_free_lines(r);
     http_head_begin(r->x, y->status);
     http_head_lines(r->x, buf_str(&y->lines));
     http_head_end(r->x, y->framing, y->length, false);

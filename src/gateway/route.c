@@ -7,6 +7,14 @@
 #include "gateway/heads.h"
 #include "gateway/request.h"
 #include "gateway/stages.h"
+#include "net/url.h"
+
+static void read_model_param(struct request *r)
+{
+    struct str model;
+    if (url_query_find(r->query, STR("model"), r->arena, &model))
+        r->model_asked = model;
+}
 
 enum next route_run(struct request *r)
 {
@@ -20,6 +28,8 @@ enum next route_run(struct request *r)
         return DONE;
     }
     r->websocket = r->x->head.upgrade_websocket && (r->endpoint->flags & ENDPOINT_WEBSOCKET);
+    if (r->websocket) /* the model of a session stands in its address */
+        read_model_param(r);
     heads_begin_upstream(r, &r->x->head);
     return NEXT;
 }
