@@ -174,7 +174,7 @@ def guards(tree):
             continue
         paths = [f.path.removeprefix("src/")]
         if f.top == "test":  # included by its bare name
-            paths.append(f.path.split("/")[-1])
+            paths += [f.path.split("/")[-1], "test/" + f.path.split("/")[-1]]
         accepted = [re.sub(r"\W", "_", path).upper() for path in paths]
         directives = [d.split() for d in re.findall(r"^[ \t]*#.*", f.c.without_comments, re.M)]
         if not any(directives[:2] == [["#ifndef", g], ["#define", g]] for g in accepted) \

@@ -11,7 +11,7 @@ WARNINGS = ("-std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wshadow -Wvla -Wstrict-prot
             "-Wpointer-arith -Wcast-qual -Wwrite-strings -Wimplicit-fallthrough -Wformat=2 -Wundef -Wconversion "
             "-Werror").split()
 CLANG_FORMAT = "clang-format-14"
-FINDING = re.compile(r"^(?:.*?/)?((?:src|sim|test)/[^:\n]+):(\d+):(?:\d+:)? (?:warning|error|fatal error): (.*)$", re.M)
+FINDING = re.compile(r"^(?:.*?/)?((?:src|sim|test|tools)/[^:\n]+):(\d+):(?:\d+:)? (?:warning|error|fatal error): (.*)$", re.M)
 
 
 def run(tree, command):
@@ -41,7 +41,7 @@ def alone(tree):
 
 def form(tree):
     """What ./dev format would change."""
-    files = tree.c_files("src", "sim", "test")
+    files = tree.c_files("src", "sim", "test", "tools")
     if not files or not shutil.which(CLANG_FORMAT):
         return
     batches = [files[i:i + 20] for i in range(0, len(files), 20)]
