@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Health and reset. */
+#include "sim/own.h"
+
+#include "base/version.h"
+#include "sim/http/call.h"
+#include "sim/http/cuefile.h"
+#include "sim/http/reply.h"
+#include "sim/kept/served.h"
+#include "sim/kept/shelf.h"
+#include "sim/model/tally.h"
+
+void own_health(struct call *c)
+{
+    struct reply r;
+    struct json_write *w = reply_begin(&r);
+    json_write_member_string(w, "object", STR("sim.health"));
+    json_write_member_string(w, "version", STR(TOLLGATE_VERSION));
+    json_write_member_uint(w, "seed", c->sim->opts.seed);
+    reply_send(c, &r, 200);
+}
+
+void own_reset(struct call *c)
+{
+    served_reset(c->sim->served);
+    shelf_clear(c->sim->shelf);
+    tally_forget(c->sim->tally);
+    cuefile_rewind(c->sim->script);
+    answer_empty(c, 204);
+}
