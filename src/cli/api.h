@@ -16,10 +16,10 @@
 #include "cli/commands.h"
 
 /* Put these into the options of every command that talks to a server. */
-#define API_OPTIONS(X)                                                                                         \
-    X("url", TEXT, "http://127.0.0.1:8787", "TOLLGATE_URL", 0, 0, "URL", "The server.")                       \
-    X("key", TEXT, NULL, "TOLLGATE_KEY", 0, 0, "KEY",                                                         \
-      "Key to use; without it the owner's, from admin.key in the data directory.")                            \
+#define API_OPTIONS(X)                                                                  \
+    X("url", TEXT, "http://127.0.0.1:8787", "TOLLGATE_URL", 0, 0, "URL", "The server.") \
+    X("key", TEXT, NULL, "TOLLGATE_KEY", 0, 0, "KEY",                                   \
+      "Key to use; without it the owner's, from admin.key in the data directory.")      \
     X("data", TEXT, "tollgate-data", "TOLLGATE_DATA", 0, 0, "DIR", "Data directory, for its admin.key.")
 
 struct api_answer {

@@ -11,17 +11,17 @@
 #define X(name, kind, fallback, env, min, max, metavar, text) \
     {name, OPTION_##kind, fallback, env, min, max, metavar, text},
 static const struct option options[] = {
-        {"slug", OPTION_TEXT, NULL, NULL, 0, 0, "S", "Short name of the account, addressed as @S. Default: the kind."},
-        {"api-key-env", OPTION_TEXT, NULL, NULL, 0, 0, "VAR",
-         "Environment variable that holds the provider's key; keys are never given on the command line."},
-        {"base-url", OPTION_TEXT, NULL, NULL, 0, 0, "URL", "Where the provider is. Default: OpenAI's."},
-        {"organization", OPTION_TEXT, NULL, NULL, 0, 0, "ID", "OpenAI organization that requests are billed to."},
-        {"project", OPTION_TEXT, NULL, NULL, 0, 0, "ID", "OpenAI project that requests are billed to."},
-        {"api-version", OPTION_TEXT, NULL, NULL, 0, 0, "V", "Azure: the api-version, or v1."},
-        {"deployments", OPTION_TEXT, NULL, NULL, 0, 0, "JSON", "Azure: {\"model\": \"deployment\", ...}."},
-        {"default", OPTION_FLAG, NULL, NULL, 0, 0, NULL, "Requests that name no account use this one."},
-        {"json", OPTION_FLAG, NULL, NULL, 0, 0, NULL, "Print the server's answer."},
-        API_OPTIONS(X)};
+    {"slug", OPTION_TEXT, NULL, NULL, 0, 0, "S", "Short name of the account, addressed as @S. Default: the kind."},
+    {"api-key-env", OPTION_TEXT, NULL, NULL, 0, 0, "VAR",
+     "Environment variable that holds the provider's key; keys are never given on the command line."},
+    {"base-url", OPTION_TEXT, NULL, NULL, 0, 0, "URL", "Where the provider is. Default: OpenAI's."},
+    {"organization", OPTION_TEXT, NULL, NULL, 0, 0, "ID", "OpenAI organization that requests are billed to."},
+    {"project", OPTION_TEXT, NULL, NULL, 0, 0, "ID", "OpenAI project that requests are billed to."},
+    {"api-version", OPTION_TEXT, NULL, NULL, 0, 0, "V", "Azure: the api-version, or v1."},
+    {"deployments", OPTION_TEXT, NULL, NULL, 0, 0, "JSON", "Azure: {\"model\": \"deployment\", ...}."},
+    {"default", OPTION_FLAG, NULL, NULL, 0, 0, NULL, "Requests that name no account use this one."},
+    {"json", OPTION_FLAG, NULL, NULL, 0, 0, NULL, "Print the server's answer."},
+    API_OPTIONS(X)};
 #undef X
 
 static void add(struct json_write *w, const char *name, struct str value)
@@ -93,7 +93,8 @@ static int run(const struct command *self, struct option_value *values, int oper
 {
     const struct option_value *variable = option_get(self, values, "api-key-env");
     if (operand_count != 1) {
-        fprintf(stderr, "tollgate connect: say what to connect: openai, azure-openai, openai-compatible or openai-admin\n");
+        fprintf(stderr,
+                "tollgate connect: say what to connect: openai, azure-openai, openai-compatible or openai-admin\n");
         return EXIT_USAGE;
     }
     if (variable->given && (!getenv(variable->text.p) || !getenv(variable->text.p)[0])) {
@@ -104,6 +105,10 @@ static int run(const struct command *self, struct option_value *values, int oper
     return send(self, values, kind, slug.n ? slug : kind);
 }
 
-const struct command command_connect = {"connect", "KIND", "Connect a provider account: openai, azure-openai, "
+const struct command command_connect = {"connect",
+                                        "KIND",
+                                        "Connect a provider account: openai, azure-openai, "
                                         "openai-compatible, openai-admin.",
-                                        options, sizeof options / sizeof options[0], run};
+                                        options,
+                                        sizeof options / sizeof options[0],
+                                        run};

@@ -10,15 +10,15 @@
 #define X(name, kind, fallback, env, min, max, metavar, text) \
     {name, OPTION_##kind, fallback, env, min, max, metavar, text},
 static const struct option create_options[] = {
-        {"name", OPTION_TEXT, NULL, NULL, 0, 0, "N", "What the key is called in logs and reports."},
-        {"workspace", OPTION_TEXT, NULL, NULL, 0, 0, "W", "Workspace of the key. Default: that of the key in use."},
-        {"role", OPTION_TEXT, "member", NULL, 0, 0, "ROLE", "owner, admin, member or viewer."},
-        {"expires", OPTION_TEXT, NULL, NULL, 0, 0, "TIME", "When it ends, such as 2027-01-31T00:00:00Z."},
-        {"record-bodies", OPTION_TEXT, "default", NULL, 0, 0, "WHEN", "default, on or off."},
-        {"json", OPTION_FLAG, NULL, NULL, 0, 0, NULL, "Print the server's answer, not the key alone."},
-        API_OPTIONS(X)};
+    {"name", OPTION_TEXT, NULL, NULL, 0, 0, "N", "What the key is called in logs and reports."},
+    {"workspace", OPTION_TEXT, NULL, NULL, 0, 0, "W", "Workspace of the key. Default: that of the key in use."},
+    {"role", OPTION_TEXT, "member", NULL, 0, 0, "ROLE", "owner, admin, member or viewer."},
+    {"expires", OPTION_TEXT, NULL, NULL, 0, 0, "TIME", "When it ends, such as 2027-01-31T00:00:00Z."},
+    {"record-bodies", OPTION_TEXT, "default", NULL, 0, 0, "WHEN", "default, on or off."},
+    {"json", OPTION_FLAG, NULL, NULL, 0, 0, NULL, "Print the server's answer, not the key alone."},
+    API_OPTIONS(X)};
 static const struct option list_options[] = {
-        {"json", OPTION_FLAG, NULL, NULL, 0, 0, NULL, "Print the server's answer."}, API_OPTIONS(X)};
+    {"json", OPTION_FLAG, NULL, NULL, 0, 0, NULL, "Print the server's answer."}, API_OPTIONS(X)};
 #undef X
 
 static int create(const struct command *self, struct option_value *values, int operand_count, char **operands)
@@ -74,8 +74,10 @@ static int list(const struct command *self, struct option_value *values, int ope
     } else if (status == EXIT_DONE) {
         json_t *root = api_json(&answer), *key;
         size_t i;
-        printf("%-8s  %-5s  %-24s  %-6s  %-8s  %-20s  %s\n", "ID", "LAST4", "NAME", "ROLE", "STATE", "CREATED", "EXPIRES");
-        json_array_foreach(json_object_get(root, "data"), i, key) {
+        printf("%-8s  %-5s  %-24s  %-6s  %-8s  %-20s  %s\n", "ID", "LAST4", "NAME", "ROLE", "STATE", "CREATED",
+               "EXPIRES");
+        json_array_foreach(json_object_get(root, "data"), i, key)
+        {
             printf("%-8s  %-5s  %-24s  %-6s  %-8s  %.19sZ  %s\n", api_text(key, "id"), api_text(key, "last4"),
                    api_text(key, "name"), api_text(key, "role"), state_of(key), api_text(key, "created_at"),
                    api_text(key, "expires_at"));
@@ -109,9 +111,9 @@ static int revoke(const struct command *self, struct option_value *values, int o
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
-const struct command command_key_create = {"key create", "", "Make a key; it is printed alone, once.", create_options,
-                                           COUNT(create_options), create};
-const struct command command_key_list = {"key list", "", "List the workspace's keys.", list_options,
+const struct command command_key_create = {
+    "key create", "", "Make a key; it is printed alone, once.", create_options, COUNT(create_options), create};
+const struct command command_key_list = {"key list",          "",  "List the workspace's keys.", list_options,
                                          COUNT(list_options), list};
-const struct command command_key_revoke = {"key revoke", "ID", "Revoke a key, for ever.", list_options,
+const struct command command_key_revoke = {"key revoke",        "ID",  "Revoke a key, for ever.", list_options,
                                            COUNT(list_options), revoke};

@@ -5,31 +5,32 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "base/must.h"
 #include "cli/api.h"
 
 #define X(name, kind, fallback, env, min, max, metavar, text) \
     {name, OPTION_##kind, fallback, env, min, max, metavar, text},
 static const struct option options[] = {
-        {"limit", OPTION_INT, "20", NULL, 1, 10000, "N", "How many, newest first."},
-        {"since", OPTION_TEXT, NULL, NULL, 0, 0, "TIME", "From this time on: a date, a time, or a span such as 24h."},
-        {"until", OPTION_TEXT, NULL, NULL, 0, 0, "TIME", "Up to this time."},
-        {"model", OPTION_TEXT, NULL, NULL, 0, 0, "M", "Only this model, asked or answered."},
-        {"operation", OPTION_TEXT, NULL, NULL, 0, 0, "OP", "Only this operation, such as chat.completions."},
-        {"key-id", OPTION_TEXT, NULL, NULL, 0, 0, "ID", "Only this key, by its id."},
-        {"status", OPTION_TEXT, NULL, NULL, 0, 0, "S", "Only this HTTP status, or class: 2, 4, 5."},
-        {"outcome", OPTION_TEXT, NULL, NULL, 0, 0, "O", "Only this outcome, such as client_cancelled."},
-        {"cost-state", OPTION_TEXT, NULL, NULL, 0, 0, "S", "Only this state of cost, such as unpriced."},
-        {"trace", OPTION_TEXT, NULL, NULL, 0, 0, "ID", "Only this trace."},
-        {"follow", OPTION_FLAG, NULL, NULL, 0, 0, NULL, "Go on printing new ones until interrupted."},
-        {"json", OPTION_FLAG, NULL, NULL, 0, 0, NULL, "One JSON object a line."},
-        API_OPTIONS(X)};
+    {"limit", OPTION_INT, "20", NULL, 1, 10000, "N", "How many, newest first."},
+    {"since", OPTION_TEXT, NULL, NULL, 0, 0, "TIME", "From this time on: a date, a time, or a span such as 24h."},
+    {"until", OPTION_TEXT, NULL, NULL, 0, 0, "TIME", "Up to this time."},
+    {"model", OPTION_TEXT, NULL, NULL, 0, 0, "M", "Only this model, asked or answered."},
+    {"operation", OPTION_TEXT, NULL, NULL, 0, 0, "OP", "Only this operation, such as chat.completions."},
+    {"key-id", OPTION_TEXT, NULL, NULL, 0, 0, "ID", "Only this key, by its id."},
+    {"status", OPTION_TEXT, NULL, NULL, 0, 0, "S", "Only this HTTP status, or class: 2, 4, 5."},
+    {"outcome", OPTION_TEXT, NULL, NULL, 0, 0, "O", "Only this outcome, such as client_cancelled."},
+    {"cost-state", OPTION_TEXT, NULL, NULL, 0, 0, "S", "Only this state of cost, such as unpriced."},
+    {"trace", OPTION_TEXT, NULL, NULL, 0, 0, "ID", "Only this trace."},
+    {"follow", OPTION_FLAG, NULL, NULL, 0, 0, NULL, "Go on printing new ones until interrupted."},
+    {"json", OPTION_FLAG, NULL, NULL, 0, 0, NULL, "One JSON object a line."},
+    API_OPTIONS(X)};
 #undef X
 
 static const struct {
     const char *option, *param;
-} params[] = {{"since", "since"}, {"until", "until"}, {"model", "model"}, {"operation", "operation"},
-              {"key-id", "key"}, {"status", "status"}, {"outcome", "outcome"}, {"cost-state", "cost_state"},
+} params[] = {{"since", "since"},   {"until", "until"},   {"model", "model"},     {"operation", "operation"},
+              {"key-id", "key"},    {"status", "status"}, {"outcome", "outcome"}, {"cost-state", "cost_state"},
               {"trace", "trace_id"}};
 
 static void write_path(struct buf *path, const struct command *c, const struct option_value *v)
@@ -134,7 +135,7 @@ static int follow(const struct command *c, const struct option_value *v, struct 
             if (json) {
                 char *line = json_dumps(r, JSON_COMPACT);
                 printf("%s\n", line);
-                free(line);
+                mem_free(line);
             } else {
                 print_row(r);
             }
@@ -172,11 +173,12 @@ static int show(const struct command *c, const struct option_value *v, const cha
     } else if (status == EXIT_DONE) {
         json_t *root = api_json(&answer), *value;
         const char *name;
-        json_object_foreach(root, name, value) {
+        json_object_foreach(root, name, value)
+        {
             char *text = json_is_object(value) && strstr(name, "_body") ? NULL : json_dumps(value, JSON_ENCODE_ANY);
             if (text && strcmp(text, "null"))
                 printf("%-20s %s\n", name, json_is_string(value) ? json_string_value(value) : text);
-            free(text);
+            mem_free(text);
         }
         print_body(root, "Request body", "request_body");
         print_body(root, "Response body", "response_body");
@@ -204,5 +206,6 @@ static int run(const struct command *self, struct option_value *values, int oper
     return status;
 }
 
-const struct command command_logs = {"logs", "[ID]", "Show requests, newest first, or one with its bodies.", options,
-                                     sizeof options / sizeof options[0], run};
+const struct command command_logs = {
+    "logs", "[ID]", "Show requests, newest first, or one with its bodies.", options, sizeof options / sizeof options[0],
+    run};

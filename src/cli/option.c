@@ -8,8 +8,7 @@
 
 #include "base/must.h"
 
-static bool parse_scaled(struct str s, const char *const *units, const uint64_t *factors, size_t count,
-                         uint64_t *ret)
+static bool parse_scaled(struct str s, const char *const *units, const uint64_t *factors, size_t count, uint64_t *ret)
 {
     uint64_t number;
     for (size_t i = 0; i < count; i++) {

@@ -18,7 +18,7 @@
 #include "base/str.h"
 
 enum option_kind {
-    OPTION_FLAG,     /* present or not */
+    OPTION_FLAG, /* present or not */
     OPTION_TEXT,
     OPTION_INT,      /* decimal within [min, max] */
     OPTION_DURATION, /* "500ms", "10s", "5m", "1h", "30d"; value in microseconds; bounds in milliseconds */
@@ -28,7 +28,7 @@ enum option_kind {
 };
 
 struct option {
-    const char *name;     /* without dashes */
+    const char *name; /* without dashes */
     enum option_kind kind;
     const char *fallback; /* default value as text; NULL = none */
     const char *env;      /* environment variable, or NULL */
@@ -40,9 +40,9 @@ struct option {
 #define OPTION_LIST_MAX 64
 
 struct option_value {
-    bool given;           /* on the command line or in the environment */
-    struct str text;      /* good as long as argv and the environment */
-    uint64_t number;      /* flag and on/off: 0 or 1 */
+    bool given;      /* on the command line or in the environment */
+    struct str text; /* good as long as argv and the environment */
+    uint64_t number; /* flag and on/off: 0 or 1 */
     struct str list[OPTION_LIST_MAX];
     size_t list_count;
 };

@@ -154,7 +154,8 @@ static bool open_dir(struct server *s)
 static bool open_control(struct server *s, struct control_start *start)
 {
     struct control_why why = {.param = ""};
-    struct control_options o = {.dir = s->dir, .master_key = getenv("TOLLGATE_MASTER_KEY"),
+    struct control_options o = {.dir = s->dir,
+                                .master_key = getenv("TOLLGATE_MASTER_KEY"),
                                 .master_key_file = getenv("TOLLGATE_MASTER_KEY_FILE"),
                                 .admin_key = getenv("TOLLGATE_ADMIN_KEY")};
     enum err e = control_open(&o, &s->control, start, &why);
@@ -188,30 +189,30 @@ static struct str proxy_env(const char *upper, const char *lower)
 static void fill_settings(const struct server *s, struct gateway_settings *g)
 {
     *g = (struct gateway_settings){
-            .listen = value(s, "listen")->text,
-            .workers = (unsigned)value(s, "workers")->number,
-            .limits = {.head_timeout_us = value(s, "client-head-timeout")->number,
-                       .keep_alive_us = value(s, "client-keep-alive")->number,
-                       .body_idle_us = value(s, "client-body-timeout")->number,
-                       .stall_us = value(s, "client-stall-timeout")->number,
-                       .connections_max = (unsigned)value(s, "max-connections")->number},
-            .connect_timeout_us = value(s, "connect-timeout")->number,
-            .first_byte_timeout_us = value(s, "first-byte-timeout")->number,
-            .idle_timeout_us = value(s, "idle-timeout")->number,
-            .pool_idle_us = value(s, "upstream-keep-alive")->number,
-            .upstream_connections_max = (unsigned)value(s, "upstream-connections-max")->number,
-            .body_max_bytes = value(s, "max-body-bytes")->number,
-            .capture_max_bytes = value(s, "capture-bytes")->number,
-            .record_bodies = value(s, "record-bodies")->number,
-            .allowed = s->allowed,
-            .tls = s->tls,
-            .client_tls = s->client_tls,
-            .https_proxy = proxy_env("HTTPS_PROXY", "https_proxy"),
-            .http_proxy = proxy_env("TOLLGATE_HTTP_PROXY", "http_proxy"),
-            .no_proxy = proxy_env("NO_PROXY", "no_proxy"),
-            .ledger = s->ledger,
-            .console = console_request,
-            .console_ctx = s->console,
+        .listen = value(s, "listen")->text,
+        .workers = (unsigned)value(s, "workers")->number,
+        .limits = {.head_timeout_us = value(s, "client-head-timeout")->number,
+                   .keep_alive_us = value(s, "client-keep-alive")->number,
+                   .body_idle_us = value(s, "client-body-timeout")->number,
+                   .stall_us = value(s, "client-stall-timeout")->number,
+                   .connections_max = (unsigned)value(s, "max-connections")->number},
+        .connect_timeout_us = value(s, "connect-timeout")->number,
+        .first_byte_timeout_us = value(s, "first-byte-timeout")->number,
+        .idle_timeout_us = value(s, "idle-timeout")->number,
+        .pool_idle_us = value(s, "upstream-keep-alive")->number,
+        .upstream_connections_max = (unsigned)value(s, "upstream-connections-max")->number,
+        .body_max_bytes = value(s, "max-body-bytes")->number,
+        .capture_max_bytes = value(s, "capture-bytes")->number,
+        .record_bodies = value(s, "record-bodies")->number,
+        .allowed = s->allowed,
+        .tls = s->tls,
+        .client_tls = s->client_tls,
+        .https_proxy = proxy_env("HTTPS_PROXY", "https_proxy"),
+        .http_proxy = proxy_env("TOLLGATE_HTTP_PROXY", "http_proxy"),
+        .no_proxy = proxy_env("NO_PROXY", "no_proxy"),
+        .ledger = s->ledger,
+        .console = console_request,
+        .console_ctx = s->console,
     };
 }
 
@@ -229,8 +230,8 @@ static bool start_gateway(struct server *s)
     struct price_catalog *prices = load_prices(s, why, sizeof why);
     if (!prices)
         return complain(why) == EXIT_DONE;
-    struct console_settings c = {.control = s->control, .ledger = s->ledger, .dir = s->dir,
-                                 .reload_prices = reload_prices, .ctx = s};
+    struct console_settings c = {
+        .control = s->control, .ledger = s->ledger, .dir = s->dir, .reload_prices = reload_prices, .ctx = s};
     s->console = console_new(&c, why, sizeof why);
     if (!s->console) {
         price_catalog_free(prices);
@@ -366,4 +367,5 @@ static int run(const struct command *self, struct option_value *values, int oper
     return ok ? EXIT_DONE : EXIT_FAILED;
 }
 
-const struct command command_serve = {"serve", "", "Run the gateway.", options, sizeof options / sizeof options[0], run};
+const struct command command_serve = {"serve", "", "Run the gateway.", options, sizeof options / sizeof options[0],
+                                      run};

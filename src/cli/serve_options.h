@@ -11,14 +11,14 @@
       "Address and port that clients connect to; port 0 takes a free one.")                                           \
     X("data", TEXT, "tollgate-data", "TOLLGATE_DATA", 0, 0, "DIR",                                                    \
       "Directory of everything that is kept; made when it is not there.")                                             \
-    X("workers", INT, "1", NULL, 1, 64, "N", "Worker threads; about one for each core that is to serve requests.")   \
+    X("workers", INT, "1", NULL, 1, 64, "N", "Worker threads; about one for each core that is to serve requests.")    \
     X("allow-upstream", LIST, NULL, NULL, 0, 0, "CIDR",                                                               \
       "A loopback or private range that upstream hosts may be in; several times if need be.")                         \
     X("record-bodies", ON_OFF, "on", NULL, 0, 0, "on|off",                                                            \
       "Keep request and response bodies; a key may say otherwise.")                                                   \
     X("capture-bytes", BYTES, "64k", NULL, 0, 16777216, "SIZE",                                                       \
       "How much of a body is kept; of longer ones also the length and the SHA-256 of the whole.")                     \
-    X("max-body-bytes", BYTES, "512m", NULL, 1024, 8589934592, "SIZE", "Largest request body.")                      \
+    X("max-body-bytes", BYTES, "512m", NULL, 1024, 8589934592, "SIZE", "Largest request body.")                       \
     X("connect-timeout", DURATION, "10s", NULL, 10, 300000, "TIME",                                                   \
       "For resolving, connecting and the TLS handshake together.")                                                    \
     X("first-byte-timeout", DURATION, "10m", NULL, 10, 86400000, "TIME",                                              \
@@ -31,7 +31,7 @@
       "A client that takes nothing of its answer for so long is closed.")                                             \
     X("client-keep-alive", DURATION, "75s", NULL, 10, 86400000, "TIME",                                               \
       "How long an unused client connection stays open.")                                                             \
-    X("max-connections", INT, "10000", NULL, 1, 1000000, "N", "Client connections of one worker.")                   \
+    X("max-connections", INT, "10000", NULL, 1, 1000000, "N", "Client connections of one worker.")                    \
     X("upstream-connections-max", INT, "10000", NULL, 1, 1000000, "N",                                                \
       "Connections of one worker to one upstream host.")                                                              \
     X("upstream-keep-alive", DURATION, "30s", NULL, 10, 3600000, "TIME",                                              \

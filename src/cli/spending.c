@@ -9,16 +9,16 @@
 #define X(name, kind, fallback, env, min, max, metavar, text) \
     {name, OPTION_##kind, fallback, env, min, max, metavar, text},
 static const struct option options[] = {
-        {"group-by", OPTION_TEXT, "model", NULL, 0, 0, "DIMS",
-         "Comma-separated: hour, day, month, workspace, key, integration, operation, model, model_asked, tier, status, "
-         "outcome, cost_state, stream."},
-        {"since", OPTION_TEXT, "30d", NULL, 0, 0, "TIME", "From this time on: a date, a time, or a span such as 24h."},
-        {"until", OPTION_TEXT, NULL, NULL, 0, 0, "TIME", "Up to this time."},
-        {"model", OPTION_TEXT, NULL, NULL, 0, 0, "M", "Only this model."},
-        {"operation", OPTION_TEXT, NULL, NULL, 0, 0, "OP", "Only this operation."},
-        {"key-id", OPTION_TEXT, NULL, NULL, 0, 0, "ID", "Only this key, by its id."},
-        {"json", OPTION_FLAG, NULL, NULL, 0, 0, NULL, "Print the server's answer."},
-        API_OPTIONS(X)};
+    {"group-by", OPTION_TEXT, "model", NULL, 0, 0, "DIMS",
+     "Comma-separated: hour, day, month, workspace, key, integration, operation, model, model_asked, tier, status, "
+     "outcome, cost_state, stream."},
+    {"since", OPTION_TEXT, "30d", NULL, 0, 0, "TIME", "From this time on: a date, a time, or a span such as 24h."},
+    {"until", OPTION_TEXT, NULL, NULL, 0, 0, "TIME", "Up to this time."},
+    {"model", OPTION_TEXT, NULL, NULL, 0, 0, "M", "Only this model."},
+    {"operation", OPTION_TEXT, NULL, NULL, 0, 0, "OP", "Only this operation."},
+    {"key-id", OPTION_TEXT, NULL, NULL, 0, 0, "ID", "Only this key, by its id."},
+    {"json", OPTION_FLAG, NULL, NULL, 0, 0, NULL, "Print the server's answer."},
+    API_OPTIONS(X)};
 #undef X
 
 static void print_sums(const json_t *g)
@@ -56,7 +56,8 @@ static void print_table(const json_t *root, struct str dims)
     while (rest.n && str_split(&rest, ',', &dim))
         printf("%-26.*s  ", STR_ARG(str_trim(dim)));
     printf("%10s  %8s  %12s  %12s  %18s\n", "requests", "errors", "input", "output", "cost (USD)");
-    json_array_foreach(data, i, g) {
+    json_array_foreach(data, i, g)
+    {
         for (rest = dims; rest.n && str_split(&rest, ',', &dim);)
             print_dim(g, str_trim(dim));
         print_sums(g);
@@ -96,5 +97,6 @@ static int run(const struct command *self, struct option_value *values, int oper
     return status;
 }
 
-const struct command command_cost = {"cost", "", "Report cost and tokens by model, key, day and more.", options,
-                                     sizeof options / sizeof options[0], run};
+const struct command command_cost = {
+    "cost", "", "Report cost and tokens by model, key, day and more.", options, sizeof options / sizeof options[0],
+    run};

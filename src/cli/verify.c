@@ -9,8 +9,8 @@
 #include "ledger/verify.h"
 
 static const struct option options[] = {
-        {"data", OPTION_TEXT, "tollgate-data", "TOLLGATE_DATA", 0, 0, "DIR", "Data directory."},
-        {"json", OPTION_FLAG, NULL, NULL, 0, 0, NULL, "Print the result as JSON."},
+    {"data", OPTION_TEXT, "tollgate-data", "TOLLGATE_DATA", 0, 0, "DIR", "Data directory."},
+    {"json", OPTION_FLAG, NULL, NULL, 0, 0, NULL, "Print the result as JSON."},
 };
 
 #define PROGRESS_EVERY_US 250000
@@ -79,5 +79,5 @@ static int run(const struct command *self, struct option_value *values, int oper
     return result.findings ? EXIT_DAMAGED : EXIT_DONE;
 }
 
-const struct command command_verify = {"verify", "", "Check journal, ledger and bodies for damage.", options,
-                                       sizeof options / sizeof options[0], run};
+const struct command command_verify = {
+    "verify", "", "Check journal, ledger and bodies for damage.", options, sizeof options / sizeof options[0], run};

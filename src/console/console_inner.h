@@ -26,8 +26,7 @@ struct console {
 #define CONSOLE_QUEUE_MAX 1000
 
 /* The route tables of all dialects, in order; NULL when none matches. `ret_known` tells whether the path exists. */
-const struct route *routes_find(struct str method, struct str path, struct str params[JOB_PARAMS_MAX],
-                                bool *ret_known);
+const struct route *routes_find(struct str method, struct str path, struct str params[JOB_PARAMS_MAX], bool *ret_known);
 const struct route *routes_table(size_t *ret_count);
 
 #endif

@@ -44,22 +44,22 @@ struct route {
 struct job {
     struct exchange_owner owner; /* first: x->app_data points here */
     struct console *console;
-    struct http_exchange *x;     /* the worker's; NULL once the client is gone */
+    struct http_exchange *x; /* the worker's; NULL once the client is gone */
     struct loop *loop;
-    struct list node;            /* the console's queue */
+    struct list node; /* the console's queue */
     struct arena *arena;
-    struct snapshot *snapshot;   /* a reference */
+    struct snapshot *snapshot;      /* a reference */
     const struct snapshot_key *key; /* NULL for public routes without a key */
     const struct route *route;
     struct str method, path, query;
     struct str params[JOB_PARAMS_MAX]; /* what stood for "{}" */
     struct buf body;
-    bool submitted;              /* it is or was with the console's thread */
+    bool submitted; /* it is or was with the console's thread */
 
     int status;
-    struct str type;             /* of the reply */
+    struct str type; /* of the reply */
     struct buf lines, reply;
-    struct json_write json;      /* writes into reply */
+    struct json_write json; /* writes into reply */
 };
 
 /* The value of a query parameter, percent-decoded, in the arena; empty when absent. */

@@ -6,7 +6,7 @@
 static const struct route routes[] = {
 #define X(method, path, access, run, summary) \
     {{#method, sizeof(#method) - 1}, {path, sizeof(path) - 1}, JOB_##access, run, summary},
-        NATIVE_ROUTES(X)
+    NATIVE_ROUTES(X)
 #undef X
 };
 

@@ -95,13 +95,13 @@ void account_usage_and_cost(struct request *r, struct record *rec)
         return;
     }
     struct price_query query = {
-            .model = rec->model_answered.n ? rec->model_answered : rec->model_asked,
-            .operation = r->endpoint->operation,
-            .service_tier = rec->service_tier,
-            .quality = str_c(rec->usage.quality),
-            .size = str_c(rec->usage.size),
-            .when_us = r->started_us,
-            .regional = r->integration && is_regional(r->integration->host),
+        .model = rec->model_answered.n ? rec->model_answered : rec->model_asked,
+        .operation = r->endpoint->operation,
+        .service_tier = rec->service_tier,
+        .quality = str_c(rec->usage.quality),
+        .size = str_c(rec->usage.size),
+        .when_us = r->started_us,
+        .regional = r->integration && is_regional(r->integration->host),
     };
     cost_of(prices, &query, &rec->usage, &rec->cost);
 }

@@ -59,11 +59,21 @@ static const struct http_call_app call_app = {on_head, on_body, on_drained, on_f
 static void note_open(struct request *r)
 {
     struct record_open o = {
-            .id = r->id, .request_id = r->id, .started_us = r->started_us,
-            .workspace_id = r->key->workspace_id, .key_id = r->key->id, .integration_id = r->integration->id,
-            .method = r->method, .path = r->path, .operation = r->endpoint->operation,
-            .model_asked = r->model_asked, .trace_id = r->trace_id, .user = r->user, .metadata = r->metadata,
-            .stream = r->stream, .request_bytes = r->body_bytes,
+        .id = r->id,
+        .request_id = r->id,
+        .started_us = r->started_us,
+        .workspace_id = r->key->workspace_id,
+        .key_id = r->key->id,
+        .integration_id = r->integration->id,
+        .method = r->method,
+        .path = r->path,
+        .operation = r->endpoint->operation,
+        .model_asked = r->model_asked,
+        .trace_id = r->trace_id,
+        .user = r->user,
+        .metadata = r->metadata,
+        .stream = r->stream,
+        .request_bytes = r->body_bytes,
     };
     journal_add_open(r->worker->journal, &o);
     loop_wake_hooks(r->worker->loop);

@@ -90,8 +90,8 @@ static void stop_threads(struct gateway *g)
     g->started = 0;
 }
 
-enum err gateway_start(const struct gateway_settings *settings, struct snapshot *snapshot,
-                       struct price_catalog *prices, struct gateway **ret_gateway, char *why, size_t why_cap)
+enum err gateway_start(const struct gateway_settings *settings, struct snapshot *snapshot, struct price_catalog *prices,
+                       struct gateway **ret_gateway, char *why, size_t why_cap)
 {
     must(settings->workers >= 1 && settings->workers <= WORKERS_MAX);
     struct gateway *g = mem_zalloc(sizeof *g);

@@ -26,7 +26,7 @@ struct tls_server;
 
 struct gateway_settings {
     struct str listen;
-    unsigned workers;                /* 1 … 64 */
+    unsigned workers; /* 1 … 64 */
     struct http_limits limits;
     uint64_t connect_timeout_us;
     uint64_t first_byte_timeout_us;
@@ -34,13 +34,13 @@ struct gateway_settings {
     uint64_t pool_idle_us;
     unsigned upstream_connections_max; /* per worker and upstream */
     uint64_t body_max_bytes;
-    uint64_t capture_max_bytes;      /* of each body that is kept */
-    bool record_bodies;              /* unless a key says otherwise */
+    uint64_t capture_max_bytes; /* of each body that is kept */
+    bool record_bodies;         /* unless a key says otherwise */
     const struct address_set *allowed;
     struct tls_client *tls;
-    struct tls_server *client_tls;   /* NULL: plain HTTP for clients */
+    struct tls_server *client_tls; /* NULL: plain HTTP for clients */
     struct str https_proxy, http_proxy, no_proxy;
-    struct ledger *ledger;           /* opened for as many workers */
+    struct ledger *ledger; /* opened for as many workers */
     /*
      * Takes requests that are not for a provider. It must put an object beginning with a
      * struct exchange_owner into x->app_data, or answer at once.
@@ -58,8 +58,8 @@ struct exchange_owner {
  * Opens journals and listeners and starts the workers. `why` explains a failure. The snapshot and
  * the catalogue are referenced; settings are copied, what they point at must outlive the gateway.
  */
-enum err gateway_start(const struct gateway_settings *settings, struct snapshot *snapshot,
-                       struct price_catalog *prices, struct gateway **ret_gateway, char *why, size_t why_cap) ERR_USE;
+enum err gateway_start(const struct gateway_settings *settings, struct snapshot *snapshot, struct price_catalog *prices,
+                       struct gateway **ret_gateway, char *why, size_t why_cap) ERR_USE;
 /* The port that is listened on. */
 uint16_t gateway_port(const struct gateway *g);
 /* From any thread: in force for the next request of every worker. */

@@ -12,7 +12,7 @@
 static bool own_name(struct str name)
 {
     static const struct str prefixes[OWN_PREFIX_COUNT] = {
-            {"x-portkey-", 10}, {"x-tollgate-", 11}, {"x-forwarded-", 12}, {"cf-", 3}};
+        {"x-portkey-", 10}, {"x-tollgate-", 11}, {"x-forwarded-", 12}, {"cf-", 3}};
     unsigned char first = (unsigned char)(name.p[0] | 0x20);
     if (first != 'x' && first != 'c')
         return false;
@@ -128,7 +128,8 @@ void heads_end_upstream(struct request *r, enum http1_framing framing, uint64_t 
         add(out, STR("Connection: Upgrade\r\nUpgrade: websocket\r\n"));
     else if (r->endpoint->shape != USAGE_SHAPE_NONE)
         /* Only codings the meter can read; streams come plain so that events can be told apart. */
-        add(out, r->accepts_gzip && !r->stream ? STR("Accept-Encoding: gzip\r\n") : STR("Accept-Encoding: identity\r\n"));
+        add(out,
+            r->accepts_gzip && !r->stream ? STR("Accept-Encoding: gzip\r\n") : STR("Accept-Encoding: identity\r\n"));
     if (framing == HTTP1_CHUNKED) {
         add(out, STR("Transfer-Encoding: chunked\r\n"));
     } else if (framing == HTTP1_LENGTH) {

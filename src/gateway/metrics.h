@@ -11,17 +11,17 @@
 
 #include <stdint.h>
 
-#define METRICS_TABLE(X)                                                                                      \
-    X(REQUESTS, "tollgate_requests_total", "counter", "Requests for a provider that were admitted.")          \
-    X(REFUSED, "tollgate_requests_refused_total", "counter", "Requests refused before they were admitted.")   \
-    X(ERRORS, "tollgate_request_errors_total", "counter", "Requests that ended in an error of any side.")     \
-    X(IN_FLIGHT, "tollgate_requests_in_flight", "gauge", "Requests under way.")                               \
-    X(EVENTS, "tollgate_sse_events_total", "counter", "Server-sent events relayed.")                          \
-    X(BYTES_IN, "tollgate_request_bytes_total", "counter", "Bytes of request bodies received.")               \
-    X(BYTES_OUT, "tollgate_response_bytes_total", "counter", "Bytes of response bodies from upstream.")       \
-    X(CANCELLED, "tollgate_client_cancelled_total", "counter", "Requests whose client went away first.")      \
-    X(UNPRICED, "tollgate_unpriced_total", "counter", "Requests that have usage but no price.")               \
-    X(ESTIMATED, "tollgate_estimated_total", "counter", "Requests whose usage was estimated.")                \
+#define METRICS_TABLE(X)                                                                                              \
+    X(REQUESTS, "tollgate_requests_total", "counter", "Requests for a provider that were admitted.")                  \
+    X(REFUSED, "tollgate_requests_refused_total", "counter", "Requests refused before they were admitted.")           \
+    X(ERRORS, "tollgate_request_errors_total", "counter", "Requests that ended in an error of any side.")             \
+    X(IN_FLIGHT, "tollgate_requests_in_flight", "gauge", "Requests under way.")                                       \
+    X(EVENTS, "tollgate_sse_events_total", "counter", "Server-sent events relayed.")                                  \
+    X(BYTES_IN, "tollgate_request_bytes_total", "counter", "Bytes of request bodies received.")                       \
+    X(BYTES_OUT, "tollgate_response_bytes_total", "counter", "Bytes of response bodies from upstream.")               \
+    X(CANCELLED, "tollgate_client_cancelled_total", "counter", "Requests whose client went away first.")              \
+    X(UNPRICED, "tollgate_unpriced_total", "counter", "Requests that have usage but no price.")                       \
+    X(ESTIMATED, "tollgate_estimated_total", "counter", "Requests whose usage was estimated.")                        \
     X(COST_MICRO_USD, "tollgate_cost_micro_usd_total", "counter", "Cost of priced requests, millionths of a dollar.") \
     X(JOURNAL_ERRORS, "tollgate_journal_errors_total", "counter", "Appends to the journal that failed.")
 
@@ -29,7 +29,7 @@ enum metric {
 #define X(name, text, kind, help) METRIC_##name,
     METRICS_TABLE(X)
 #undef X
-    METRIC_COUNT
+        METRIC_COUNT
 };
 
 struct metrics {

@@ -336,7 +336,8 @@ static struct str error_event(struct request *r, enum err e, struct str detail)
         json_write_member_null(&w, "param");
         json_write_member_uint(&w, "sequence_number", r->relay->events);
         struct str whole = buf_str(&json);
-        json_write_member_raw(&w, "error", str_of(whole.p + sizeof("{\"error\":") - 1, whole.n - sizeof("{\"error\":}") + 1));
+        json_write_member_raw(&w, "error",
+                              str_of(whole.p + sizeof("{\"error\":") - 1, whole.n - sizeof("{\"error\":}") + 1));
         json_write_object_end(&w);
         ok = json_write_done(&w) && ok;
     } else {

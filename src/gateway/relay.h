@@ -28,21 +28,21 @@ struct relay {
     enum relay_mode mode;
     int status;
     bool head_sent;
-    bool hide;          /* keep from the client what our include_usage caused */
-    bool half_event;    /* an event too large to keep was passed on in part */
-    bool unreadable;    /* a content coding the meter cannot read */
-    enum http1_framing framing;  /* towards the client */
+    bool hide;                  /* keep from the client what our include_usage caused */
+    bool half_event;            /* an event too large to keep was passed on in part */
+    bool unreadable;            /* a content coding the meter cannot read */
+    enum http1_framing framing; /* towards the client */
     uint64_t length;
     uint32_t events;
-    uint64_t bytes;     /* of upstream's body */
+    uint64_t bytes; /* of upstream's body */
     struct str upstream_request_id;
     struct buf lines;   /* head lines for the client, until the head is sent */
     struct buf held;    /* RELAY_HELD: the answer; RELAY_EVENTS: the incomplete event */
     struct buf capture; /* the beginning of what the client got */
     uint64_t client_bytes;
-    void *hash;         /* SHA-256 of what the client got, once the capture is full */
-    struct buf text;    /* output text not yet counted, for an estimate */
-    uint64_t text_tok;  /* tokens of output text counted so far */
+    void *hash;        /* SHA-256 of what the client got, once the capture is full */
+    struct buf text;   /* output text not yet counted, for an estimate */
+    uint64_t text_tok; /* tokens of output text counted so far */
     struct inflate *inflate;
     struct sse_frame frame;
     struct usage_meter meter;

@@ -57,8 +57,8 @@ static struct str new_trace_id(struct request *r)
 {
     uint64_t a = rng_seeded_u64(&r->worker->rng), b = rng_seeded_u64(&r->worker->rng);
     char text[40];
-    int n = snprintf(text, sizeof text, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(a >> 32), (unsigned)(a >> 16 & 0xffff),
-                     (unsigned)(a & 0xfff), (unsigned)(0x8000 | (b >> 48 & 0x3fff)),
+    int n = snprintf(text, sizeof text, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(a >> 32),
+                     (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff), (unsigned)(0x8000 | (b >> 48 & 0x3fff)),
                      (unsigned long long)(b & 0xffffffffffffu));
     return keep(r, str_of(text, (size_t)n), sizeof text);
 }
@@ -185,7 +185,7 @@ static void on_done(struct http_exchange *x)
 }
 
 static const struct http_app client_app = {
-        .on_body = on_body, .on_drained = on_drained, .on_closed = on_closed, .on_done = on_done};
+    .on_body = on_body, .on_drained = on_drained, .on_closed = on_closed, .on_done = on_done};
 
 void request_begin(struct worker *w, struct http_exchange *x)
 {

@@ -34,37 +34,37 @@ struct relay;
 struct request {
     struct exchange_owner owner; /* first: x->app_data points here */
     unsigned magic;
-    const char *stage;           /* for logs and the panic report */
+    const char *stage; /* for logs and the panic report */
     struct worker *worker;
-    struct http_exchange *x;     /* NULL once the client is gone or has its last byte */
+    struct http_exchange *x; /* NULL once the client is gone or has its last byte */
     struct arena *arena;
-    struct list node;            /* worker's requests, then finishing */
+    struct list node; /* worker's requests, then finishing */
     struct loop_grave grave;
 
-    struct snapshot *snapshot;   /* a reference; key, integration and workspace point into it */
+    struct snapshot *snapshot; /* a reference; key, integration and workspace point into it */
     const struct snapshot_key *key;
     const struct snapshot_integration *integration;
     const struct endpoint *endpoint;
 
     int64_t id;
-    int64_t started_us;          /* wall clock */
-    uint64_t head_us;            /* monotonic: head complete */
-    uint64_t body_us;            /* request body complete, or passed to upstream; 0 = not yet */
-    uint64_t sent_us;            /* upstream call begun */
-    uint64_t first_us;           /* first byte of upstream's body */
-    uint64_t last_us;            /* last byte of upstream's body */
+    int64_t started_us; /* wall clock */
+    uint64_t head_us;   /* monotonic: head complete */
+    uint64_t body_us;   /* request body complete, or passed to upstream; 0 = not yet */
+    uint64_t sent_us;   /* upstream call begun */
+    uint64_t first_us;  /* first byte of upstream's body */
+    uint64_t last_us;   /* last byte of upstream's body */
 
-    struct str method, path;     /* as the client sent them */
-    struct str operation_path;   /* below "/v1", without query */
+    struct str method, path;   /* as the client sent them */
+    struct str operation_path; /* below "/v1", without query */
     struct str query;
     struct str trace_id, span_id, parent_span_id, metadata, user_agent;
     struct str content_type;
     struct str model_asked, user, service_tier_asked, quality, size;
-    uint64_t input_chars;        /* of `input`, for operations billed by character */
-    uint64_t max_output_tok;     /* 0 = not given */
+    uint64_t input_chars;    /* of `input`, for operations billed by character */
+    uint64_t max_output_tok; /* 0 = not given */
     uint64_t seconds_ms;
-    bool stream;                 /* the client asked for a stream */
-    bool usage_asked_by_us;      /* include_usage was put in by us: hide what it causes */
+    bool stream;            /* the client asked for a stream */
+    bool usage_asked_by_us; /* include_usage was put in by us: hide what it causes */
     bool cache_12h;
     bool accepts_gzip;
     bool websocket;
@@ -72,27 +72,27 @@ struct request {
 
     /* Upstream's head: `lines` is begun when the client's fields are at hand and ended by attempt.c. */
     struct buf upstream_head;
-    struct intake *intake;       /* while the client's body arrives */
-    struct buf body;             /* the client's body: whole when small, else its captured beginning */
-    struct buf edited;           /* the body as sent upstream, when it differs */
-    uint64_t body_bytes;         /* of the client's body so far */
+    struct intake *intake; /* while the client's body arrives */
+    struct buf body;       /* the client's body: whole when small, else its captured beginning */
+    struct buf edited;     /* the body as sent upstream, when it differs */
+    uint64_t body_bytes;   /* of the client's body so far */
     bool has_body_sha256;
     unsigned char body_sha256[32];
 
     struct http_call call;
     bool call_live;
-    bool opened;                 /* the journal has an open entry */
-    struct relay *relay;         /* from upstream's head on */
-    struct realtime *realtime;   /* after a 101 */
+    bool opened;               /* the journal has an open entry */
+    struct relay *relay;       /* from upstream's head on */
+    struct realtime *realtime; /* after a 101 */
 
     /* Set by request_finish. */
     bool finished;
-    bool reply_ready;            /* a whole answer of our own or a held one waits to be sent */
-    bool abort_client;           /* the client must see a broken connection */
+    bool reply_ready;  /* a whole answer of our own or a held one waits to be sent */
+    bool abort_client; /* the client must see a broken connection */
     int reply_status;
-    struct str reply_lines;      /* header lines of the waiting answer */
+    struct str reply_lines; /* header lines of the waiting answer */
     struct str reply_type;
-    struct str final;            /* last bytes to send; in the arena or in relay's buffers */
+    struct str final; /* last bytes to send; in the arena or in relay's buffers */
     char request_id[RECORD_ID_TEXT_MAX];
 };
 

@@ -6,10 +6,10 @@
 #include "gateway/request.h"
 
 static const struct stage stages[] = {
-        {"auth", auth_run},       /* who asks: key, workspace, expiry */
-        {"route", route_run},     /* where it goes: integration, upstream head */
-        {"intake", intake_run},   /* what is asked: the body's facts and edits */
-        {"attempt", attempt_run}, /* the exchange with upstream */
+    {"auth", auth_run},       /* who asks: key, workspace, expiry */
+    {"route", route_run},     /* where it goes: integration, upstream head */
+    {"intake", intake_run},   /* what is asked: the body's facts and edits */
+    {"attempt", attempt_run}, /* the exchange with upstream */
 };
 
 #define STAGE_COUNT (sizeof stages / sizeof stages[0])

@@ -105,12 +105,17 @@ static void on_turn_end(struct loop_hook *h)
 static void make_client(struct worker *w)
 {
     const struct gateway_settings *s = w->settings;
-    struct dial_settings dial = {.resolver = w->resolver, .tls = s->tls, .allowed = s->allowed,
-                                 .connect_timeout_us = s->connect_timeout_us, .https_proxy = s->https_proxy,
-                                 .http_proxy = s->http_proxy, .no_proxy = s->no_proxy};
+    struct dial_settings dial = {.resolver = w->resolver,
+                                 .tls = s->tls,
+                                 .allowed = s->allowed,
+                                 .connect_timeout_us = s->connect_timeout_us,
+                                 .https_proxy = s->https_proxy,
+                                 .http_proxy = s->http_proxy,
+                                 .no_proxy = s->no_proxy};
     struct http_client_settings client = {.pool_idle_us = s->pool_idle_us,
                                           .connections_per_origin_max = s->upstream_connections_max,
-                                          .send_buffer = UPSTREAM_BUFFER, .receive_buffer = UPSTREAM_BUFFER};
+                                          .send_buffer = UPSTREAM_BUFFER,
+                                          .receive_buffer = UPSTREAM_BUFFER};
     w->dialer = dialer_new(w->loop, &dial);
     w->client = http_client_new(w->loop, w->dialer, &client);
 }

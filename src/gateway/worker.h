@@ -41,9 +41,9 @@ struct worker {
     struct snapshot_slot slot; /* where a newer one is put */
     struct price_catalog *prices;
     struct record_ids ids;
-    struct rng_seeded rng;     /* for trace ids; not for secrets */
-    struct list requests;      /* under way */
-    struct list finishing;     /* recorded, to be sent at the end of the turn */
+    struct rng_seeded rng; /* for trace ids; not for secrets */
+    struct list requests;  /* under way */
+    struct list finishing; /* recorded, to be sent at the end of the turn */
     bool draining;
     struct metrics metrics;
 };

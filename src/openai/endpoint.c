@@ -5,18 +5,22 @@
 #include "openai/endpoint_table.h"
 
 static const struct endpoint rows[] = {
-#define X(method, path, operation, body, shape, flags)                                           \
-    {{#method, sizeof(#method) - 1}, {path, sizeof(path) - 1}, {operation, sizeof(operation) - 1}, \
-     ENDPOINT_##body, USAGE_SHAPE_##shape, flags},
-        ENDPOINT_TABLE(X)
+#define X(method, path, operation, body, shape, flags) \
+    {{#method, sizeof(#method) - 1},                   \
+     {path, sizeof(path) - 1},                         \
+     {operation, sizeof(operation) - 1},               \
+     ENDPOINT_##body,                                  \
+     USAGE_SHAPE_##shape,                              \
+     flags},
+    ENDPOINT_TABLE(X)
 #undef X
 };
 
 static const struct endpoint other_read = {
-        {"*", 1}, {"", 0}, {"other", 5}, ENDPOINT_NO_BODY, USAGE_SHAPE_OTHER, 0,
+    {"*", 1}, {"", 0}, {"other", 5}, ENDPOINT_NO_BODY, USAGE_SHAPE_OTHER, 0,
 };
 static const struct endpoint other_write = {
-        {"*", 1}, {"", 0}, {"other", 5}, ENDPOINT_RAW, USAGE_SHAPE_OTHER, ENDPOINT_BILLED,
+    {"*", 1}, {"", 0}, {"other", 5}, ENDPOINT_RAW, USAGE_SHAPE_OTHER, ENDPOINT_BILLED,
 };
 
 /* Segment by segment; "{}" takes any segment that is not empty. */

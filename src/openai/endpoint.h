@@ -21,11 +21,11 @@ enum endpoint_body {
 };
 
 enum {
-    ENDPOINT_ASK_USAGE = 1,   /* streams need stream_options.include_usage to be metered */
-    ENDPOINT_BILLED = 2,      /* the exchange itself consumes something that has a price */
-    ENDPOINT_CHARACTERS = 4,  /* billed by characters of `input` when the answer has no usage */
+    ENDPOINT_ASK_USAGE = 1,  /* streams need stream_options.include_usage to be metered */
+    ENDPOINT_BILLED = 2,     /* the exchange itself consumes something that has a price */
+    ENDPOINT_CHARACTERS = 4, /* billed by characters of `input` when the answer has no usage */
     ENDPOINT_WEBSOCKET = 8,
-    ENDPOINT_BINARY = 16,     /* the answer is not text: never held, never scanned */
+    ENDPOINT_BINARY = 16, /* the answer is not text: never held, never scanned */
 };
 
 struct endpoint {

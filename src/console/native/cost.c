@@ -74,7 +74,8 @@ static void write_sums(struct json_write *w, const struct query_sums *s)
     json_write_member_uint(w, "input_tokens", s->input_tok);
     json_write_member_uint(w, "output_tokens", s->output_tok);
     json_write_member_uint(w, "reasoning_tokens", s->reasoning_tok);
-    json_write_member_uint(w, "average_first_byte_us", s->first_byte_count ? s->first_byte_us / s->first_byte_count : 0);
+    json_write_member_uint(w, "average_first_byte_us",
+                           s->first_byte_count ? s->first_byte_us / s->first_byte_count : 0);
     json_write_member_uint(w, "average_total_us", s->attempts ? s->total_us / s->attempts : 0);
     output_meters(w, "meters", quantity);
     json_write_key(w, STR("meter_cost_usd"));

@@ -18,7 +18,8 @@ static bool parse_span(struct str text, int64_t *ret_us)
     } units[] = {{'m', 60000000}, {'h', 3600000000}, {'d', 86400000000}, {'w', 604800000000}};
     uint64_t n;
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
-        if (text.n > 1 && text.p[text.n - 1] == units[i].unit && str_to_u64(str_head(text, text.n - 1), &n) && n < 100000)
+        if (text.n > 1 && text.p[text.n - 1] == units[i].unit && str_to_u64(str_head(text, text.n - 1), &n) &&
+            n < 100000)
             return *ret_us = clock_wall_us() - (int64_t)n * units[i].us, true;
     return false;
 }
@@ -29,7 +30,8 @@ bool filter_time(struct job *j, struct str name, int64_t fallback, int64_t *ret_
     *ret_us = fallback;
     if (!text.n || parse_span(text, ret_us) || clock_parse(text, ret_us))
         return true;
-    job_fail(j, ERR_BAD_PARAMETER, name, STR("a date, a time such as 2026-11-22T10:00:00Z, or a span such as 24h or 7d"));
+    job_fail(j, ERR_BAD_PARAMETER, name,
+             STR("a date, a time such as 2026-11-22T10:00:00Z, or a span such as 24h or 7d"));
     return false;
 }
 
@@ -57,7 +59,8 @@ bool filter_integration(struct job *j, int64_t *ret_id)
     *ret_id = 0;
     if (!slug.n)
         return true;
-    enum err e = control_integration_find(j->console->settings.control, j->key->workspace_id, slug, j->arena, &row, &why);
+    enum err e =
+        control_integration_find(j->console->settings.control, j->key->workspace_id, slug, j->arena, &row, &why);
     if (e)
         job_fail_why(j, e, &why);
     else

@@ -59,7 +59,7 @@ void health_metrics(struct job *j)
                s.damaged_bytes);
 }
 
-void status_get(struct job *j)
+void health_status(struct job *j)
 {
     struct gateway *g = j->console->gateway;
     struct ledger_status s;

@@ -3,9 +3,9 @@
 #include "console/native/input.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/must.h"
 
 static void refuse(struct input *in, enum err e, const char *name, const char *detail)
@@ -83,7 +83,7 @@ struct str input_json(struct input *in, const char *name)
     struct str copy = {NULL, 0};
     if (text)
         copy = arena_dup(in->job->arena, str_c(text));
-    free(text);
+    mem_free(text);
     return copy;
 }
 
@@ -91,7 +91,8 @@ bool input_check(struct input *in)
 {
     const char *name;
     json_t *v;
-    json_object_foreach(in->root, name, v) {
+    json_object_foreach(in->root, name, v)
+    {
         size_t i = 0;
         while (i < in->known_count && !str_eq(str_c(name), str_c(in->known[i])))
             i++;

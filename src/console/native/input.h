@@ -14,7 +14,7 @@
 
 struct input {
     struct job *job;
-    json_t *root;     /* NULL once something was refused and answered */
+    json_t *root; /* NULL once something was refused and answered */
     const char *known[24];
     size_t known_count;
 };

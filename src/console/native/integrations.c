@@ -62,8 +62,8 @@ void integrations_list(struct job *j)
     struct control_integration *rows = NULL;
     size_t count = 0;
     struct control_why why = {.param = ""};
-    enum err e = control_integration_list(j->console->settings.control, j->key->workspace_id, j->arena, &rows, &count,
-                                          &why);
+    enum err e =
+        control_integration_list(j->console->settings.control, j->key->workspace_id, j->arena, &rows, &count, &why);
     if (e) {
         job_fail_why(j, e, &why);
         return;
@@ -88,8 +88,8 @@ void integrations_create(struct job *j)
     bool is_default;
     if (!read_spec(j, &in, &spec, &is_default))
         return;
-    enum err e = control_integration_create(j->console->settings.control, j->key->workspace_id, &spec, j->arena, &row,
-                                            &why);
+    enum err e =
+        control_integration_create(j->console->settings.control, j->key->workspace_id, &spec, j->arena, &row, &why);
     input_end(&in);
     reply(j, 201, e, &row, &why);
 }

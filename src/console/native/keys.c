@@ -31,8 +31,8 @@ void keys_list(struct job *j)
     struct control_key *rows = NULL;
     size_t count = 0;
     struct control_why why = {.param = ""};
-    enum err e = control_key_list(j->console->settings.control, j->key->workspace_id, 0, KEYS_PER_PAGE, j->arena,
-                                  &rows, &count, &why);
+    enum err e = control_key_list(j->console->settings.control, j->key->workspace_id, 0, KEYS_PER_PAGE, j->arena, &rows,
+                                  &count, &why);
     if (e) {
         job_fail_why(j, e, &why);
         return;
@@ -122,7 +122,8 @@ static void reply_with_key(struct job *j)
 {
     struct control_key row;
     struct control_why why = {.param = ""};
-    enum err e = control_key_find(j->console->settings.control, j->key->workspace_id, j->params[0], j->arena, &row, &why);
+    enum err e =
+        control_key_find(j->console->settings.control, j->key->workspace_id, j->params[0], j->arena, &row, &why);
     if (e) {
         job_fail_why(j, e, &why);
         return;
@@ -136,7 +137,8 @@ static bool may_change(struct job *j)
 {
     struct control_key row;
     struct control_why why = {.param = ""};
-    enum err e = control_key_find(j->console->settings.control, j->key->workspace_id, j->params[0], j->arena, &row, &why);
+    enum err e =
+        control_key_find(j->console->settings.control, j->key->workspace_id, j->params[0], j->arena, &row, &why);
     if (e)
         job_fail_why(j, e, &why);
     else if (row.role < j->key->role)

@@ -2,11 +2,11 @@
 /* Logs: rows of the ledger as JSON. */
 #include "base/encode.h"
 #include "base/mem.h"
-#include "base/utf8.h"
 #include "console/console_inner.h"
 #include "console/native/filter.h"
 #include "console/native/native.h"
 #include "console/native/output.h"
+#include "console/native/utf8.h"
 #include "ledger/ledger.h"
 #include "ledger/query.h"
 #include "openai/price.h"
@@ -139,7 +139,8 @@ static bool read_filter(struct job *j, struct query_filter *f)
         return false;
     if (!job_query_u64(j, STR("limit"), 50, QUERY_LIMIT_MAX, &limit) ||
         !job_query_u64(j, STR("status"), 0, 999, &status)) {
-        job_fail(j, ERR_BAD_PARAMETER, STR("limit"), STR("limit is 1 to 10000, status an HTTP status or a class 2 to 5"));
+        job_fail(j, ERR_BAD_PARAMETER, STR("limit"),
+                 STR("limit is 1 to 10000, status an HTTP status or a class 2 to 5"));
         return false;
     }
     f->limit = (unsigned)limit;
@@ -147,11 +148,13 @@ static bool read_filter(struct job *j, struct query_filter *f)
         f->status = (int)status;
     else
         f->status_class = (int)status;
-    if ((before.n && !record_id_parse(before, &f->before_id)) || (request.n && !record_id_parse(request, &f->request_id))) {
+    if ((before.n && !record_id_parse(before, &f->before_id)) ||
+        (request.n && !record_id_parse(request, &f->request_id))) {
         job_fail(j, ERR_BAD_PARAMETER, STR("before"), STR("it is the id of a row"));
         return false;
     }
-    return (!outcome.n || read_outcome(j, outcome, &f->outcome)) && (!state.n || read_cost_state(j, state, &f->cost_state));
+    return (!outcome.n || read_outcome(j, outcome, &f->outcome)) &&
+           (!state.n || read_cost_state(j, state, &f->cost_state));
 }
 
 /* Whoever asks right after a request wants to see it. A store that lags shows what it has. */

@@ -6,7 +6,7 @@
 #include "openai/price.h"
 #include "openai/price_list.h"
 
-void models_list(struct job *j)
+void prices_models(struct job *j)
 {
     struct price_source source = price_source_builtin();
     struct price_catalog *catalog;
