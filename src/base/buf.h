@@ -37,8 +37,7 @@ void buf_reset(struct buf *b); /* drops the content, keeps the memory */
 bool buf_add(struct buf *b, const void *p, size_t n) __attribute__((warn_unused_result));
 bool buf_add_str(struct buf *b, struct str s) __attribute__((warn_unused_result));
 bool buf_add_byte(struct buf *b, char c) __attribute__((warn_unused_result));
-bool buf_printf(struct buf *b, const char *format, ...)
-        __attribute__((format(printf, 2, 3), warn_unused_result));
+bool buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3), warn_unused_result));
 
 /*
  * Room for `n` bytes behind the content, to be filled by the caller and then counted by

@@ -20,8 +20,8 @@
 #define POLYNOMIAL 0x82f63b78u
 #define LANE_BYTES 512
 
-static uint32_t byte_table[8][256];   /* [k][b]: byte b followed by k zero bytes */
-static uint32_t lane_table[4][256];   /* a checksum moved past LANE_BYTES zero bytes, by its bytes */
+static uint32_t byte_table[8][256]; /* [k][b]: byte b followed by k zero bytes */
+static uint32_t lane_table[4][256]; /* a checksum moved past LANE_BYTES zero bytes, by its bytes */
 static bool has_instruction;
 static pthread_once_t tables_once = PTHREAD_ONCE_INIT;
 

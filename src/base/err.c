@@ -7,7 +7,7 @@
 static const struct err_info infos[] = {
 #define X(name, status, type, code, retry, level, text) \
     {#name, status, type, code, ERR_RETRY_##retry, LOG_##level, text},
-        ERR_TABLE(X)
+    ERR_TABLE(X)
 #undef X
 };
 

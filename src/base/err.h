@@ -25,14 +25,14 @@ enum err {
 #define X(name, status, type, code, retry, level, text) ERR_##name,
     ERR_TABLE(X)
 #undef X
-    ERR_COUNT
+        ERR_COUNT
 };
 
 struct err_info {
-    const char *name;   /* "UPSTREAM_TIMEOUT" */
-    int status;         /* HTTP status; 0 for errors that never reach a client */
-    const char *type;   /* OpenAI error type */
-    const char *code;   /* stable code string */
+    const char *name; /* "UPSTREAM_TIMEOUT" */
+    int status;       /* HTTP status; 0 for errors that never reach a client */
+    const char *type; /* OpenAI error type */
+    const char *code; /* stable code string */
     enum err_retry retry;
     enum log_level level;
     const char *text; /* what happened and what to do */

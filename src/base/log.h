@@ -39,11 +39,10 @@ void log_event(enum log_level level, const char *event, const struct log_field *
 #define log_warn(event, ...) LOG_LINE(LOG_WARN, event, ##__VA_ARGS__)
 #define log_error(event, ...) LOG_LINE(LOG_ERROR, event, ##__VA_ARGS__)
 
-#define LOG_LINE(level, event, ...)                                                              \
-    (log_enabled(level) ? log_event(level, event, (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}}, \
-                                    sizeof((const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}}) /      \
-                                                    sizeof(struct log_field) -                    \
-                                            1)                                                    \
-                        : (void)0)
+#define LOG_LINE(level, event, ...)                                                                                    \
+    (log_enabled(level)                                                                                                \
+         ? log_event(level, event, (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}},                          \
+                     sizeof((const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}}) / sizeof(struct log_field) - 1) \
+         : (void)0)
 
 #endif

@@ -8,13 +8,13 @@
 #include <openssl/evp.h>
 
 #include "base/clock.h"
-#include "base/inflate.h"
 #include "base/json_write.h"
 #include "base/mem.h"
 #include "base/must.h"
 #include "gateway/attempt.h"
 #include "gateway/finish.h"
 #include "gateway/heads.h"
+#include "gateway/inflate.h"
 #include "gateway/reply.h"
 #include "openai/tokenizer.h"
 #include "openai/usage_hide.h"

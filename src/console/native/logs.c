@@ -2,11 +2,11 @@
 /* Logs: rows of the ledger as JSON. */
 #include "base/encode.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "console/console_inner.h"
 #include "console/native/filter.h"
 #include "console/native/native.h"
 #include "console/native/output.h"
-#include "console/native/utf8.h"
 #include "ledger/ledger.h"
 #include "ledger/query.h"
 #include "openai/price.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* UTF-8: each sequence is read as a code point and held against the range its length stands for. */
-#include "console/native/utf8.h"
+#include "base/utf8.h"
 
 /* Bytes of the sequence at the front, or 0 when it is malformed. */
 static size_t sequence(const unsigned char *p, size_t n)

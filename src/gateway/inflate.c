@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Streaming decompression by zlib with a limit on what may come out. */
-#include "base/inflate.h"
+#include "gateway/inflate.h"
 
 #include <zlib.h>
 

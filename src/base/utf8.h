@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef CONSOLE_NATIVE_UTF8_H
-#define CONSOLE_NATIVE_UTF8_H
+#ifndef BASE_UTF8_H
+#define BASE_UTF8_H
 
 /* utf8: whether bytes are well-formed UTF-8 (RFC 3629). */
 

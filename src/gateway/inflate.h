@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef BASE_INFLATE_H
-#define BASE_INFLATE_H
+#ifndef GATEWAY_INFLATE_H
+#define GATEWAY_INFLATE_H
 
 /*
  * inflate: gzip and deflate, piece by piece, for reading on the side what passes by compressed.
