@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TEST_CERT_MAKE_H
-#define TEST_CERT_MAKE_H
+#ifndef TEST_UNIT_CERT_MAKE_H
+#define TEST_UNIT_CERT_MAKE_H
 
 /*
  * cert_make: certificates for tests, good ones and every kind of bad one, made when the test runs.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TEST_DNS_STUB_H
-#define TEST_DNS_STUB_H
+#ifndef TEST_UNIT_DNS_STUB_H
+#define TEST_UNIT_DNS_STUB_H
 
 /*
  * dns_stub: a name server on the loopback interface for tests, UDP and TCP, in a thread of its own.

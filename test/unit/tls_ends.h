@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TEST_TLS_ENDS_H
-#define TEST_TLS_ENDS_H
+#ifndef TEST_UNIT_TLS_ENDS_H
+#define TEST_UNIT_TLS_ENDS_H
 
 /*
  * tls_ends: the two ends of a TLS connection for tests. Either is ours, or OpenSSL used directly so
