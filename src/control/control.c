@@ -238,6 +238,8 @@ void control_on_change(struct control *c, control_change_fn *fn, void *arg)
     pthread_mutex_lock(&c->lock);
     c->on_change = fn;
     c->on_change_arg = arg;
+    if (fn)
+        fn(arg, c->current);
     pthread_mutex_unlock(&c->lock);
 }
 

@@ -67,8 +67,9 @@ const char *control_master_key_id(const struct control *c);
 /* The newest snapshot; the reference is the caller's. */
 struct snapshot *control_snapshot(struct control *c);
 /*
- * `fn` is called after every change, in the thread that made it and before its call returns, with a
- * snapshot that is good during the call (take a reference to keep it). It must not call control.
+ * `fn` is called at once with the newest snapshot, so that no change between control_snapshot and here
+ * is missed, and then after every change, in the thread that made it and before its call returns. The
+ * snapshot is good during the call (take a reference to keep it). It must not call control.
  */
 typedef void control_change_fn(void *arg, struct snapshot *s);
 void control_on_change(struct control *c, control_change_fn *fn, void *arg);

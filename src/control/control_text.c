@@ -2,6 +2,8 @@
 /* Checks of stored texts, one character class after the other. */
 #include "control/control_text.h"
 
+#include "base/utf8.h"
+
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -12,43 +14,15 @@ static bool is_lower(char c)
     return c >= 'a' && c <= 'z';
 }
 
-/* Length of the UTF-8 sequence at the front (RFC 3629: shortest form, no surrogates), or 0. */
-static size_t utf8_length(struct str s)
-{
-    unsigned char c = (unsigned char)s.p[0];
-    unsigned low = 0x80, high = 0xbf; /* bounds of the second byte */
-    size_t n = c < 0x80 ? 1 : c >= 0xc2 && c <= 0xdf ? 2 : c >= 0xe0 && c <= 0xef ? 3 : c >= 0xf0 && c <= 0xf4 ? 4 : 0;
-    if (n == 0 || n > s.n)
-        return 0;
-    if (c == 0xe0)
-        low = 0xa0;
-    if (c == 0xed)
-        high = 0x9f;
-    if (c == 0xf0)
-        low = 0x90;
-    if (c == 0xf4)
-        high = 0x8f;
-    for (size_t i = 1; i < n; i++) {
-        unsigned char follow = (unsigned char)s.p[i];
-        if (follow < low || follow > high)
-            return 0;
-        low = 0x80;
-        high = 0xbf;
-    }
-    return n;
-}
-
 bool control_text_is_name(struct str text, size_t max)
 {
-    if (text.n == 0 || text.n > max || text.p[0] == ' ' || text.p[text.n - 1] == ' ')
+    if (text.n == 0 || text.n > max || text.p[0] == ' ' || text.p[text.n - 1] == ' ' || !utf8_valid(text))
         return false;
-    while (text.n > 0) {
-        size_t n = utf8_length(text);
-        unsigned char c = (unsigned char)text.p[0];
-        bool control = c < 0x20 || c == 0x7f || (c == 0xc2 && n == 2 && (unsigned char)text.p[1] < 0xa0);
-        if (n == 0 || control)
+    for (size_t i = 0; i < text.n; i++) {
+        unsigned char c = (unsigned char)text.p[i];
+        bool c1 = c == 0xc2 && (unsigned char)text.p[i + 1] < 0xa0; /* U+0080 to U+009F */
+        if (c < 0x20 || c == 0x7f || c1)
             return false;
-        text = str_from(text, n);
     }
     return true;
 }
