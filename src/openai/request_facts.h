@@ -97,7 +97,6 @@ struct request_facts {
     uint64_t dimensions;
     uint64_t seconds_ms;
     uint64_t input_chars; /* Unicode code points of `input` when it is a string */
-    bool input_pair;      /* own use */
 
     struct request_place model_at, stream_options_at, include_usage_at, metadata_at, service_tier_at;
 
