@@ -32,7 +32,8 @@ struct dialer {
 };
 
 /* One address being tried. */
-struct try {
+struct
+try {
     struct dial *dial;
     struct loop_io io;
 };
@@ -55,11 +56,11 @@ struct dial {
     struct try tries[RESOLVE_ADDRESSES_MAX];
     struct sock sock;
     struct loop_io io;
-    struct buf tunnel;   /* the CONNECT request, then its answer */
+    struct buf tunnel; /* the CONNECT request, then its answer */
     bool tunnel_sent;
     struct loop_timer deadline, next;
     struct loop_grave grave;
-    enum err err;        /* of the last address that failed */
+    enum err err; /* of the last address that failed */
     char why[WHY_MAX];
 };
 
@@ -399,11 +400,33 @@ static void on_bad_proxy(struct loop_timer *t)
     fail(d, ERR_UPSTREAM_PROXY, "the proxy's URL is not valid, or asks for TLS to the proxy, which is not supported");
 }
 
+/* Behind a proxy the name is not ours to resolve; an address in its place is checked all the same. */
+static bool literal_allowed(struct dial *d)
+{
+    struct sockaddr_storage sa;
+    socklen_t size;
+    if (!address_parse(str_c(d->host), d->port, &sa, &size))
+        return true;
+    d->err = address_check((const struct sockaddr *)&sa, d->dialer->settings.allowed, d->why, sizeof d->why);
+    return d->err == ERR_OK;
+}
+
+static void on_refused_literal(struct loop_timer *t)
+{
+    struct dial *d = list_entry(t, struct dial, next);
+    fail(d, d->err, d->why);
+}
+
 struct dial *dial_start(struct dialer *dialer, const struct dial_target *target, dial_done_fn *done, void *ctx)
 {
     struct dial *d = mem_zalloc(sizeof *d);
-    *d = (struct dial){.magic = MAGIC, .dialer = dialer, .done = done, .ctx = ctx, .port = target->port,
-                       .tls = target->tls, .err = ERR_UPSTREAM_CONNECT};
+    *d = (struct dial){.magic = MAGIC,
+                       .dialer = dialer,
+                       .done = done,
+                       .ctx = ctx,
+                       .port = target->port,
+                       .tls = target->tls,
+                       .err = ERR_UPSTREAM_CONNECT};
     str_copy(d->host, sizeof d->host, target->host);
     str_copy(d->why, sizeof d->why, STR("no address could be connected to"));
     sock_init(&d->sock, -1);
@@ -419,8 +442,13 @@ struct dial *dial_start(struct dialer *dialer, const struct dial_target *target,
         return d;
     }
     loop_timer_set(dialer->loop, &d->deadline, now + dialer->settings.connect_timeout_us);
+    if (d->proxied && !literal_allowed(d)) {
+        d->next.on_time = on_refused_literal;
+        loop_timer_set(dialer->loop, &d->next, now);
+        return d;
+    }
     const char *host = d->proxied ? d->proxy.host : d->host;
-    d->resolving = resolve_start(dialer->settings.resolver, str_c(host), d->proxied ? d->proxy.port : d->port,
-                                 on_resolved, d);
+    d->resolving =
+        resolve_start(dialer->settings.resolver, str_c(host), d->proxied ? d->proxy.port : d->port, on_resolved, d);
     return d;
 }

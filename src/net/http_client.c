@@ -293,7 +293,7 @@ static void conn_to_pool(struct upstream_conn *u)
     struct http_client *c = u->client;
     u->state = UPSTREAM_IDLE;
     u->used_before = true;
-    u->head_done = false;
+    u->head_done = u->was_high = false;
     buf_release(&u->in);
     list_prepend(&u->origin->idle, &u->node);
     c->stats.idle++;
@@ -520,7 +520,7 @@ static void begin_on(struct upstream_conn *u)
 {
     u->state = UPSTREAM_BUSY;
     u->interims = 0;
-    u->head_done = u->paused = u->was_high = false;
+    u->head_done = u->paused = false;
     u->whole_sent = 0;
     deadline_update(u);
     output_or_requeue(u);
