@@ -511,6 +511,13 @@ static bool feed_head(struct http_conn *c, struct str *bytes)
     return true;
 }
 
+/* From here on the client owes nothing: its time-outs end. */
+static void body_complete(struct http_conn *c)
+{
+    c->state = CONN_WAIT;
+    deadline_update(c);
+}
+
 /* Delivers body content from the front of *bytes. False when the framing is broken. */
 static bool feed_body(struct http_conn *c, struct str *bytes)
 {
@@ -521,12 +528,12 @@ static bool feed_body(struct http_conn *c, struct str *bytes)
             return true;
         case HTTP1_BODY_DATA:
             if (c->body.done)
-                c->state = CONN_WAIT;
+                body_complete(c);
             if (c->active && !c->reply_ended)
                 c->server->app->on_body(&c->x, data, c->body.done);
             break;
         case HTTP1_BODY_DONE:
-            c->state = CONN_WAIT;
+            body_complete(c);
             if (c->active && !c->reply_ended)
                 c->server->app->on_body(&c->x, str_of("", 0), true);
             break;
