@@ -203,7 +203,7 @@ static const struct json_path audio_paths[] = {
     ERROR_OBJECT("error"),
     {"duration", FIGURE(LENGTH_MS)},
     {"delta", PATH(DELTA)},
-    {"text", TEXT(CONTENT)},
+    {"text", PATH(WHOLE)},
 };
 
 static const struct json_path run_paths[] = {

@@ -86,6 +86,7 @@ enum usage_path {
     USAGE_PATH_ITEM_ACTION,
     USAGE_PATH_ITEM_CONTAINER,
     USAGE_PATH_DELTA, /* text whose kind is the event's */
+    USAGE_PATH_WHOLE, /* text that a stream repeats behind its deltas */
     USAGE_PATH_TEXT,  /* + enum usage_text_kind */
     USAGE_PATH_COUNT = USAGE_PATH_TEXT + USAGE_TEXT_KIND_COUNT,
 };

@@ -40,10 +40,10 @@ static void give_text(struct usage_meter *m, enum usage_text_kind kind, const st
 
 /* --- Facts and figures -------------------------------------------------------------------------- */
 
-/* Keeps a string; an empty one or null leaves what is there. */
+/* Keeps a string or number; an empty one or null leaves what is there. */
 static void keep(char *text, size_t size, const struct json_value *v)
 {
-    if (v->kind != JSON_STRING || (v->raw.n == 0 && (v->flags & JSON_FIRST)))
+    if ((v->kind != JSON_STRING && v->kind != JSON_NUMBER) || (v->raw.n == 0 && (v->flags & JSON_FIRST)))
         return;
     size_t at = v->flags & JSON_FIRST ? 0 : strlen(text);
     json_unescape_copy(v->raw, text + at, size - at);
@@ -165,20 +165,24 @@ static void on_type(struct usage_meter *m, const struct json_value *v)
         set_event(m, info);
 }
 
-static void on_error(struct usage_meter *m, const struct json_value *v)
+/*
+ * `error` itself, or type, code or message in it. An object with nothing but nulls, as jobs have
+ * that did not fail, is no error.
+ */
+static void on_error(struct usage_meter *m, char *text, size_t size, const struct json_value *v)
 {
-    if (v->kind == JSON_NULL || v->kind == JSON_FALSE)
+    if (v->kind != JSON_STRING && v->kind != JSON_NUMBER)
         return;
     m->error_here = true;
-    keep(m->error_message, sizeof(m->error_message), v);
+    keep(text, size, v);
 }
 
-/* The status of a response, run or job says how it ended, unless its event did. */
+/* The status of a response, run or job: of a body it says how it ended; in a stream the events do. */
 static void on_status(struct usage_meter *m, const struct json_value *v)
 {
     if (!m->reason_here)
         keep(m->finish_reason, sizeof(m->finish_reason), v);
-    if (v->kind != JSON_STRING || m->event_ends)
+    if (v->kind != JSON_STRING || m->wire != USAGE_WIRE_JSON)
         return;
     if (json_string_eq(v->raw, STR("incomplete")) || json_string_eq(v->raw, STR("in_progress")) ||
         json_string_eq(v->raw, STR("queued")))
@@ -219,7 +223,7 @@ static void on_mark(struct usage_meter *m, enum usage_path path, const struct js
         on_status(m, v);
         break;
     case USAGE_PATH_ERROR:
-        on_error(m, v);
+        on_error(m, m->error_message, sizeof(m->error_message), v);
         break;
     case USAGE_PATH_EVENT_CODE:
         if (m->event == USAGE_EVENT_ERROR)
@@ -236,6 +240,10 @@ static void on_mark(struct usage_meter *m, enum usage_path path, const struct js
     case USAGE_PATH_DELTA:
         if (m->event == USAGE_EVENT_DELTA)
             give_text(m, (enum usage_text_kind)m->event_text, v);
+        break;
+    case USAGE_PATH_WHOLE:
+        if (m->wire == USAGE_WIRE_JSON)
+            give_text(m, USAGE_TEXT_CONTENT, v);
         break;
     default:
         on_output(m, path, v);
@@ -284,13 +292,13 @@ static void on_value(void *arg, const struct json_value *v)
         KEEP(size, v);
         break;
     case USAGE_PATH_ERROR_TYPE:
-        KEEP(error_type, v);
+        on_error(m, m->error_type, sizeof(m->error_type), v);
         break;
     case USAGE_PATH_ERROR_CODE:
-        KEEP(error_code, v);
+        on_error(m, m->error_code, sizeof(m->error_code), v);
         break;
     case USAGE_PATH_ERROR_MESSAGE:
-        KEEP(error_message, v);
+        on_error(m, m->error_message, sizeof(m->error_message), v);
         break;
     default:
         on_mark(m, (enum usage_path)v->id, v);
