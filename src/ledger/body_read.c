@@ -96,8 +96,8 @@ static enum err unpack(int fd, uint64_t sequence, const struct body_block_head *
 /* A dictionary has no rows and no dictionary; so there is no chain to follow. */
 static enum err read_block(int fd, uint64_t sequence, uint64_t offset, bool dictionary, struct block *ret)
 {
-    struct body_block_head h;
-    char *packed;
+    struct body_block_head h = {0};
+    char *packed = NULL;
     enum err e = read_packed(fd, sequence, offset, &h, &packed);
     if (e != ERR_OK)
         return e;

@@ -56,6 +56,7 @@ struct drain {
     /* Of the batch under way; added to `counts` by the commit. */
     struct drain_counts batch;
     size_t batch_rows, batch_bytes;
+    uint64_t now_us; /* monotonic, when it began */
     int64_t new_ids[NEW_IDS_MAX];
     size_t new_id_count;
     struct drain_counts counts;
@@ -105,7 +106,7 @@ enum err drain_open(const struct drain_options *o, struct drain **ret)
     d->db = o->db;
     d->journal_dir = o->journal_dir;
     d->bodies_dir = o->bodies_dir;
-    d->writer = (struct row_writer){o->db, dims_new(o->db), rollup_new(o->db)};
+    d->writer = (struct row_writer){.db = o->db, .dims = dims_new(o->db), .rollup = rollup_new(o->db)};
     d->opens = opens_new(o->db);
     enum err e = body_store_open(o->bodies_dir, 0, &d->bodies);
     if (e == ERR_OK)
@@ -156,15 +157,12 @@ static enum err load_positions(struct drain *d)
 static enum err replay_entry(struct drain *d, unsigned worker, const struct tail_item *item)
 {
     enum record_kind kind;
-    struct record_open open;
-    struct record r;
-    if (record_kind_of(item->payload, &kind) != ERR_OK)
+    int64_t id;
+    if (record_kind_of(item->payload, &kind) != ERR_OK || record_decode_id(item->payload, &id) != ERR_OK)
         return ERR_OK; /* reported when it was first met */
-    if (kind == RECORD_KIND_OPEN && record_decode_open(item->payload, &open) == ERR_OK)
-        opens_add(d->opens, worker, item->from, open.id, item->payload, clock_mono_us());
-    if (kind == RECORD_KIND_CLOSE && record_decode(item->payload, &r) == ERR_OK)
-        return opens_remove(d->opens, r.id);
-    return ERR_OK;
+    if (kind == RECORD_KIND_OPEN)
+        opens_add(d->opens, worker, item->from, id, item->payload, d->now_us);
+    return kind == RECORD_KIND_CLOSE ? opens_remove(d->opens, id) : ERR_OK;
 }
 
 /* Brings back the open attempts between the low end and the drained position. */
@@ -306,7 +304,7 @@ static enum err apply_gap(struct drain *d, unsigned worker, const struct tail_it
 static enum err apply(struct drain *d, unsigned worker, const struct tail_item *item)
 {
     enum record_kind kind;
-    struct record_open open;
+    int64_t id;
     d->batch_bytes += item->payload.n;
     if (item->found == TAIL_LOSS)
         return damaged(d, "journal damaged", worker, item);
@@ -314,9 +312,9 @@ static enum err apply(struct drain *d, unsigned worker, const struct tail_item *
         return damaged(d, "entry not readable", worker, item);
     switch (kind) {
     case RECORD_KIND_OPEN:
-        if (record_decode_open(item->payload, &open) != ERR_OK)
+        if (record_decode_id(item->payload, &id) != ERR_OK)
             return damaged(d, "open record not readable", worker, item);
-        opens_add(d->opens, worker, item->from, open.id, item->payload, clock_mono_us());
+        opens_add(d->opens, worker, item->from, id, item->payload, d->now_us);
         return ERR_OK;
     case RECORD_KIND_CLOSE:
         return apply_close(d, worker, item);
@@ -332,8 +330,12 @@ static enum err interrupt(void *context, struct str payload)
 {
     struct drain *d = context;
     struct record_open o;
-    if (record_decode_open(payload, &o) != ERR_OK)
-        return ERR_OK; /* such a one is not taken in */
+    if (record_decode_open(payload, &o) != ERR_OK) {
+        const struct loss l = {.what = "open record not readable", .bytes = payload.n};
+        d->batch.damaged_places++;
+        d->batch.damaged_bytes += l.bytes;
+        return store_loss(d, &l);
+    }
     struct record r = {
         .id = o.id,
         .request_id = o.request_id,
@@ -435,8 +437,7 @@ static bool anything_new(const struct drain *d)
 
 static enum err store_positions(struct drain *d)
 {
-    uint64_t before_us = clock_mono_us();
-    before_us -= before_us > OPEN_IN_MEMORY_US ? OPEN_IN_MEMORY_US : before_us;
+    uint64_t before_us = d->now_us > OPEN_IN_MEMORY_US ? d->now_us - OPEN_IN_MEMORY_US : 0;
     for (unsigned w = 0; w < RECORD_WORKERS_MAX; w++) {
         struct source *s = &d->sources[w];
         struct store_stmt *st;
@@ -580,6 +581,7 @@ enum err drain_batch(struct drain *d, bool *ret_more)
     d->reason[0] = '\0';
     d->batch = (struct drain_counts){0};
     d->batch_rows = d->batch_bytes = d->new_id_count = 0;
+    d->now_us = clock_mono_us();
     enum err e = d->loaded ? ERR_OK : load(d);
     if (e == ERR_OK && !anything_new(d)) {
         *ret_more = false;

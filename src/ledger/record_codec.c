@@ -89,6 +89,7 @@ enum where { COLUMN, EXTRA };
     X(56, U, request_body.size_bytes, EXTRA, UINT64_MAX)              \
     X(57, U, response_body.size_bytes, EXTRA, UINT64_MAX)
 
+#define FIELD_ID 1 /* the first one of both kinds */
 /* Fields of a record with a form of their own. */
 #define FIELD_ERR 27        /* the code string */
 #define FIELD_METERS 34     /* see put_meters */
@@ -455,6 +456,16 @@ static bool begin(struct str payload, enum record_kind kind, struct wire *ret)
     enum record_kind found;
     *ret = wire_of(payload.p + 2, payload.n < 2 ? 0 : payload.n - 2);
     return record_kind_of(payload, &found) == ERR_OK && found == kind;
+}
+
+enum err record_decode_id(struct str payload, int64_t *ret_id)
+{
+    struct wire w = wire_of(payload.p + 2, payload.n < 2 ? 0 : payload.n - 2);
+    struct field f;
+    if (!next_field(&w, &f) || f.number != FIELD_ID || f.form != FORM_FIXED || (int64_t)f.v <= 0)
+        return ERR_CORRUPT;
+    *ret_id = (int64_t)f.v;
+    return ERR_OK;
 }
 
 enum err record_decode(struct str payload, struct record *ret)

@@ -63,6 +63,8 @@ enum err record_err_from(struct str code);
 /* ERR_CORRUPT when the first byte is no kind, or of a version that cannot be read. */
 enum err record_kind_of(struct str payload, enum record_kind *ret_kind) ERR_USE;
 
+/* The id of an OPEN or CLOSE alone; the rest is not looked at. */
+enum err record_decode_id(struct str payload, int64_t *ret_id) ERR_USE;
 /* Views in the results point into the payload. ERR_CORRUPT when it is not readable. */
 enum err record_decode(struct str payload, struct record *ret) ERR_USE;
 enum err record_decode_open(struct str payload, struct record_open *ret) ERR_USE;

@@ -21,12 +21,23 @@
 
 /* --- packed ids ------------------------------------------------------------------------------ */
 
-static bool lower_hex(struct str s)
+static unsigned nibble(char c)
 {
-    for (size_t i = 0; i < s.n; i++)
-        if (!((s.p[i] >= '0' && s.p[i] <= '9') || (s.p[i] >= 'a' && s.p[i] <= 'f')))
-            return false;
-    return true;
+    return c >= '0' && c <= '9' ? (unsigned)(c - '0') : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 : 16;
+}
+
+/* Lower case only: the text must come back as it was. */
+static bool from_hex(struct str s, unsigned char *out)
+{
+    unsigned bad = 0;
+    if (s.n != HEX_CHARS)
+        return false;
+    for (size_t i = 0; i < HEX_CHARS; i += 2) {
+        unsigned high = nibble(s.p[i]), low = nibble(s.p[i + 1]);
+        bad |= high | low;
+        out[i / 2] = (unsigned char)(high << 4 | low);
+    }
+    return bad < 16;
 }
 
 /* The 32 digits of "8-4-4-4-12"; false when it is not that. */
@@ -57,7 +68,7 @@ void row_pack(struct str text, struct row_packed *ret)
         hex = str_from(text, sizeof REQUEST_PREFIX - 1);
         dress = 'r';
     }
-    ret->packed = hex.n == HEX_CHARS && lower_hex(hex) && encode_unhex(hex, ret->room + 1, HEX_CHARS / 2);
+    ret->packed = from_hex(hex, ret->room + 1);
     ret->room[0] = (unsigned char)dress;
     ret->bytes = ret->packed ? str_of((const char *)ret->room, sizeof ret->room) : text;
 }
@@ -203,12 +214,12 @@ static void bind_figures(struct store_stmt *st, const struct record *r, int64_t 
 
 enum err row_insert(struct row_writer *w, const struct record *r, int64_t body_place, bool *ret_inserted)
 {
-    struct store_stmt *st;
     struct row_packed request_id, trace_id;
     unsigned char extra[RECORD_ENCODED_MAX];
-    enum err e = store_prepare(w->db, INSERT, &st);
+    enum err e = w->insert ? ERR_OK : store_prepare(w->db, INSERT, &w->insert);
     if (e != ERR_OK)
         return e;
+    struct store_stmt *st = w->insert;
     struct rollup_key key = {
         .workspace_id = r->workspace_id,
         .key_id = r->key_id,

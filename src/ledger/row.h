@@ -67,6 +67,7 @@ struct row_writer {
     struct store_db *db;
     struct dims *dims;
     struct rollup *rollup;
+    struct store_stmt *insert; /* prepared at the first row */
 };
 
 /* `body_place` 0 = no bodies. *ret_inserted is false, and nothing was done, when the id exists. */
