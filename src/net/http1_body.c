@@ -6,7 +6,19 @@
 #define TRAILER_MAX_BYTES 16384 /* all trailers together */
 #define SIZE_DIGITS_MAX 15
 
-enum { SIZE, EXTENSION, SIZE_LF, DATA, DATA_CR, DATA_LF, TRAILER_START, TRAILER, TRAILER_LF, END_LF };
+enum {
+    SIZE,
+    EXTENSION,
+    SIZE_LF,
+    DATA,
+    DATA_CR,
+    DATA_LF,
+    TRAILER_START,
+    TRAILER_NAME,
+    TRAILER_VALUE,
+    TRAILER_LF,
+    END_LF
+};
 
 void http1_body_begin(struct http1_body *b, const struct http1_head *head)
 {
@@ -59,6 +71,21 @@ static bool size_byte(struct http1_body *b, unsigned char c)
     return c == '\t' || (c >= ' ' && c != 0x7f);
 }
 
+/* One byte of a trailer: a name, a colon, a value. */
+static bool trailer_byte(struct http1_body *b, unsigned char c)
+{
+    if (++b->line_bytes > TRAILER_MAX_BYTES)
+        return false;
+    if (b->state == TRAILER_NAME) {
+        if (c == ':')
+            b->state = TRAILER_VALUE;
+        return c == ':' || http1_token_byte(c);
+    }
+    if (c == '\r')
+        b->state = TRAILER_LF;
+    return c == '\r' || c == '\t' || (c >= ' ' && c != 0x7f);
+}
+
 /* One byte outside the content. */
 static bool grammar_byte(struct http1_body *b, unsigned char c)
 {
@@ -78,14 +105,11 @@ static bool grammar_byte(struct http1_body *b, unsigned char c)
         b->state = SIZE;
         return c == '\n';
     case TRAILER_START:
-        b->state = c == '\r' ? END_LF : TRAILER;
-        return c == '\r' || (c > ' ' && c != ':' && c != 0x7f && ++b->line_bytes);
-    case TRAILER:
-        if (++b->line_bytes > TRAILER_MAX_BYTES)
-            return false;
-        if (c == '\r')
-            b->state = TRAILER_LF;
-        return c == '\r' || c == '\t' || (c >= ' ' && c != 0x7f);
+        b->state = c == '\r' ? END_LF : TRAILER_NAME;
+        return c == '\r' || (http1_token_byte(c) && ++b->line_bytes <= TRAILER_MAX_BYTES);
+    case TRAILER_NAME:
+    case TRAILER_VALUE:
+        return trailer_byte(b, c);
     case TRAILER_LF:
         b->state = TRAILER_START;
         return c == '\n';

@@ -20,8 +20,8 @@ __attribute__((constructor)) static void class_fill(void)
         bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
         if (alnum || (c && strchr("!#$%&'*+-.^_`|~", c)))
             flags |= TOKEN;
-        if (c > ' ' && c < 0x7f && c != '#')
-            flags |= TARGET;
+        if (c > ' ' && c < 0x7f && c != '#' && c != '\\')
+            flags |= TARGET; /* no URI has a backslash, and some servers take it for a slash */
         if (c == '\t' || (c >= ' ' && c != 0x7f))
             flags |= VALUE;
         class_of[c] = flags;
@@ -41,12 +41,17 @@ bool http1_value_valid(struct str value)
     return all_of(value, VALUE);
 }
 
+bool http1_token_byte(unsigned char c)
+{
+    return class_of[c] & TOKEN;
+}
+
 static const struct {
     struct str text;
     bool hop;
 } known[] = {
 #define X(name, text, hop) {{text, sizeof(text) - 1}, hop},
-        HTTP1_FIELD_TABLE(X)
+    HTTP1_FIELD_TABLE(X)
 #undef X
 };
 
@@ -73,7 +78,7 @@ enum http1_field_id http1_field_id_of(struct str name)
         return HTTP1_OTHER;
     for (const unsigned char *id = by_length[name.n]; *id; id++)
         if ((name.p[0] | 0x20) == known[*id].text.p[0] && str_eq_nocase(name, known[*id].text))
-            return (enum http1_field_id)*id;
+            return (enum http1_field_id) * id;
     return HTTP1_OTHER;
 }
 
@@ -86,11 +91,22 @@ bool http1_has_token(struct str value, struct str token)
     return false;
 }
 
+static bool connection_has(const struct http1_head *head, struct str token)
+{
+    unsigned left = head->connections;
+    for (const struct http1_field *f = head->fields; left; f++) {
+        if (f->id != HTTP1_CONNECTION || !f->value.n)
+            continue;
+        left--;
+        if (http1_has_token(f->value, token))
+            return true;
+    }
+    return false;
+}
+
 bool http1_hop_by_hop(const struct http1_head *head, const struct http1_field *field)
 {
-    if (known[field->id].hop)
-        return true;
-    return head->connection.n && http1_has_token(head->connection, field->name);
+    return known[field->id].hop || connection_has(head, field->name);
 }
 
 const struct http1_field *http1_find(const struct http1_head *head, struct str name)
@@ -111,11 +127,21 @@ const struct http1_field *http1_find_id(const struct http1_head *head, enum http
 
 /* What the framing fields said, gathered while reading the fields. */
 struct framing_facts {
+    bool request;
+    bool content_type, credential[3]; /* seen once */
     unsigned lengths, codings, hosts;
-    bool chunked;   /* the coding is exactly "chunked" */
+    bool chunked; /* the coding is exactly "chunked" */
     bool close, keep;
     uint64_t length;
 };
+
+/* Two of these in a request: one server would go by the first, another by the last. */
+static enum err note_single(struct framing_facts *facts, bool *seen)
+{
+    bool twice = *seen;
+    *seen = true;
+    return twice && facts->request ? ERR_BAD_HTTP : ERR_OK;
+}
 
 /* A name that some servers fold into a framing field by reading '_' as '-'. */
 static bool disguised_framing(struct str name)
@@ -146,13 +172,21 @@ static enum err note_field(struct http1_head *h, const struct http1_field *f, st
         h->host = f->value;
         break;
     case HTTP1_CONNECTION:
-        if (h->connection.n && f->value.n)
-            return ERR_BAD_HTTP; /* two lists could hide a name from hop-by-hop removal */
-        h->connection = f->value;
+        h->connections += f->value.n > 0;
         facts->close |= http1_has_token(f->value, STR("close"));
         facts->keep |= http1_has_token(f->value, STR("keep-alive"));
         break;
+    case HTTP1_CONTENT_TYPE:
+        return note_single(facts, &facts->content_type);
+    case HTTP1_AUTHORIZATION:
+        return note_single(facts, &facts->credential[0]);
+    case HTTP1_API_KEY:
+        return note_single(facts, &facts->credential[1]);
+    case HTTP1_X_API_KEY:
+        return note_single(facts, &facts->credential[2]);
     case HTTP1_EXPECT:
+        if (!facts->request)
+            break;
         if (!str_eq_nocase(f->value, STR("100-continue")))
             return ERR_EXPECTATION_FAILED;
         h->expect_continue = true;
@@ -214,6 +248,40 @@ static enum err read_version(struct str v, int *ret_minor)
     return ERR_OK;
 }
 
+/* Takes one byte of a path, with %2e read as a dot. */
+static char take_dot(struct str *s)
+{
+    bool coded = s->n >= 3 && s->p[0] == '%' && s->p[1] == '2' && (s->p[2] | 0x20) == 'e';
+    char c = coded ? '.' : s->p[0];
+    *s = str_from(*s, coded ? 3 : 1);
+    return c;
+}
+
+/* "." or "..", coded or not, with parameters or not: what some servers take away and others keep. */
+static bool dot_segment(struct str segment)
+{
+    unsigned dots = 0;
+    while (segment.n) {
+        char c = take_dot(&segment);
+        if (c == ';' && dots)
+            return true;
+        if (c != '.' || ++dots > 2)
+            return false;
+    }
+    return dots > 0;
+}
+
+static bool path_plain(struct str path)
+{
+    struct str segment;
+    if (!memchr(path.p, '.', path.n) && !memchr(path.p, '%', path.n))
+        return true;
+    while (str_split(&path, '/', &segment))
+        if (dot_segment(segment))
+            return false;
+    return true;
+}
+
 /* Reduces absolute form to origin form; the authority then outranks Host (RFC 9112 3.2.2). */
 static enum err read_target(struct http1_head *h, struct str target, struct str *ret_authority)
 {
@@ -235,7 +303,14 @@ static enum err read_target(struct http1_head *h, struct str target, struct str 
     ptrdiff_t mark = str_find(target, '?');
     h->path = mark < 0 ? target : str_head(target, (size_t)mark);
     h->query = mark < 0 ? str_of("", 0) : str_from(target, (size_t)mark + 1);
-    return ERR_OK;
+    return path_plain(h->path) ? ERR_OK : ERR_BAD_HTTP;
+}
+
+/* A tunnel is not what we are, and an echo would show upstream's credential to the client. */
+static bool method_refused(struct str method)
+{
+    return str_eq_nocase(method, STR("CONNECT")) || str_eq_nocase(method, STR("TRACE")) ||
+           str_eq_nocase(method, STR("TRACK"));
 }
 
 static enum err read_request_line(struct http1_head *h, struct str line, struct str *ret_authority)
@@ -249,6 +324,8 @@ static enum err read_request_line(struct http1_head *h, struct str line, struct 
     if (h->method.n > 32 || !all_of(h->method, TOKEN) || space <= 0)
         return ERR_BAD_HTTP;
     enum err e = read_version(str_from(rest, (size_t)space + 1), &h->minor);
+    if (!e && method_refused(h->method))
+        e = ERR_METHOD_NOT_ALLOWED;
     return e ? e : read_target(h, str_head(rest, (size_t)space), ret_authority);
 }
 
@@ -307,6 +384,18 @@ static enum http1_parse refuse(enum err e, enum err *ret_err)
     return HTTP1_REFUSED;
 }
 
+/* Letters, digits and what else a host, a literal address and a port are made of (RFC 3986 3.2.2). */
+static bool host_plain(struct str host)
+{
+    for (size_t i = 0; i < host.n; i++) {
+        unsigned char c = (unsigned char)host.p[i];
+        bool alnum = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+        if (!alnum && (!c || !strchr("-._~%!$&'()*+;=:[]", c)))
+            return false;
+    }
+    return true;
+}
+
 static enum err finish_request(struct http1_head *h, const struct framing_facts *facts, struct str authority)
 {
     enum err e = weigh_framing(h, facts);
@@ -319,10 +408,10 @@ static enum err finish_request(struct http1_head *h, const struct framing_facts 
             return ERR_BAD_HTTP;
         h->host = authority;
     }
-    for (size_t i = 0; i < h->host.n; i++)
-        if (h->host.p[i] == '@' || h->host.p[i] == '/' || h->host.p[i] == ' ' || h->host.p[i] == ',')
-            return ERR_BAD_HTTP;
-    h->upgrade_websocket = h->upgrade_websocket && http1_has_token(h->connection, STR("upgrade"));
+    if (!host_plain(h->host))
+        return ERR_BAD_HTTP;
+    h->upgrade_websocket = h->upgrade_websocket && connection_has(h, STR("upgrade")) && h->minor == 1 &&
+                           h->framing == HTTP1_NO_BODY && str_eq(h->method, STR("GET"));
     return ERR_OK;
 }
 
@@ -330,7 +419,7 @@ enum http1_parse http1_parse_request(struct str bytes, size_t seen, struct http1
                                      struct http1_head *ret_head, enum err *ret_err)
 {
     struct http1_head h = {.fields = fields};
-    struct framing_facts facts = {0};
+    struct framing_facts facts = {.request = true};
     struct str line, authority, rest;
     enum http1_parse found = find_end(bytes, seen, &h.size, ret_err);
     if (found != HTTP1_COMPLETE)
@@ -373,11 +462,14 @@ enum http1_parse http1_parse_response(struct str bytes, size_t seen, bool to_hea
     if (found == HTTP1_PARTIAL)
         return found;
     rest = str_head(bytes, h.size);
-    if (!take_line(&rest, &line) || read_status_line(&h, line) != ERR_OK ||
-        read_fields(&h, rest, &facts) != ERR_OK || weigh_framing(&h, &facts) != ERR_OK)
+    if (!take_line(&rest, &line) || read_status_line(&h, line) != ERR_OK || read_fields(&h, rest, &facts) != ERR_OK ||
+        weigh_framing(&h, &facts) != ERR_OK)
         return refuse(ERR_UPSTREAM_BAD_HTTP, ret_err);
     bool bodiless = to_head || h.status < 200 || h.status == 204 || h.status == 304;
     if (bodiless) {
+        /* What announces a body where none may be could send one all the same. */
+        if (h.framing != HTTP1_NO_BODY && !to_head && h.status != 304)
+            h.keep_alive = false;
         h.framing = HTTP1_NO_BODY;
     } else if (h.framing == HTTP1_NO_BODY) {
         h.framing = HTTP1_UNTIL_CLOSE;
@@ -393,17 +485,53 @@ const char *http1_reason(int status)
         int status;
         const char *text;
     } reasons[] = {
-            {100, "Continue"}, {101, "Switching Protocols"}, {200, "OK"}, {201, "Created"}, {202, "Accepted"},
-            {204, "No Content"}, {206, "Partial Content"}, {301, "Moved Permanently"}, {302, "Found"},
-            {303, "See Other"}, {304, "Not Modified"}, {307, "Temporary Redirect"}, {308, "Permanent Redirect"},
-            {400, "Bad Request"}, {401, "Unauthorized"}, {402, "Payment Required"}, {403, "Forbidden"},
-            {404, "Not Found"}, {405, "Method Not Allowed"}, {408, "Request Timeout"}, {409, "Conflict"},
-            {411, "Length Required"}, {412, "Precondition Failed"}, {413, "Content Too Large"},
-            {415, "Unsupported Media Type"}, {417, "Expectation Failed"}, {422, "Unprocessable Content"},
-            {424, "Failed Dependency"}, {426, "Upgrade Required"}, {429, "Too Many Requests"},
-            {431, "Request Header Fields Too Large"}, {499, "Client Closed Request"},
-            {500, "Internal Server Error"}, {501, "Not Implemented"}, {502, "Bad Gateway"},
-            {503, "Service Unavailable"}, {504, "Gateway Timeout"}, {505, "HTTP Version Not Supported"},
+        {100, "Continue"},
+        {101, "Switching Protocols"},
+        {200, "OK"},
+        {201, "Created"},
+        {202, "Accepted"},
+        {204, "No Content"},
+        {205, "Reset Content"},
+        {206, "Partial Content"},
+        {301, "Moved Permanently"},
+        {302, "Found"},
+        {303, "See Other"},
+        {304, "Not Modified"},
+        {307, "Temporary Redirect"},
+        {308, "Permanent Redirect"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {402, "Payment Required"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {406, "Not Acceptable"},
+        {408, "Request Timeout"},
+        {409, "Conflict"},
+        {410, "Gone"},
+        {411, "Length Required"},
+        {412, "Precondition Failed"},
+        {413, "Content Too Large"},
+        {414, "URI Too Long"},
+        {415, "Unsupported Media Type"},
+        {416, "Range Not Satisfiable"},
+        {417, "Expectation Failed"},
+        {422, "Unprocessable Content"},
+        {423, "Locked"},
+        {424, "Failed Dependency"},
+        {425, "Too Early"},
+        {426, "Upgrade Required"},
+        {428, "Precondition Required"},
+        {429, "Too Many Requests"},
+        {431, "Request Header Fields Too Large"},
+        {451, "Unavailable For Legal Reasons"},
+        {499, "Client Closed Request"},
+        {500, "Internal Server Error"},
+        {501, "Not Implemented"},
+        {502, "Bad Gateway"},
+        {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
+        {505, "HTTP Version Not Supported"},
     };
     for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
         if (reasons[i].status == status)
