@@ -25,11 +25,11 @@ enum http1_body_state {
 
 struct http1_body {
     enum http1_framing framing;
-    unsigned char state;    /* chunked: where in the grammar */
+    unsigned char state; /* chunked: where in the grammar */
     bool done;
-    uint16_t line_bytes;    /* chunked: of the size line or of the trailers, against their bound */
+    uint16_t line_bytes; /* chunked: of the size line or of the trailers, against their bound */
     uint8_t digits;
-    uint64_t left;          /* bytes to come of the body or of the chunk */
+    uint64_t left; /* bytes to come of the body or of the chunk */
 };
 
 void http1_body_begin(struct http1_body *b, const struct http1_head *head);

@@ -129,7 +129,8 @@ static void call_attach_fresh(struct http_call *call, struct origin *o);
 static void conn_fail(struct upstream_conn *u, enum err why, const char *detail)
 {
     struct http_call *call = u->call;
-    bool stale = u->used_before && call && call->whole && !call->answered && !call->retried && why == ERR_UPSTREAM_CLOSED;
+    bool stale =
+        u->used_before && call && call->whole && !call->answered && !call->retried && why == ERR_UPSTREAM_CLOSED;
     struct origin *o = u->origin;
     conn_close(u);
     if (!call)

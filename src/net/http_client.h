@@ -46,11 +46,11 @@ struct http_call {
     struct str head, body;      /* whole requests: views until the answer begins */
     uint64_t first_byte_timeout_us, idle_timeout_us;
     bool whole, request_ended, to_head, chunked, answered, retried;
-    bool reused;                /* it ran on a pooled connection */
+    bool reused; /* it ran on a pooled connection */
 };
 
 struct http_client_settings {
-    uint64_t pool_idle_us;          /* an unused connection is closed after this */
+    uint64_t pool_idle_us; /* an unused connection is closed after this */
     unsigned connections_per_origin_max;
     size_t send_buffer, receive_buffer; /* kernel buffers of upstream sockets, bytes */
 };

@@ -55,13 +55,13 @@ struct http_conn {
     struct http1_body body;
     size_t head_seen; /* bytes of `in` already searched for the end of a head */
     size_t linger_left;
-    bool read_more;   /* the socket may have input */
-    bool blocked;     /* the socket took no more output */
-    bool hung_up;     /* the peer is gone */
-    bool ending;      /* the peer ended its sending; the end is still to be read */
-    bool broken;      /* a write failed */
-    bool overflow;    /* `out` passed its maximum */
-    bool active;      /* an exchange is under way and the application knows it */
+    bool read_more; /* the socket may have input */
+    bool blocked;   /* the socket took no more output */
+    bool hung_up;   /* the peer is gone */
+    bool ending;    /* the peer ended its sending; the end is still to be read */
+    bool broken;    /* a write failed */
+    bool overflow;  /* `out` passed its maximum */
+    bool active;    /* an exchange is under way and the application knows it */
     bool paused;
     bool was_high;
     bool head_ended, reply_ended, chunked, close_after, raw;

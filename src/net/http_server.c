@@ -43,7 +43,8 @@ static struct http_conn *conn_of(struct http_exchange *x)
 
 static const struct http_conn *conn_of_const(const struct http_exchange *x)
 {
-    const struct http_conn *c = (const struct http_conn *)(const void *)((const char *)x - offsetof(struct http_conn, x));
+    const struct http_conn *c =
+        (const struct http_conn *)(const void *)((const char *)x - offsetof(struct http_conn, x));
     must(c->magic == MAGIC);
     return c;
 }
@@ -443,13 +444,14 @@ void http_conn_refuse(struct http_conn *c, enum err why)
     const struct err_info *info = err_info(why);
     if (c->server->app->on_refused)
         c->server->app->on_refused(c->server->ctx, why);
-    int n = snprintf(body, sizeof body,
-                     "{\"error\":{\"message\":\"%s\",\"type\":\"%s\",\"param\":null,\"code\":\"%s\"}}", info->text,
-                     info->type, info->code);
+    int n =
+        snprintf(body, sizeof body, "{\"error\":{\"message\":\"%s\",\"type\":\"%s\",\"param\":null,\"code\":\"%s\"}}",
+                 info->text, info->type, info->code);
     char head[256];
-    int h = snprintf(head, sizeof head,
-                     "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n",
-                     info->status, http1_reason(info->status), n);
+    int h =
+        snprintf(head, sizeof head,
+                 "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n",
+                 info->status, http1_reason(info->status), n);
     struct iovec iov[2] = {{head, (size_t)h}, {body, (size_t)n}};
     c->paused = false;
     if (output(c, iov, 2))

@@ -43,10 +43,10 @@ struct http_app {
 };
 
 struct http_limits {
-    uint64_t head_timeout_us;      /* first byte of a request → its head complete */
-    uint64_t keep_alive_us;        /* between requests */
-    uint64_t body_idle_us;         /* between two reads of a request body */
-    uint64_t stall_us;             /* output waiting, nothing taken by the client */
+    uint64_t head_timeout_us; /* first byte of a request → its head complete */
+    uint64_t keep_alive_us;   /* between requests */
+    uint64_t body_idle_us;    /* between two reads of a request body */
+    uint64_t stall_us;        /* output waiting, nothing taken by the client */
     unsigned connections_max;
 };
 

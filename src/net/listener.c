@@ -31,10 +31,10 @@ struct listener {
 };
 
 static const char busy_answer[] =
-        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Type: application/json\r\n"
-        "Content-Length: 127\r\n\r\n"
-        "{\"error\":{\"message\":\"This gateway has no free connections; try again.\",\"type\":\"server_error\","
-        "\"param\":null,\"code\":\"overloaded\"}}";
+    "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    "Content-Length: 127\r\n\r\n"
+    "{\"error\":{\"message\":\"This gateway has no free connections; try again.\",\"type\":\"server_error\","
+    "\"param\":null,\"code\":\"overloaded\"}}";
 
 /* No descriptors left: use the spare one to answer and close one client. */
 static void shed_one(struct listener *s)
@@ -53,8 +53,9 @@ static void shed_one(struct listener *s)
 
 static void peer_text(const struct sockaddr_storage *a, char out[INET6_ADDRSTRLEN])
 {
-    const void *address = a->ss_family == AF_INET6 ? (const void *)&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr
-                                                   : (const void *)&((const struct sockaddr_in *)(const void *)a)->sin_addr;
+    const void *address = a->ss_family == AF_INET6
+                              ? (const void *)&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr
+                              : (const void *)&((const struct sockaddr_in *)(const void *)a)->sin_addr;
     out[0] = '\0';
     inet_ntop(a->ss_family, address, out, INET6_ADDRSTRLEN);
 }
