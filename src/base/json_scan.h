@@ -68,6 +68,12 @@ struct json_value {
     uint64_t key_start; /* the opening quote of the member's name; array elements, document, *_END: = start */
 };
 
+/* The value in one piece: every scalar whose raw text has up to JSON_JOIN_MAX bytes. */
+static inline bool json_value_whole(const struct json_value *v)
+{
+    return (v->flags & (JSON_FIRST | JSON_LAST | JSON_TRUNCATED)) == (JSON_FIRST | JSON_LAST);
+}
+
 typedef void json_scan_fn(void *arg, const struct json_value *v);
 
 enum json_status {

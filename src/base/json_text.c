@@ -6,6 +6,7 @@
 #include "base/json_text.h"
 
 #include "base/json_bytes.h"
+#include "base/must.h"
 
 #define REPLACEMENT 0xfffd
 #define UTF8_MAX 4
@@ -135,11 +136,61 @@ bool json_unescape_buf(struct str raw, struct buf *out)
     return true;
 }
 
+/* As json_unescape, but fills dst to the last byte, be it inside a character. */
+static size_t fill(struct str *raw, char *dst, size_t cap)
+{
+    size_t n = 0;
+    while (raw->n > 0) {
+        size_t run = str_head(*raw, plain_run(*raw)).n;
+        run = run < cap - n ? run : cap - n;
+        memcpy(dst + n, raw->p, run);
+        n += run;
+        *raw = str_from(*raw, run);
+        if (raw->n == 0 || raw->p[0] != '\\')
+            break;
+        size_t used;
+        char utf8[UTF8_MAX];
+        uint32_t c = escape_char(raw->p, raw->n, &used);
+        size_t size = utf8_put(c ? c : '?', utf8);
+        if (size > cap - n)
+            break;
+        memcpy(dst + n, utf8, size);
+        n += size;
+        *raw = str_from(*raw, used);
+    }
+    return n;
+}
+
+/* Without a UTF-8 sequence at the end that is not whole. */
+static size_t trim(const char *dst, size_t n)
+{
+    size_t lead = n;
+    while (lead > 0 && n - lead < UTF8_MAX - 1 && ((unsigned char)dst[lead - 1] & 0xc0) == 0x80)
+        lead--;
+    if (lead == 0)
+        return n;
+    unsigned char first = (unsigned char)dst[lead - 1];
+    size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 1;
+    return n - (lead - 1) < size ? lead - 1 : n;
+}
+
+uint16_t json_unescape_more(struct str raw, char *dst, size_t cap, uint16_t at)
+{
+    must(cap > 0);
+    must(cap < JSON_TEXT_CUT);
+    if (at == JSON_TEXT_CUT)
+        return JSON_TEXT_CUT;
+    must(at < cap);
+    size_t n = at + fill(&raw, dst + at, cap - 1 - at);
+    if (raw.n > 0)
+        n = trim(dst, n);
+    dst[n] = '\0';
+    return raw.n > 0 ? JSON_TEXT_CUT : (uint16_t)n;
+}
+
 bool json_unescape_copy(struct str raw, char *dst, size_t cap)
 {
-    size_t used;
-    dst[json_unescape(raw, dst, cap - 1, &used)] = '\0';
-    return used == raw.n;
+    return json_unescape_more(raw, dst, cap, 0) != JSON_TEXT_CUT;
 }
 
 bool json_string_eq(struct str raw, struct str text)
@@ -178,6 +229,18 @@ uint64_t json_code_points(struct str raw)
         n++;
     }
     return n;
+}
+
+bool json_has_nul(struct str raw)
+{
+    while (raw.n > 0) {
+        raw = str_from(raw, plain_run(raw));
+        size_t used = 0;
+        if (raw.n > 0 && escape_char(raw.p, raw.n, &used) == 0)
+            return true;
+        raw = str_from(raw, used);
+    }
+    return false;
 }
 
 /* --- Numbers ------------------------------------------------------------------------------------ */

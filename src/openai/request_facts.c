@@ -94,14 +94,13 @@ static void read_text(struct request_facts *f, const struct rule *rule, uint32_t
         f->invalid |= bit;
         return;
     }
-    char *text = member(f, rule->at);
     if (v->flags & JSON_FIRST)
-        text[0] = '\0';
-    size_t n = strlen(text);
-    if (!json_unescape_copy(v->raw, text + n, rule->size - n))
+        f->text_n = 0;
+    f->text_n = json_unescape_more(v->raw, member(f, rule->at), rule->size, f->text_n);
+    if (f->text_n == JSON_TEXT_CUT)
         f->invalid |= bit;
-    /* A name with a NUL inside is not the name that the copy shows. */
-    if (v->flags & JSON_ESCAPED && str_search(v->raw, STR("\\u0000")) >= 0)
+    /* With a NUL inside it is not what the copy shows. */
+    if (v->flags & JSON_ESCAPED && json_has_nul(v->raw))
         f->invalid |= bit;
 }
 
@@ -109,8 +108,7 @@ static void read_number(struct request_facts *f, const struct rule *rule, uint32
 {
     uint64_t value;
     bool number = v->kind == JSON_NUMBER || (v->kind == JSON_STRING && rule->reading == READ_MILLI);
-    bool whole = (v->flags & JSON_FIRST) && (v->flags & JSON_LAST) && !(v->flags & JSON_TRUNCATED);
-    if (!number || !whole ||
+    if (!number || !json_value_whole(v) ||
         !(rule->reading == READ_MILLI ? json_to_milli(v->raw, &value) : json_to_count(v->raw, &value))) {
         f->invalid |= bit;
         return;
@@ -138,10 +136,10 @@ static void read_special(struct request_facts *f, enum request_field field, cons
         f->options_empty = v->kind == JSON_OBJECT_END && (v->flags & JSON_EMPTY) != 0;
         break;
     case REQUEST_FIELD_CACHE_TTL:
-        f->cache_12h = v->kind == JSON_STRING && json_string_eq(v->raw, STR("12h"));
+        f->cache_12h = v->kind == JSON_STRING && json_value_whole(v) && json_string_eq(v->raw, STR("12h"));
         break;
     case REQUEST_FIELD_MODALITY:
-        f->audio_wanted |= v->kind == JSON_STRING && json_string_eq(v->raw, STR("audio"));
+        f->audio_wanted |= v->kind == JSON_STRING && json_value_whole(v) && json_string_eq(v->raw, STR("audio"));
         break;
     case REQUEST_FIELD_INPUT:
         if (v->flags & JSON_FIRST)

@@ -74,6 +74,7 @@ struct request_place {
 
 struct request_facts {
     struct json_scan scan; /* own use */
+    uint16_t text_n;       /* own use: bytes of the string being read */
     uint64_t size;         /* bytes fed */
     enum json_status status;
 

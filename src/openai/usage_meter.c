@@ -15,6 +15,12 @@
 
 static const struct str done_mark = {"[DONE]", 6};
 
+/* Is this the string `text`? Pieces of longer ones are not. */
+static bool is(const struct json_value *v, struct str text)
+{
+    return v->kind == JSON_STRING && json_value_whole(v) && json_string_eq(v->raw, text);
+}
+
 /* --- Text of the answer ------------------------------------------------------------------------- */
 
 static void give_text(struct usage_meter *m, enum usage_text_kind kind, const struct json_value *v)
@@ -41,12 +47,13 @@ static void give_text(struct usage_meter *m, enum usage_text_kind kind, const st
 /* --- Facts and figures -------------------------------------------------------------------------- */
 
 /* Keeps a string or number; an empty one or null leaves what is there. */
-static void keep(char *text, size_t size, const struct json_value *v)
+static void keep(struct usage_meter *m, char *text, size_t size, const struct json_value *v)
 {
     if ((v->kind != JSON_STRING && v->kind != JSON_NUMBER) || (v->raw.n == 0 && (v->flags & JSON_FIRST)))
         return;
-    size_t at = v->flags & JSON_FIRST ? 0 : strlen(text);
-    json_unescape_copy(v->raw, text + at, size - at);
+    if (v->flags & JSON_FIRST)
+        m->kept_n = 0;
+    m->kept_n = json_unescape_more(v->raw, text, size, m->kept_n);
 }
 
 static void on_figure(struct usage_meter *m, enum usage_figure figure, const struct json_value *v)
@@ -56,9 +63,8 @@ static void on_figure(struct usage_meter *m, enum usage_figure figure, const str
         return;
     bool milli = figure == USAGE_FIGURE_DURATION_MS || figure == USAGE_FIGURE_LENGTH_MS;
     bool scalar = v->kind == JSON_NUMBER || v->kind == JSON_STRING;
-    bool whole = (v->flags & JSON_FIRST) && (v->flags & JSON_LAST) && !(v->flags & JSON_TRUNCATED);
     uint64_t value;
-    if (scalar && whole && (milli ? json_to_milli(v->raw, &value) : json_to_count(v->raw, &value))) {
+    if (scalar && json_value_whole(v) && (milli ? json_to_milli(v->raw, &value) : json_to_count(v->raw, &value))) {
         m->count[figure] = value;
         m->have |= bit;
         return;
@@ -88,10 +94,10 @@ enum item { ITEM_OTHER, ITEM_WEB_SEARCH, ITEM_FILE_SEARCH, ITEM_CODE };
 
 static void on_item_type(struct usage_meter *m, const struct json_value *v)
 {
-    m->item_type = json_string_eq(v->raw, STR("web_search_call"))         ? ITEM_WEB_SEARCH
-                   : json_string_eq(v->raw, STR("file_search_call"))      ? ITEM_FILE_SEARCH
-                   : json_string_eq(v->raw, STR("code_interpreter_call")) ? ITEM_CODE
-                                                                          : ITEM_OTHER;
+    m->item_type = is(v, STR("web_search_call"))         ? ITEM_WEB_SEARCH
+                   : is(v, STR("file_search_call"))      ? ITEM_FILE_SEARCH
+                   : is(v, STR("code_interpreter_call")) ? ITEM_CODE
+                                                         : ITEM_OTHER;
 }
 
 static void on_item(struct usage_meter *m, const struct json_value *v)
@@ -140,10 +146,10 @@ static void on_output(struct usage_meter *m, enum usage_path path, const struct 
         break;
     case USAGE_PATH_ITEM_ACTION:
         /* Opening a page or searching in it is not charged. */
-        m->item_skip = v->kind == JSON_STRING && !json_string_eq(v->raw, STR("search"));
+        m->item_skip = v->kind == JSON_STRING && !is(v, STR("search"));
         break;
     default:
-        if (v->kind == JSON_STRING)
+        if (v->kind == JSON_STRING && json_value_whole(v))
             m->item_container = fold(v->raw);
         break;
     }
@@ -160,7 +166,8 @@ static void set_event(struct usage_meter *m, const struct usage_event_info *info
 
 static void on_type(struct usage_meter *m, const struct json_value *v)
 {
-    const struct usage_event_info *info = v->kind == JSON_STRING ? usage_extract_event(v->raw) : NULL;
+    bool name = v->kind == JSON_STRING && json_value_whole(v);
+    const struct usage_event_info *info = name ? usage_extract_event(v->raw) : NULL;
     if (info)
         set_event(m, info);
 }
@@ -174,21 +181,19 @@ static void on_error(struct usage_meter *m, char *text, size_t size, const struc
     if (v->kind != JSON_STRING && v->kind != JSON_NUMBER)
         return;
     m->error_here = true;
-    keep(text, size, v);
+    keep(m, text, size, v);
 }
 
 /* The status of a response, run or job: of a body it says how it ended; in a stream the events do. */
 static void on_status(struct usage_meter *m, const struct json_value *v)
 {
     if (!m->reason_here)
-        keep(m->finish_reason, sizeof(m->finish_reason), v);
+        keep(m, m->finish_reason, sizeof(m->finish_reason), v);
     if (v->kind != JSON_STRING || m->wire != USAGE_WIRE_JSON)
         return;
-    if (json_string_eq(v->raw, STR("incomplete")) || json_string_eq(v->raw, STR("in_progress")) ||
-        json_string_eq(v->raw, STR("queued")))
+    if (is(v, STR("incomplete")) || is(v, STR("in_progress")) || is(v, STR("queued")))
         m->event_ends = USAGE_END_INCOMPLETE;
-    else if (json_string_eq(v->raw, STR("failed")) || json_string_eq(v->raw, STR("cancelled")) ||
-             json_string_eq(v->raw, STR("expired")))
+    else if (is(v, STR("failed")) || is(v, STR("cancelled")) || is(v, STR("expired")))
         m->event_ends = USAGE_END_FAILED;
 }
 
@@ -200,7 +205,7 @@ static void on_data_item(struct usage_meter *m, enum usage_path path, const stru
         m->items++;
 }
 
-#define KEEP(member, v) keep(m->member, sizeof(m->member), v)
+#define KEEP(member, v) keep(m, m->member, sizeof(m->member), v)
 
 /* Values that are neither figures nor names nor text. */
 static void on_mark(struct usage_meter *m, enum usage_path path, const struct json_value *v)
@@ -217,7 +222,7 @@ static void on_mark(struct usage_meter *m, enum usage_path path, const struct js
         on_type(m, v);
         break;
     case USAGE_PATH_OBJECT:
-        m->run_step = v->kind == JSON_STRING && json_string_eq(v->raw, STR("thread.run.step"));
+        m->run_step = is(v, STR("thread.run.step"));
         break;
     case USAGE_PATH_STATUS:
         on_status(m, v);

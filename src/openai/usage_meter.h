@@ -138,6 +138,7 @@ struct usage_meter {
     uint8_t event_ends, event_text;
     uint8_t item_type, item_skip;
     uint8_t done_matched; /* bytes of "[DONE]" */
+    uint16_t kept_n;      /* bytes of the string being kept */
     uint16_t web_calls, file_calls, code_sessions;
     uint32_t container, item_container;
     uint64_t have; /* bit per figure of `count` */

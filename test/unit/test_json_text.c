@@ -87,6 +87,37 @@ static void unescaping_stops_at_a_whole_character(void **state)
     assert_string_equal(small, "ab\n");
 }
 
+static void pieces_are_joined_as_if_they_were_one(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < STRINGS; i++) {
+        for (size_t cap = 1; cap < 20; cap++) {
+            char whole[20], pieces[20];
+            struct str raw = str_c(strings[i].raw);
+            uint16_t end = json_unescape_more(raw, whole, cap, 0), at = 0;
+            assert_int_equal(end == JSON_TEXT_CUT, strlen(strings[i].plain) >= cap);
+            assert_memory_equal(whole, strings[i].plain, strlen(whole));
+            assert_int_not_equal((unsigned char)strings[i].plain[strlen(whole)] & 0xc0, 0x80);
+            /* Plain bytes may come singly; escapes come whole. */
+            while (raw.n > 0) {
+                size_t n = raw.p[0] != '\\' ? 1 : raw.n < 12 || raw.p[1] != 'u' ? raw.n : 12;
+                at = json_unescape_more(str_head(raw, n), pieces, cap, at);
+                raw = str_from(raw, n);
+            }
+            if (strings[i].raw[0])
+                assert_string_equal(whole, pieces);
+            assert_true(at == end || !strings[i].raw[0]);
+        }
+    }
+    char text[8];
+    assert_true(json_unescape_copy(STR("a\\u0000b"), text, sizeof(text)));
+    assert_string_equal(text, "a?b");
+    assert_true(json_has_nul(STR("a\\u0000b")));
+    assert_true(json_has_nul(STR("\\n\\u0000")));
+    assert_false(json_has_nul(STR("\\\\u0000")));
+    assert_false(json_has_nul(STR("")));
+}
+
 static void counts_are_whole_and_in_range(void **state)
 {
     (void)state;
@@ -153,6 +184,7 @@ int main(void)
         cmocka_unit_test(strings_are_unescaped),
         cmocka_unit_test(strings_are_compared_without_unescaping),
         cmocka_unit_test(unescaping_stops_at_a_whole_character),
+        cmocka_unit_test(pieces_are_joined_as_if_they_were_one),
         cmocka_unit_test(counts_are_whole_and_in_range),
         cmocka_unit_test(seconds_become_milliseconds),
         cmocka_unit_test(text_that_is_no_json_stays_in_bounds),
