@@ -100,7 +100,7 @@ static void pieces_are_joined_as_if_they_were_one(void **state)
             assert_int_not_equal((unsigned char)strings[i].plain[strlen(whole)] & 0xc0, 0x80);
             /* Plain bytes may come singly; escapes come whole. */
             while (raw.n > 0) {
-                size_t n = raw.p[0] != '\\' ? 1 : raw.n < 12 || raw.p[1] != 'u' ? raw.n : 12;
+                size_t n = raw.p[0] != '\\' ? 1 : raw.p[1] == 'u' ? raw.n : 2;
                 at = json_unescape_more(str_head(raw, n), pieces, cap, at);
                 raw = str_from(raw, n);
             }
