@@ -8,12 +8,14 @@
 
 #include "base/buf.h"
 #include "base/list.h"
+#include "base/must.h"
 #include "net/http1_body.h"
 #include "net/http_server.h"
 #include "net/sock.h"
 
 #define HTTP_LISTENERS_MAX 4
 #define HTTP_PEER_MAX 46
+#define HTTP_CONN_MAGIC 0x68636f6eu
 
 struct listener;
 
@@ -68,6 +70,32 @@ struct http_conn {
     char peer[HTTP_PEER_MAX];
 };
 
+static inline struct http_conn *http_conn_of(struct http_exchange *x)
+{
+    struct http_conn *c = list_entry(x, struct http_conn, x);
+    must(c->magic == HTTP_CONN_MAGIC);
+    return c;
+}
+
+static inline const struct http_conn *http_conn_of_const(const struct http_exchange *x)
+{
+    const char *inner = (const char *)x;
+    const struct http_conn *c = (const void *)(inner - offsetof(struct http_conn, x));
+    must(c->magic == HTTP_CONN_MAGIC);
+    return c;
+}
+
+/* Writes what is kept and then the vector, keeps the rest; false when the connection is broken. */
+bool http_conn_output(struct http_conn *c, const struct iovec *more, int more_count) ERR_USE;
+/* The same; a connection that broke is reported later, once, from a clean stack. */
+void http_conn_write(struct http_conn *c, const struct iovec *iov, int count);
+/* To be called after output: ends an answer that is with the kernel, else sets the time-outs. */
+void http_conn_after_output(struct http_conn *c);
+/* Answers what is not a request, and closes. */
 void http_conn_refuse(struct http_conn *c, enum err why);
+/* Discards input for a while, so that what was sent is not lost to a reset, then closes. */
+void http_conn_linger(struct http_conn *c);
+/* Ends the connection from our side or theirs; an exchange under way is told. */
+void http_conn_close(struct http_conn *c, enum err why);
 
 #endif

@@ -25,29 +25,12 @@
 #include "net/http_conn.h"
 #include "net/listener.h"
 
-#define MAGIC 0x68636f6eu
 #define OUT_MAX (64u * 1024 * 1024)
 #define READS_PER_TURN 4
 #define LINGER_US 2000000
 #define LINGER_BYTES (1u << 20)
 
 static void input_run(struct http_conn *c);
-static void conn_close(struct http_conn *c, enum err why);
-
-static struct http_conn *conn_of(struct http_exchange *x)
-{
-    struct http_conn *c = list_entry(x, struct http_conn, x);
-    must(c->magic == MAGIC);
-    return c;
-}
-
-static const struct http_conn *conn_of_const(const struct http_exchange *x)
-{
-    const struct http_conn *c =
-        (const struct http_conn *)(const void *)((const char *)x - offsetof(struct http_conn, x));
-    must(c->magic == MAGIC);
-    return c;
-}
 
 /* Time-outs: one timer, one deadline by state; a timer that fires early is set again. */
 
@@ -77,7 +60,7 @@ static void deadline_update(struct http_conn *c)
 static void on_time(struct loop_timer *t)
 {
     struct http_conn *c = list_entry(t, struct http_conn, timer);
-    must(c->magic == MAGIC);
+    must(c->magic == HTTP_CONN_MAGIC);
     if (c->deadline_us == UINT64_MAX)
         return;
     if (loop_now_us(c->server->loop) < c->deadline_us) {
@@ -87,7 +70,7 @@ static void on_time(struct loop_timer *t)
     if (c->state == CONN_HEAD && buf_size(&c->in) && !buf_size(&c->out))
         http_conn_refuse(c, ERR_CLIENT_TIMEOUT);
     else
-        conn_close(c, buf_size(&c->out) ? ERR_CLIENT_STALLED : ERR_CLIENT_TIMEOUT);
+        http_conn_close(c, buf_size(&c->out) ? ERR_CLIENT_STALLED : ERR_CLIENT_TIMEOUT);
 }
 
 /* Closing. */
@@ -116,8 +99,7 @@ static void conn_release(struct http_conn *c, bool reset)
     loop_bury(s->loop, &c->grave);
 }
 
-/* Ends the connection from our side or theirs; an exchange under way is told. */
-static void conn_close(struct http_conn *c, enum err why)
+void http_conn_close(struct http_conn *c, enum err why)
 {
     if (c->state == CONN_CLOSED)
         return;
@@ -130,7 +112,7 @@ static void conn_close(struct http_conn *c, enum err why)
 
 void http_abort(struct http_exchange *x)
 {
-    struct http_conn *c = conn_of(x);
+    struct http_conn *c = http_conn_of(x);
     if (c->state == CONN_CLOSED)
         return;
     c->active = false;
@@ -139,7 +121,7 @@ void http_abort(struct http_exchange *x)
 
 /* Output. */
 
-static void linger_begin(struct http_conn *c)
+void http_conn_linger(struct http_conn *c)
 {
     c->state = CONN_LINGER;
     c->linger_left = LINGER_BYTES;
@@ -158,7 +140,7 @@ static void exchange_done(struct http_conn *c)
     if (c->state == CONN_CLOSED)
         return;
     if (body_unread) {
-        linger_begin(c);
+        http_conn_linger(c);
     } else if (c->close_after || c->server->draining || c->state == CONN_RAW) {
         conn_release(c, false);
     } else {
@@ -170,7 +152,7 @@ static void exchange_done(struct http_conn *c)
     }
 }
 
-static void after_output(struct http_conn *c)
+void http_conn_after_output(struct http_conn *c)
 {
     size_t unsent = buf_size(&c->out);
     if (unsent > HTTP_HIGH_WATER)
@@ -185,225 +167,22 @@ static void after_output(struct http_conn *c)
         deadline_update(c);
 }
 
-/* Keeps the unwritten rest of the vector. */
-static void keep_rest(struct http_conn *c, const struct iovec *iov, int count, size_t written)
-{
-    for (int i = 0; i < count; i++) {
-        size_t skip = written < iov[i].iov_len ? written : iov[i].iov_len;
-        written -= skip;
-        if (!buf_add(&c->out, (const char *)iov[i].iov_base + skip, iov[i].iov_len - skip))
-            c->overflow = true;
-    }
-}
-
-/* Writes what is kept and then the vector; false when the connection is broken. */
-static bool output(struct http_conn *c, const struct iovec *more, int more_count)
-{
-    struct iovec iov[SOCK_IOV_MAX];
-    size_t kept = buf_size(&c->out), total = kept, written = 0;
-    int count = 0;
-    must(more_count < SOCK_IOV_MAX);
-    if (kept)
-        iov[count++] = (struct iovec){c->out.p + c->out.start, kept};
-    for (int i = 0; i < more_count; i++) {
-        iov[count++] = more[i];
-        total += more[i].iov_len;
-    }
-    int first = 0;
-    while (written < total && !c->blocked) {
-        size_t n = 0;
-        enum sock_io io = sock_write(&c->sock, iov + first, count - first, &n);
-        if (io == SOCK_AGAIN)
-            c->blocked = true;
-        else if (io != SOCK_DONE)
-            return false;
-        written += n;
-        while (first < count && n >= iov[first].iov_len)
-            n -= iov[first++].iov_len;
-        if (first < count) {
-            iov[first].iov_base = (char *)iov[first].iov_base + n;
-            iov[first].iov_len -= n;
-        }
-    }
-    buf_take(&c->out, written < kept ? written : kept);
-    keep_rest(c, more, more_count, written > kept ? written - kept : 0);
-    return !c->overflow;
-}
-
-/* A write that broke is reported by the input side or here, once, from a clean stack. */
-static void output_or_close(struct http_conn *c, const struct iovec *iov, int count)
-{
-    if (c->state == CONN_CLOSED)
-        return;
-    if (!output(c, iov, count)) {
-        c->broken = true;
-        loop_requeue(c->server->loop, &c->io, LOOP_HUP);
-        return;
-    }
-    if (c->reply_ended || buf_size(&c->out))
-        after_output(c);
-}
-
 /* Flushing the end of an answer may end the exchange; that must not happen inside the caller's call. */
 static void on_end_turn(struct http_conn *c)
 {
     if (c->active && c->reply_ended)
-        after_output(c);
-}
-
-void http_send(struct http_exchange *x, struct str bytes)
-{
-    struct http_conn *c = conn_of(x);
-    char size_line[24];
-    struct iovec iov[3];
-    if (c->state == CONN_CLOSED || c->broken || !bytes.n || (x->is_head && !c->raw))
-        return;
-    must(c->head_ended && !c->reply_ended);
-    struct iovec content = {(void *)(uintptr_t)bytes.p, bytes.n};
-    if (!c->chunked) {
-        iov[0] = content;
-        output_or_close(c, iov, 1);
-        return;
-    }
-    int n = snprintf(size_line, sizeof size_line, "%zx\r\n", bytes.n);
-    char crlf[] = "\r\n";
-    iov[0] = (struct iovec){size_line, (size_t)n};
-    iov[1] = content;
-    iov[2] = (struct iovec){crlf, 2};
-    output_or_close(c, iov, 3);
-}
-
-void http_send_end(struct http_exchange *x, struct str bytes)
-{
-    struct http_conn *c = conn_of(x);
-    char size_line[24], tail[] = "\r\n0\r\n\r\n", only[] = "0\r\n\r\n";
-    struct iovec iov[3];
-    int count = 0;
-    if (c->state == CONN_CLOSED || c->broken)
-        return;
-    must(c->head_ended && !c->reply_ended);
-    if (x->is_head)
-        bytes = str_of("", 0);
-    bool framed = c->chunked && !x->is_head;
-    if (bytes.n) {
-        if (framed) {
-            int n = snprintf(size_line, sizeof size_line, "%zx\r\n", bytes.n);
-            iov[count++] = (struct iovec){size_line, (size_t)n};
-        }
-        iov[count++] = (struct iovec){(void *)(uintptr_t)bytes.p, bytes.n};
-        if (framed)
-            iov[count++] = (struct iovec){tail, sizeof tail - 1};
-    } else if (framed) {
-        iov[count++] = (struct iovec){only, sizeof only - 1};
-    }
-    if (!output(c, iov, count)) {
-        c->broken = true;
-        loop_requeue(c->server->loop, &c->io, LOOP_HUP);
-        return;
-    }
-    c->reply_ended = true;
-    if (!buf_size(&c->out))
-        loop_requeue(c->server->loop, &c->io, 0);
-    else
-        after_output(c);
-}
-
-void http_end(struct http_exchange *x)
-{
-    http_send_end(x, str_of("", 0));
-}
-
-/* Answer heads. They are collected in `out` and leave with the first body bytes. */
-
-static void out_add(struct http_conn *c, struct str s)
-{
-    if (!buf_add_str(&c->out, s))
-        c->overflow = true;
-}
-
-void http_head_begin(struct http_exchange *x, int status)
-{
-    struct http_conn *c = conn_of(x);
-    if (c->state == CONN_CLOSED)
-        return;
-    must(!c->head_ended);
-    char line[96];
-    int n = snprintf(line, sizeof line, "HTTP/1.1 %d %s\r\n", status, http1_reason(status));
-    out_add(c, str_of(line, (size_t)n));
-}
-
-void http_head_field(struct http_exchange *x, struct str name, struct str value)
-{
-    struct http_conn *c = conn_of(x);
-    if (c->state == CONN_CLOSED)
-        return;
-    must(http1_value_valid(value));
-    out_add(c, name);
-    out_add(c, STR(": "));
-    out_add(c, value);
-    out_add(c, STR("\r\n"));
-}
-
-void http_head_lines(struct http_exchange *x, struct str lines)
-{
-    struct http_conn *c = conn_of(x);
-    if (c->state != CONN_CLOSED)
-        out_add(c, lines);
-}
-
-void http_head_end(struct http_exchange *x, enum http1_framing framing, uint64_t length, bool close)
-{
-    struct http_conn *c = conn_of(x);
-    char line[64];
-    if (c->state == CONN_CLOSED)
-        return;
-    must(!c->head_ended);
-    if (framing == HTTP1_CHUNKED && x->http10)
-        framing = HTTP1_UNTIL_CLOSE;
-    if (framing == HTTP1_LENGTH) {
-        int n = snprintf(line, sizeof line, "Content-Length: %llu\r\n", (unsigned long long)length);
-        out_add(c, str_of(line, (size_t)n));
-    } else if (framing == HTTP1_CHUNKED) {
-        out_add(c, STR("Transfer-Encoding: chunked\r\n"));
-        c->chunked = true;
-    }
-    c->close_after |= close || framing == HTTP1_UNTIL_CLOSE || c->server->draining;
-    bool unread = c->state == CONN_BODY;
-    if (c->raw)
-        out_add(c, STR("Connection: Upgrade\r\n\r\n"));
-    else if (c->close_after || unread)
-        out_add(c, STR("Connection: close\r\n\r\n"));
-    else if (x->http10)
-        out_add(c, STR("Connection: keep-alive\r\n\r\n"));
-    else
-        out_add(c, STR("\r\n"));
-    c->head_ended = true;
-}
-
-bool http_head_sent(const struct http_exchange *x)
-{
-    return conn_of_const(x)->head_ended;
-}
-
-void http_reply(struct http_exchange *x, int status, struct str content_type, struct str lines, struct str body)
-{
-    http_head_begin(x, status);
-    if (content_type.n)
-        http_head_field(x, STR("Content-Type"), content_type);
-    http_head_lines(x, lines);
-    http_head_end(x, status == 204 || status == 304 ? HTTP1_NO_BODY : HTTP1_LENGTH, body.n, false);
-    http_send_end(x, body);
+        http_conn_after_output(c);
 }
 
 size_t http_unsent(const struct http_exchange *x)
 {
-    const struct http_conn *c = conn_of_const(x);
+    const struct http_conn *c = http_conn_of_const(x);
     return c->state == CONN_CLOSED ? 0 : buf_size(&c->out);
 }
 
 void http_pause(struct http_exchange *x)
 {
-    struct http_conn *c = conn_of(x);
+    struct http_conn *c = http_conn_of(x);
     c->paused = true;
     if (c->state != CONN_CLOSED)
         deadline_update(c);
@@ -411,7 +190,7 @@ void http_pause(struct http_exchange *x)
 
 void http_resume(struct http_exchange *x)
 {
-    struct http_conn *c = conn_of(x);
+    struct http_conn *c = http_conn_of(x);
     if (c->state == CONN_CLOSED || !c->paused)
         return;
     c->paused = false;
@@ -421,7 +200,7 @@ void http_resume(struct http_exchange *x)
 
 void http_go_raw(struct http_exchange *x)
 {
-    struct http_conn *c = conn_of(x);
+    struct http_conn *c = http_conn_of(x);
     if (c->state == CONN_CLOSED)
         return;
     c->raw = true;
@@ -432,33 +211,10 @@ void http_go_raw(struct http_exchange *x)
 
 struct str http_peer(const struct http_exchange *x)
 {
-    return str_c(conn_of_const(x)->peer);
+    return str_c(http_conn_of_const(x)->peer);
 }
 
 /* Input. */
-
-/* Answers what is not a request, and closes. */
-void http_conn_refuse(struct http_conn *c, enum err why)
-{
-    char body[512];
-    const struct err_info *info = err_info(why);
-    if (c->server->app->on_refused)
-        c->server->app->on_refused(c->server->ctx, why);
-    int n =
-        snprintf(body, sizeof body, "{\"error\":{\"message\":\"%s\",\"type\":\"%s\",\"param\":null,\"code\":\"%s\"}}",
-                 info->text, info->type, info->code);
-    char head[256];
-    int h =
-        snprintf(head, sizeof head,
-                 "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n",
-                 info->status, http1_reason(info->status), n);
-    struct iovec iov[2] = {{head, (size_t)h}, {body, (size_t)n}};
-    c->paused = false;
-    if (output(c, iov, 2))
-        linger_begin(c);
-    else
-        conn_close(c, why);
-}
 
 static void exchange_begin(struct http_conn *c)
 {
@@ -478,7 +234,7 @@ static void exchange_begin(struct http_conn *c)
     if (expect && c->state == CONN_BODY && !c->head_ended) {
         char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
         struct iovec iov = {line, sizeof line - 1};
-        output_or_close(c, &iov, 1);
+        http_conn_write(c, &iov, 1);
     }
     if (c->state != CONN_CLOSED)
         deadline_update(c);
@@ -556,7 +312,7 @@ static size_t feed(struct http_conn *c, struct str bytes)
                 break;
         } else if (c->state == CONN_BODY && !c->paused && (bytes.n || c->body.done)) {
             if (!feed_body(c, &bytes)) {
-                conn_close(c, ERR_AMBIGUOUS_FRAMING);
+                http_conn_close(c, ERR_AMBIGUOUS_FRAMING);
                 return given;
             }
             if (c->state == CONN_BODY)
@@ -569,7 +325,7 @@ static size_t feed(struct http_conn *c, struct str bytes)
             c->linger_left -= bytes.n < c->linger_left ? bytes.n : c->linger_left;
             bytes = str_of("", 0);
             if (!c->linger_left)
-                conn_close(c, ERR_CLIENT_GONE);
+                http_conn_close(c, ERR_CLIENT_GONE);
         } else {
             break;
         }
@@ -609,14 +365,14 @@ static void feed_fresh(struct http_conn *c, struct str bytes)
 {
     if (buf_size(&c->in)) {
         if (!buf_add_str(&c->in, bytes))
-            conn_close(c, ERR_HEAD_TOO_LARGE);
+            http_conn_close(c, ERR_HEAD_TOO_LARGE);
         else
             feed_kept(c);
         return;
     }
     size_t used = feed(c, bytes);
     if (c->state != CONN_CLOSED && used < bytes.n && !buf_add_str(&c->in, str_from(bytes, used)))
-        conn_close(c, ERR_HEAD_TOO_LARGE);
+        http_conn_close(c, ERR_HEAD_TOO_LARGE);
 }
 
 static void input_end(struct http_conn *c, enum sock_io io)
@@ -626,7 +382,7 @@ static void input_end(struct http_conn *c, enum sock_io io)
         c->server->app->on_body(&c->x, str_of("", 0), true);
         return;
     }
-    conn_close(c, ERR_CLIENT_GONE);
+    http_conn_close(c, ERR_CLIENT_GONE);
 }
 
 static void input_run(struct http_conn *c)
@@ -663,7 +419,7 @@ static void handshake_run(struct http_conn *c)
         return;
     if (io != SOCK_DONE) {
         log_debug("client_tls_failed", LOG_TEXT("peer", c->peer), LOG_TEXT("why", why));
-        conn_close(c, ERR_CLIENT_GONE);
+        http_conn_close(c, ERR_CLIENT_GONE);
         return;
     }
     c->state = CONN_HEAD;
@@ -672,7 +428,7 @@ static void handshake_run(struct http_conn *c)
 static void on_ready(struct loop_io *io, unsigned ready)
 {
     struct http_conn *c = list_entry(io, struct http_conn, io);
-    must(c->magic == MAGIC);
+    must(c->magic == HTTP_CONN_MAGIC);
     if (ready & LOOP_READ)
         c->read_more = true;
     if (ready & LOOP_WRITE)
@@ -682,17 +438,17 @@ static void on_ready(struct loop_io *io, unsigned ready)
     if (ready & LOOP_END)
         c->ending = true;
     if (c->broken || (c->hung_up && (c->state == CONN_WAIT || c->paused))) {
-        conn_close(c, ERR_CLIENT_GONE);
+        http_conn_close(c, ERR_CLIENT_GONE);
         return;
     }
     if (c->state == CONN_HANDSHAKE)
         handshake_run(c);
     if (!c->blocked && buf_size(&c->out) && c->state != CONN_CLOSED && (c->head_ended || !c->active)) {
-        if (!output(c, NULL, 0)) {
-            conn_close(c, ERR_CLIENT_GONE);
+        if (!http_conn_output(c, NULL, 0)) {
+            http_conn_close(c, ERR_CLIENT_GONE);
             return;
         }
-        after_output(c);
+        http_conn_after_output(c);
         if (c->was_high && c->active && buf_size(&c->out) < HTTP_LOW_WATER) {
             c->was_high = false;
             c->server->app->on_drained(&c->x);
@@ -710,7 +466,7 @@ static void on_accept(void *ctx, int fd, const char *peer, struct tls_server *tl
 {
     struct http_server *s = ctx;
     struct http_conn *c = mem_zalloc(sizeof *c);
-    *c = (struct http_conn){.magic = MAGIC, .server = s, .state = CONN_HEAD, .read_more = true};
+    *c = (struct http_conn){.magic = HTTP_CONN_MAGIC, .server = s, .state = CONN_HEAD, .read_more = true};
     c->io = (struct loop_io){on_ready, -1};
     c->timer.on_time = on_time;
     c->grave.on_free = on_free;
@@ -726,13 +482,13 @@ static void on_accept(void *ctx, int fd, const char *peer, struct tls_server *tl
     if (s->connections > s->limits.connections_max || !loop_add(s->loop, &c->io, fd)) {
         http_conn_refuse(c, ERR_OVERLOADED);
         if (c->state != CONN_CLOSED)
-            conn_close(c, ERR_OVERLOADED);
+            http_conn_close(c, ERR_OVERLOADED);
         return;
     }
     if (tls) {
         c->state = CONN_HANDSHAKE;
         if (sock_tls_accept(&c->sock, tls) != ERR_OK) {
-            conn_close(c, ERR_INTERNAL);
+            http_conn_close(c, ERR_INTERNAL);
             return;
         }
     }
@@ -780,7 +536,7 @@ void http_server_drain(struct http_server *s)
         struct http_conn *c = list_entry(n, struct http_conn, node);
         n = n->next;
         if (c->state == CONN_HEAD && !buf_size(&c->in) && !buf_size(&c->out))
-            conn_close(c, ERR_DRAINING);
+            http_conn_close(c, ERR_DRAINING);
     }
 }
 
@@ -790,6 +546,6 @@ void http_server_free(struct http_server *s)
         return;
     http_server_drain(s);
     while (!list_empty(&s->conns))
-        conn_close(list_entry(s->conns.next, struct http_conn, node), ERR_DRAINING);
+        http_conn_close(list_entry(s->conns.next, struct http_conn, node), ERR_DRAINING);
     mem_free(s);
 }
