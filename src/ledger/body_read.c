@@ -119,7 +119,7 @@ static enum err find_row(const struct block *block, int64_t id, struct body_pair
     return ERR_CORRUPT;
 }
 
-enum err body_read(const char *dir, int64_t place, int64_t id, struct body_pair *ret)
+static enum err load_block(const char *dir, int64_t place, struct block *ret)
 {
     uint64_t sequence = body_place_sequence(place);
     char path[BODY_PATH_MAX];
@@ -129,9 +129,15 @@ enum err body_read(const char *dir, int64_t place, int64_t id, struct body_pair 
     enum err e = file_open(path, O_RDONLY, 0, &fd);
     if (e != ERR_OK)
         return errno == ENOENT ? ERR_NOT_FOUND : e;
-    struct block block;
-    e = read_block(fd, sequence, body_place_offset(place), false, &block);
+    e = read_block(fd, sequence, body_place_offset(place), false, ret);
     file_close(fd);
+    return e;
+}
+
+enum err body_read(const char *dir, int64_t place, int64_t id, struct body_pair *ret)
+{
+    struct block block;
+    enum err e = load_block(dir, place, &block);
     if (e != ERR_OK)
         return e;
     struct body_pair pair = {.memory = block.raw};
@@ -142,6 +148,47 @@ enum err body_read(const char *dir, int64_t place, int64_t id, struct body_pair 
     }
     *ret = pair;
     return ERR_OK;
+}
+
+/* --- many reads ------------------------------------------------------------------------------ */
+
+struct body_reader {
+    const char *dir;
+    int64_t place; /* of the block in memory; 0 = none */
+    struct block block;
+};
+
+struct body_reader *body_reader_new(const char *dir)
+{
+    struct body_reader *r = mem_zalloc(sizeof *r);
+    r->dir = dir;
+    return r;
+}
+
+void body_reader_free(struct body_reader *r)
+{
+    if (!r)
+        return;
+    mem_free(r->block.raw);
+    mem_free(r);
+}
+
+enum err body_reader_get(struct body_reader *r, int64_t place, int64_t id, struct body_pair *ret)
+{
+    if (place != r->place || !r->place) {
+        mem_free(r->block.raw);
+        r->block = (struct block){NULL, 0};
+        r->place = 0;
+        enum err e = load_block(r->dir, place, &r->block);
+        if (e != ERR_OK)
+            return e;
+        r->place = place;
+    }
+    struct body_pair pair = {.memory = NULL};
+    enum err e = find_row(&r->block, id, &pair);
+    if (e == ERR_OK)
+        *ret = pair;
+    return e;
 }
 
 void body_pair_free(struct body_pair *p)

@@ -75,7 +75,7 @@ static bool take_newest(void *context, const char *name)
     return true;
 }
 
-enum err body_store_open(const char *dir, uint64_t segment_bytes, struct body_store **ret)
+enum err body_store_open(const char *dir, uint64_t segment_bytes, uint64_t from_sequence, struct body_store **ret)
 {
     struct newest newest = {0};
     enum err e = file_list(dir, take_newest, &newest);
@@ -89,6 +89,8 @@ enum err body_store_open(const char *dir, uint64_t segment_bytes, struct body_st
     must(b->packer != NULL);
     b->fd = -1;
     b->sequence = newest.sequence;
+    if (from_sequence > b->sequence + 1)
+        b->sequence = from_sequence - 1;
     buf_init(&b->raw, RAW_MAX);
     buf_init(&b->packed, ZSTD_compressBound(RAW_MAX) + BODY_BLOCK_HEAD_BYTES);
     buf_init(&b->sample, DICTIONARY_BYTES);
@@ -314,23 +316,22 @@ struct body_store_counts body_store_counts(const struct body_store *b)
 
 /* --- retention ------------------------------------------------------------------------------- */
 
-struct expiry {
-    struct body_store *b;
-    uint64_t *list;
+struct listing {
+    uint64_t *list; /* sequences, owned */
     size_t count, cap;
 };
 
 static bool take_segment(void *context, const char *name)
 {
-    struct expiry *x = context;
+    struct listing *l = context;
     uint64_t sequence;
-    if (!body_name_parse(str_c(name), &sequence) || x->count >= SEGMENTS_MAX)
+    if (!body_name_parse(str_c(name), &sequence) || l->count >= SEGMENTS_MAX)
         return true;
-    if (x->count == x->cap) {
-        x->cap = x->cap ? x->cap * 2 : 64;
-        x->list = mem_realloc(x->list, x->cap * sizeof *x->list);
+    if (l->count == l->cap) {
+        l->cap = l->cap ? l->cap * 2 : 64;
+        l->list = mem_realloc(l->list, l->cap * sizeof *l->list);
     }
-    x->list[x->count++] = sequence;
+    l->list[l->count++] = sequence;
     return true;
 }
 
@@ -340,54 +341,70 @@ static int compare(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static enum err remove_segment(struct body_store *b, uint64_t sequence, uint64_t size, struct body_expired *total)
+static enum err list_segments(const struct body_store *b, struct listing *ret)
 {
-    char path[BODY_PATH_MAX];
-    if (b->fd >= 0 && sequence == b->sequence)
-        leave_segment(b);
-    bool fits = body_path(path, b->dir, sequence);
-    must(fits);
-    enum err e = file_unlink(path);
-    if (e == ERR_OK) {
-        total->segments++;
-        total->bytes += size;
+    struct listing l = {NULL, 0, 0};
+    enum err e = file_list(b->dir, take_segment, &l);
+    if (e != ERR_OK) {
+        mem_free(l.list);
+        return e;
     }
-    return e;
+    if (l.count)
+        qsort(l.list, l.count, sizeof *l.list, compare);
+    *ret = l;
+    return ERR_OK;
 }
 
-static enum err expire(struct body_store *b, struct expiry *x, int64_t before_us, uint64_t bytes_max,
-                       struct body_expired *total)
+static bool look(const struct body_store *b, uint64_t sequence, struct file_facts *ret)
 {
-    uint64_t held = 0;
     char path[BODY_PATH_MAX];
+    return body_path(path, b->dir, sequence) && file_look(path, ret) == ERR_OK;
+}
+
+enum err body_store_expired(struct body_store *b, int64_t before_us, uint64_t bytes_max, uint64_t *ret_below)
+{
+    must(b->magic == MAGIC);
+    struct listing l;
     struct file_facts facts;
-    enum err e = ERR_OK;
-    for (size_t i = 0; i < x->count; i++)
-        if (body_path(path, b->dir, x->list[i]) && file_look(path, &facts) == ERR_OK)
+    uint64_t held = 0, below = 0;
+    enum err e = list_segments(b, &l);
+    if (e != ERR_OK)
+        return e;
+    for (size_t i = 0; i < l.count; i++)
+        if (look(b, l.list[i], &facts))
             held += facts.size;
-    for (size_t i = 0; i < x->count && e == ERR_OK; i++) {
-        if (!body_path(path, b->dir, x->list[i]) || file_look(path, &facts) != ERR_OK)
+    for (size_t i = 0; i < l.count; i++) {
+        if (!look(b, l.list[i], &facts))
             continue;
         if (facts.changed_us >= before_us && (bytes_max == 0 || held <= bytes_max))
             break;
-        e = remove_segment(b, x->list[i], facts.size, total);
+        below = l.list[i] + 1;
         held -= facts.size < held ? facts.size : held;
     }
-    return e;
+    mem_free(l.list);
+    *ret_below = below;
+    return ERR_OK;
 }
 
-enum err body_store_expire(struct body_store *b, int64_t before_us, uint64_t bytes_max, struct body_expired *ret)
+enum err body_store_remove(struct body_store *b, uint64_t below, uint64_t *ret_segments)
 {
     must(b->magic == MAGIC);
     must(!b->in_batch);
-    struct expiry x = {.b = b};
-    struct body_expired total = {0, 0};
-    enum err e = file_list(b->dir, take_segment, &x);
-    if (e == ERR_OK && x.count) {
-        qsort(x.list, x.count, sizeof *x.list, compare);
-        e = expire(b, &x, before_us, bytes_max, &total);
+    struct listing l;
+    char path[BODY_PATH_MAX];
+    uint64_t removed = 0;
+    enum err e = list_segments(b, &l);
+    if (e != ERR_OK)
+        return e;
+    if (b->fd >= 0 && b->sequence < below)
+        leave_segment(b);
+    for (size_t i = 0; i < l.count && l.list[i] < below && e == ERR_OK; i++) {
+        bool fits = body_path(path, b->dir, l.list[i]);
+        must(fits);
+        e = file_unlink(path);
+        removed += e == ERR_OK;
     }
-    mem_free(x.list);
-    *ret = total;
+    mem_free(l.list);
+    *ret_segments = removed;
     return e;
 }

@@ -34,8 +34,13 @@
 
 struct body_store;
 
-/* `dir` must exist and outlives the store. `segment_bytes` 0 = the default. */
-enum err body_store_open(const char *dir, uint64_t segment_bytes, struct body_store **ret) ERR_USE;
+/*
+ * `dir` must exist and outlives the store. `segment_bytes` 0 = the default. New segments have
+ * sequences of at least `from_sequence`: above all that were ever removed, so that no row can point
+ * into a segment that is not its own.
+ */
+enum err body_store_open(const char *dir, uint64_t segment_bytes, uint64_t from_sequence,
+                         struct body_store **ret) ERR_USE;
 void body_store_close(struct body_store *b); /* NULL does nothing */
 
 /* The place is what the row keeps, above 0; it can be read after body_store_finish. */
@@ -53,13 +58,12 @@ struct body_store_counts {
 struct body_store_counts body_store_counts(const struct body_store *b);
 
 /*
- * Removes segments last written before `before_us`, then the oldest while all take more than
- * `bytes_max` (0 = no limit). Not between add and commit.
+ * Retention, not between add and commit. First: which segments are to go, all below *ret_below: those
+ * last written before `before_us`, and the oldest while all take more than `bytes_max` (0 = no
+ * limit). Then, when it has been noted durably that they are gone: remove them.
  */
-struct body_expired {
-    uint64_t segments, bytes;
-};
-enum err body_store_expire(struct body_store *b, int64_t before_us, uint64_t bytes_max,
-                           struct body_expired *ret) ERR_USE;
+enum err body_store_expired(struct body_store *b, int64_t before_us, uint64_t bytes_max,
+                            uint64_t *ret_below) ERR_USE;
+enum err body_store_remove(struct body_store *b, uint64_t below, uint64_t *ret_segments) ERR_USE;
 
 #endif

@@ -108,7 +108,10 @@ enum err drain_open(const struct drain_options *o, struct drain **ret)
     d->bodies_dir = o->bodies_dir;
     d->writer = (struct row_writer){.db = o->db, .dims = dims_new(o->db), .rollup = rollup_new(o->db)};
     d->opens = opens_new(o->db);
-    enum err e = body_store_open(o->bodies_dir, 0, &d->bodies);
+    int64_t bodies_from;
+    enum err e = schema_state(o->db, SCHEMA_STATE_BODIES_FROM, &bodies_from);
+    if (e == ERR_OK)
+        e = body_store_open(o->bodies_dir, 0, (uint64_t)bodies_from, &d->bodies);
     if (e == ERR_OK)
         e = use_sources(d, o);
     if (e != ERR_OK) {

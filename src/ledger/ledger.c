@@ -239,16 +239,30 @@ static bool work_on_job(struct ledger *l)
     return false;
 }
 
+/* That they are gone is noted first: a row whose bodies are missing without a note is damage. */
+static enum err remove_bodies(struct ledger *l, uint64_t below, uint64_t *ret_segments)
+{
+    enum err e = store_set_sync_full(l->db, true);
+    if (e == ERR_OK)
+        e = schema_set_state(l->db, SCHEMA_STATE_BODIES_FROM, (int64_t)below);
+    if (store_set_sync_full(l->db, false) != ERR_OK || e != ERR_OK)
+        return ERR_STORE_FAILED;
+    return body_store_remove(drain_bodies(l->drain), below, ret_segments);
+}
+
 static void expire_bodies(struct ledger *l, unsigned days, uint64_t bytes_max)
 {
-    struct body_expired gone = {0, 0};
+    uint64_t below = 0, segments = 0;
     if (!days && !bytes_max)
         return;
     int64_t before_us = days ? clock_wall_us() - (int64_t)days * DAY_US : INT64_MIN;
-    if (body_store_expire(drain_bodies(l->drain), before_us, bytes_max, &gone) != ERR_OK)
-        log_warn("bodies_not_removed", LOG_TEXT("why", file_failure()));
+    enum err e = body_store_expired(drain_bodies(l->drain), before_us, bytes_max, &below);
+    if (e == ERR_OK && below)
+        e = remove_bodies(l, below, &segments);
+    if (e != ERR_OK)
+        log_warn("bodies_not_removed", LOG_TEXT("why", e == ERR_STORE_FAILED ? store_reason(l->db) : file_failure()));
     pthread_mutex_lock(&l->lock);
-    l->body_segments_removed += gone.segments;
+    l->body_segments_removed += segments;
     pthread_mutex_unlock(&l->lock);
 }
 

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/money.h"
 #include "base/str.h"
 #include "ledger/body_read.h"
 #include "ledger/record.h"
@@ -61,5 +62,19 @@ enum err query_attempt(struct query *q, int64_t id, query_row_fn *each, void *co
  * them. ERR_CORRUPT: damaged.
  */
 enum err query_bodies(struct query *q, int64_t id, struct body_pair *ret) ERR_USE;
+
+/* What is known to be missing from the rows, newest first. */
+struct query_loss {
+    int64_t found_us;
+    struct str what;          /* "not recorded": could not be written; else damage to a journal */
+    unsigned worker;
+    uint64_t sequence, offset, bytes; /* the place in the journal; bytes that could not be read */
+    uint64_t records;         /* not recorded: how many, when they began, and their cost */
+    int64_t since_us, until_us;
+    money_sum cost_pusd;
+    uint64_t unpriced;
+};
+typedef bool query_loss_fn(void *context, const struct query_loss *loss);
+enum err query_losses(struct query *q, unsigned limit, query_loss_fn *each, void *context) ERR_USE;
 
 #endif

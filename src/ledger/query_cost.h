@@ -17,6 +17,7 @@
 #include "base/money.h"
 #include "base/str.h"
 #include "ledger/query.h"
+#include "ledger/sums.h"
 #include "openai/cost.h"
 #include "openai/usage.h"
 
@@ -65,25 +66,21 @@ struct query_dim_value {
 };
 
 struct query_sums {
-    uint64_t attempts;
-    uint64_t requests;  /* first attempts */
-    uint64_t errors;    /* attempts that did not complete */
-    uint64_t unpriced;  /* attempts that consumed something and have no price */
-    uint64_t estimated; /* attempts whose cost is an approximation */
-    money_sum cost_pusd; /* of all that have one, the estimated included */
+    struct sums sums;       /* money: of all attempts that have a cost, the estimated included */
+    uint64_t errors;        /* attempts that did not complete */
+    uint64_t unpriced;      /* attempts that consumed something and have no price */
+    uint64_t estimated;     /* attempts whose cost is an approximation */
     money_sum estimated_pusd;
-    unsigned __int128 quantity[METER_COUNT];
-    money_sum part_pusd[METER_COUNT];
-    uint64_t input_tok, output_tok, reasoning_tok;
-    uint64_t first_byte_count, first_byte_us, total_us, overhead_us;
-    uint64_t request_bytes, response_bytes;
 };
 
 /* Groups with the most money first; `values` has dim_count of them. False: enough. */
 typedef bool query_cost_fn(void *context, const struct query_dim_value *values, const struct query_sums *sums);
 
-/* `ret_total` is the sum over all groups. ERR_BAD_PARAMETER: more than QUERY_GROUPS_MAX groups. */
-#define QUERY_GROUPS_MAX 1000000
+/*
+ * `ret_total` is the sum over all groups. ERR_BAD_PARAMETER: more than QUERY_GROUPS_MAX groups; ask
+ * for a shorter time or fewer dimensions.
+ */
+#define QUERY_GROUPS_MAX 100000
 enum err query_cost(struct query *q, const struct query_cost *c, query_cost_fn *each, void *context,
                     struct query_sums *ret_total) ERR_USE;
 

@@ -3,24 +3,16 @@
  * Rollups in memory: two hash tables of owned nodes, combos by key and hours' sums by (hour, combo).
  * Both are emptied between transactions when they have grown beyond their limits; everything in them
  * can be read back.
- *
- * `sums`, the column: varints reasoning, first byte count, first byte, total, overhead, request
- * bytes, response bytes; then for each meter in use: its number, quantity, cost (zigzag), the last
- * two as varints of up to 128 bits.
  */
 #include "ledger/rollup.h"
 
 #include "base/mem.h"
 #include "base/must.h"
-#include "base/wire.h"
 #include "ledger/schema.h"
 
 #define BUCKETS 4096
 #define SUMS_KEPT_MAX 4096
 #define COMBOS_KEPT_MAX 16384
-#define BIG_VARINT_MAX 19
-#define SUMS_BYTES_MAX (7 * WIRE_VARINT_MAX + METER_COUNT * (1 + 2 * BIG_VARINT_MAX))
-#define CARRY_PUSD (INT64_C(1000000) * MONEY_PUSD_PER_USD) /* a million dollars */
 
 struct combo {
     struct combo *next;
@@ -32,7 +24,7 @@ struct combo {
 struct node {
     struct node *next;
     int64_t hour, combo;
-    struct rollup_sums sums;
+    struct sums sums;
     bool dirty;
     struct node *next_dirty;
 };
@@ -45,153 +37,26 @@ struct rollup {
     size_t combo_count, node_count;
 };
 
-/* --- sums ------------------------------------------------------------------------------------ */
+/* --- reading --------------------------------------------------------------------------------- */
 
 int64_t rollup_hour(int64_t id)
 {
     return record_id_time_us(id) / SCHEMA_HOUR_US;
 }
 
-static void add_capped(uint64_t *sum, uint64_t v, int sign)
+enum err rollup_read(struct store_stmt *st, int first, struct sums *ret)
 {
-    uint64_t total;
-    if (v > INT64_MAX)
-        v = INT64_MAX;
-    if (sign < 0)
-        *sum = *sum > v ? *sum - v : 0;
-    else
-        *sum = __builtin_add_overflow(*sum, v, &total) || total > INT64_MAX ? INT64_MAX : total;
-}
-
-void rollup_add_record(struct rollup_sums *s, const struct record *r, int sign)
-{
-    must(sign == 1 || sign == -1);
-    s->attempts += (uint64_t)sign;
-    if (r->id == r->request_id)
-        s->requests += (uint64_t)sign;
-    s->cost_pusd += sign * (money_sum)r->cost.total_pusd;
-    for (unsigned m = 0; m < METER_COUNT; m++) {
-        s->quantity[m] += sign > 0 ? r->usage.quantity[m] : 0 - (unsigned __int128)r->usage.quantity[m];
-        s->part_pusd[m] += sign * (money_sum)r->cost.part_pusd[m];
-    }
-    add_capped(&s->input_tok, r->usage.input_total_tok, sign);
-    add_capped(&s->output_tok, r->usage.output_total_tok, sign);
-    add_capped(&s->reasoning_tok, r->usage.reasoning_tok, sign);
-    add_capped(&s->first_byte_count, r->first_byte_us > 0, sign);
-    add_capped(&s->first_byte_us, r->first_byte_us, sign);
-    add_capped(&s->total_us, r->total_us, sign);
-    add_capped(&s->overhead_us, r->overhead_us, sign);
-    add_capped(&s->request_bytes, r->request_body.size_bytes, sign);
-    add_capped(&s->response_bytes, r->response_body.size_bytes, sign);
-}
-
-void rollup_add_sums(struct rollup_sums *s, const struct rollup_sums *o)
-{
-    s->attempts += o->attempts;
-    s->requests += o->requests;
-    s->cost_pusd += o->cost_pusd;
-    for (unsigned m = 0; m < METER_COUNT; m++) {
-        s->quantity[m] += o->quantity[m];
-        s->part_pusd[m] += o->part_pusd[m];
-    }
-    add_capped(&s->input_tok, o->input_tok, 1);
-    add_capped(&s->output_tok, o->output_tok, 1);
-    add_capped(&s->reasoning_tok, o->reasoning_tok, 1);
-    add_capped(&s->first_byte_count, o->first_byte_count, 1);
-    add_capped(&s->first_byte_us, o->first_byte_us, 1);
-    add_capped(&s->total_us, o->total_us, 1);
-    add_capped(&s->overhead_us, o->overhead_us, 1);
-    add_capped(&s->request_bytes, o->request_bytes, 1);
-    add_capped(&s->response_bytes, o->response_bytes, 1);
-}
-
-/* --- the column ------------------------------------------------------------------------------ */
-
-static unsigned char *put_big(unsigned char *p, unsigned __int128 v)
-{
-    while (v >= 0x80) {
-        *p++ = (unsigned char)((unsigned)v | 0x80);
-        v >>= 7;
-    }
-    *p++ = (unsigned char)v;
-    return p;
-}
-
-static unsigned __int128 get_big(struct wire *w)
-{
-    unsigned __int128 v = 0;
-    for (unsigned shift = 0; shift < 7 * BIG_VARINT_MAX; shift += 7) {
-        uint8_t c = wire_u8(w);
-        v |= (unsigned __int128)(c & 0x7f) << shift;
-        if (w->bad || c < 0x80)
-            return v;
-    }
-    w->bad = true;
-    return 0;
-}
-
-static unsigned __int128 zigzag(money_sum v)
-{
-    return ((unsigned __int128)v << 1) ^ (v < 0 ? ~(unsigned __int128)0 : 0);
-}
-
-static money_sum unzigzag(unsigned __int128 v)
-{
-    return (money_sum)((v >> 1) ^ (0 - (v & 1)));
-}
-
-static size_t put_sums(unsigned char *out, const struct rollup_sums *s)
-{
-    unsigned char *p = wire_put_varint(out, s->reasoning_tok);
-    p = wire_put_varint(p, s->first_byte_count);
-    p = wire_put_varint(p, s->first_byte_us);
-    p = wire_put_varint(p, s->total_us);
-    p = wire_put_varint(p, s->overhead_us);
-    p = wire_put_varint(p, s->request_bytes);
-    p = wire_put_varint(p, s->response_bytes);
-    for (unsigned m = 0; m < METER_COUNT; m++) {
-        if (!s->quantity[m] && !s->part_pusd[m])
-            continue;
-        *p++ = (unsigned char)m;
-        p = put_big(put_big(p, s->quantity[m]), zigzag(s->part_pusd[m]));
-    }
-    must(p - out <= SUMS_BYTES_MAX);
-    return (size_t)(p - out);
-}
-
-static bool get_sums(struct str bytes, struct rollup_sums *s)
-{
-    struct wire w = wire_of(bytes.p, bytes.n);
-    s->reasoning_tok = wire_varint(&w);
-    s->first_byte_count = wire_varint(&w);
-    s->first_byte_us = wire_varint(&w);
-    s->total_us = wire_varint(&w);
-    s->overhead_us = wire_varint(&w);
-    s->request_bytes = wire_varint(&w);
-    s->response_bytes = wire_varint(&w);
-    while (!w.bad && wire_left(&w)) {
-        uint8_t m = wire_u8(&w);
-        if (m >= METER_COUNT)
-            return false;
-        s->quantity[m] = get_big(&w);
-        s->part_pusd[m] = unzigzag(get_big(&w));
-    }
-    return !w.bad;
-}
-
-enum err rollup_read(struct store_stmt *st, int first, struct rollup_sums *ret)
-{
-    struct rollup_sums s = {
+    struct sums s = {
         .attempts = (uint64_t)store_i64(st, first),
         .requests = (uint64_t)store_i64(st, first + 1),
-        .cost_pusd = (money_sum)store_i64(st, first + 2) * CARRY_PUSD + store_i64(st, first + 3),
+        .cost_pusd = sums_join_cost(store_i64(st, first + 2), store_i64(st, first + 3)),
         .input_tok = (uint64_t)store_i64(st, first + 4),
         .output_tok = (uint64_t)store_i64(st, first + 5),
     };
-    if (!get_sums(store_text(st, first + 6), &s))
-        return ERR_CORRUPT;
-    *ret = s;
-    return ERR_OK;
+    enum err e = sums_decode(store_text(st, first + 6), &s);
+    if (e == ERR_OK)
+        *ret = s;
+    return e;
 }
 
 /* --- memory ---------------------------------------------------------------------------------- */
@@ -307,7 +172,7 @@ static enum err find_combo(struct rollup *u, const struct rollup_key *key, int64
     return ERR_OK;
 }
 
-static enum err sums_from_db(struct rollup *u, int64_t hour, int64_t combo, struct rollup_sums *ret)
+static enum err sums_from_db(struct rollup *u, int64_t hour, int64_t combo, struct sums *ret)
 {
     struct store_stmt *st;
     bool row;
@@ -321,7 +186,7 @@ static enum err sums_from_db(struct rollup *u, int64_t hour, int64_t combo, stru
     if (e != ERR_OK)
         return e;
     if (!row) {
-        *ret = (struct rollup_sums){0};
+        *ret = (struct sums){0};
         return ERR_OK;
     }
     e = rollup_read(st, 0, ret);
@@ -338,7 +203,7 @@ static enum err find_node(struct rollup *u, int64_t hour, int64_t combo, struct 
             return ERR_OK;
         }
     }
-    struct rollup_sums sums;
+    struct sums sums;
     enum err e = sums_from_db(u, hour, combo, &sums);
     if (e != ERR_OK)
         return e;
@@ -359,7 +224,7 @@ enum err rollup_add(struct rollup *u, const struct rollup_key *key, const struct
         e = find_node(u, rollup_hour(r->id), combo, &n);
     if (e != ERR_OK)
         return e;
-    rollup_add_record(&n->sums, r, sign);
+    sums_add_record(&n->sums, r, sign);
     if (!n->dirty) {
         n->dirty = true;
         n->next_dirty = u->dirty;
@@ -369,20 +234,6 @@ enum err rollup_add(struct rollup *u, const struct rollup_key *key, const struct
 }
 
 /* --- storing --------------------------------------------------------------------------------- */
-
-/* carry × CARRY_PUSD + rest, 0 ≤ rest < CARRY_PUSD. */
-static void split_cost(money_sum cost, int64_t *ret_carry, int64_t *ret_rest)
-{
-    money_sum carry = cost / CARRY_PUSD, rest = cost % CARRY_PUSD;
-    if (rest < 0) {
-        carry--;
-        rest += CARRY_PUSD;
-    }
-    must(carry >= INT64_MIN);
-    must(carry <= INT64_MAX);
-    *ret_carry = (int64_t)carry;
-    *ret_rest = (int64_t)rest;
-}
 
 static enum err store_node(struct rollup *u, const struct node *n)
 {
@@ -395,7 +246,7 @@ static enum err store_node(struct rollup *u, const struct node *n)
                                &st);
     if (e != ERR_OK)
         return e;
-    split_cost(n->sums.cost_pusd, &carry, &rest);
+    sums_split_cost(n->sums.cost_pusd, &carry, &rest);
     store_bind_i64(st, 1, n->hour);
     store_bind_i64(st, 2, n->combo);
     store_bind_i64(st, 3, (int64_t)n->sums.attempts);
@@ -404,7 +255,7 @@ static enum err store_node(struct rollup *u, const struct node *n)
     store_bind_i64(st, 6, rest);
     store_bind_i64(st, 7, (int64_t)n->sums.input_tok);
     store_bind_i64(st, 8, (int64_t)n->sums.output_tok);
-    store_bind_blob(st, 9, str_of((const char *)sums, put_sums(sums, &n->sums)));
+    store_bind_blob(st, 9, str_of((const char *)sums, sums_encode(&n->sums, sums)));
     e = store_run(st);
     store_clear(st);
     return e;

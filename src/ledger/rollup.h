@@ -8,16 +8,14 @@
  * The writer adds rows during its transaction; rollup_store writes what has changed, before the
  * commit. After a rollback: rollup_forget. What was read or written is kept in memory up to a
  * limit, so that a busy hour is not read back for every batch. One thread.
- *
- * The codec at the end is for readers as well.
  */
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
-#include "base/money.h"
 #include "ledger/record.h"
+#include "ledger/sums.h"
 #include "store/sqlite.h"
 
 /* What rows of one combo have in common; texts as ids of dims. No padding: compared as bytes. */
@@ -27,22 +25,8 @@ struct rollup_key {
     int64_t status_class, outcome, cost_state, stream;
 };
 
-struct rollup_sums {
-    uint64_t attempts, requests;
-    money_sum cost_pusd;
-    unsigned __int128 quantity[METER_COUNT];
-    money_sum part_pusd[METER_COUNT];
-    /* These stop at INT64_MAX. */
-    uint64_t input_tok, output_tok, reasoning_tok;
-    uint64_t first_byte_count, first_byte_us, total_us, overhead_us;
-    uint64_t request_bytes, response_bytes;
-};
-
 /* The hour of a row, counted from 1970. */
 int64_t rollup_hour(int64_t id);
-/* Adds one record's figures; `sign` -1 takes them away. */
-void rollup_add_record(struct rollup_sums *s, const struct record *r, int sign);
-void rollup_add_sums(struct rollup_sums *s, const struct rollup_sums *other);
 
 struct rollup;
 struct rollup *rollup_new(struct store_db *db);
@@ -54,6 +38,6 @@ enum err rollup_store(struct rollup *u) ERR_USE;
 
 /* The columns attempts … sums of a row of `rollups`, starting at column `first` of the statement. */
 #define ROLLUP_SUM_COLUMNS "attempts, requests, carry, cost_pusd, input_tok, output_tok, sums"
-enum err rollup_read(struct store_stmt *st, int first, struct rollup_sums *ret) ERR_USE;
+enum err rollup_read(struct store_stmt *st, int first, struct sums *ret) ERR_USE;
 
 #endif

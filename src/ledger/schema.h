@@ -55,6 +55,7 @@ enum schema_dim {
 
 /* Numbers by name in the table `state`. */
 #define SCHEMA_STATE_ROWS_FROM "rows_from" /* rows with smaller ids have been removed */
+#define SCHEMA_STATE_BODIES_FROM "bodies_from" /* body segments below this sequence have been removed */
 /* 0 when it has never been set. */
 enum err schema_state(struct store_db *db, const char *name, int64_t *ret_value) ERR_USE;
 enum err schema_set_state(struct store_db *db, const char *name, int64_t value) ERR_USE;

@@ -194,6 +194,32 @@ static struct store_stmt *find_idle(struct store_db *db, const char *sql, uint64
     return NULL;
 }
 
+static enum err prepare(struct store_db *db, const char *sql, unsigned flags, struct store_stmt **ret_st)
+{
+    sqlite3_stmt *raw = NULL;
+    const char *tail = NULL;
+    int code = sqlite3_prepare_v3(db->raw, sql, -1, flags, &raw, &tail);
+    if (code != SQLITE_OK)
+        return result_of(db, code);
+    must(raw != NULL);
+    must(tail[0] == '\0');
+    *ret_st = mem_alloc(sizeof **ret_st);
+    **ret_st = (struct store_stmt){.raw = raw, .db = db};
+    return ERR_OK;
+}
+
+enum err store_prepare_once(struct store_db *db, const char *sql, struct store_stmt **ret_st)
+{
+    must(db->magic == DB_MAGIC);
+    return prepare(db, sql, 0, ret_st);
+}
+
+void store_drop(struct store_stmt *st)
+{
+    sqlite3_finalize(st->raw);
+    mem_free(st);
+}
+
 enum err store_prepare(struct store_db *db, const char *sql, struct store_stmt **ret_st)
 {
     must(db->magic == DB_MAGIC);
@@ -205,15 +231,11 @@ enum err store_prepare(struct store_db *db, const char *sql, struct store_stmt *
         return ERR_OK;
     }
     must(db->count < STATEMENTS_MAX);
-    sqlite3_stmt *raw = NULL;
-    const char *tail = NULL;
-    int code = sqlite3_prepare_v3(db->raw, sql, -1, SQLITE_PREPARE_PERSISTENT, &raw, &tail);
-    if (code != SQLITE_OK)
-        return result_of(db, code);
-    must(raw != NULL);
-    must(tail[0] == '\0');
-    st = mem_alloc(sizeof *st);
-    *st = (struct store_stmt){.raw = raw, .db = db, .hash = hash, .next = db->statements};
+    enum err e = prepare(db, sql, SQLITE_PREPARE_PERSISTENT, &st);
+    if (e != ERR_OK)
+        return e;
+    st->hash = hash;
+    st->next = db->statements;
     db->statements = st;
     db->count++;
     *ret_st = st;

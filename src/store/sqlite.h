@@ -53,6 +53,13 @@ enum err store_exec(struct store_db *db, const char *sql) ERR_USE;
  */
 enum err store_prepare(struct store_db *db, const char *sql, struct store_stmt **ret_st) ERR_USE;
 
+/*
+ * For the few statements that are put together from literals at run time: prepared anew, the caller's
+ * until store_drop, which must come before store_close.
+ */
+enum err store_prepare_once(struct store_db *db, const char *sql, struct store_stmt **ret_st) ERR_USE;
+void store_drop(struct store_stmt *st);
+
 /* Values; `at` counts from 1. Bytes must stay where they are until the statement is done. */
 void store_bind_i64(struct store_stmt *st, int at, int64_t v);
 void store_bind_text(struct store_stmt *st, int at, struct str text);
