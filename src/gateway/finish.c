@@ -199,7 +199,7 @@ void finish_with_error(struct request *r, enum err e, struct str param, struct s
     r->reply_ready = true;
     buf_free(&body);
     buf_free(&lines);
-    bool upstream = err_info(e)->retry == ERR_RETRY_TARGET && r->sent_us;
+    bool upstream = e >= ERR_UPSTREAM_DNS && e <= ERR_UPSTREAM_BUSY; /* the table keeps them together */
     if (r->relay) /* upstream's partial answer is replaced by ours */
         r->relay->mode = RELAY_PLAIN;
     record_add(r, upstream ? RECORD_UPSTREAM_FAILED : RECORD_REFUSED, e, detail);

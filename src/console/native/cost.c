@@ -63,26 +63,26 @@ static void write_sums(struct json_write *w, const struct query_sums *s)
 {
     uint64_t quantity[METER_COUNT];
     for (unsigned m = 0; m < METER_COUNT; m++)
-        quantity[m] = s->quantity[m] > UINT64_MAX ? UINT64_MAX : (uint64_t)s->quantity[m];
-    json_write_member_money(w, "cost_usd", s->cost_pusd);
+        quantity[m] = s->sums.quantity[m] > UINT64_MAX ? UINT64_MAX : (uint64_t)s->sums.quantity[m];
+    json_write_member_money(w, "cost_usd", s->sums.cost_pusd);
     json_write_member_money(w, "estimated_usd", s->estimated_pusd);
-    json_write_member_uint(w, "requests", s->requests);
-    json_write_member_uint(w, "attempts", s->attempts);
+    json_write_member_uint(w, "requests", s->sums.requests);
+    json_write_member_uint(w, "attempts", s->sums.attempts);
     json_write_member_uint(w, "errors", s->errors);
     json_write_member_uint(w, "unpriced", s->unpriced);
     json_write_member_uint(w, "estimated", s->estimated);
-    json_write_member_uint(w, "input_tokens", s->input_tok);
-    json_write_member_uint(w, "output_tokens", s->output_tok);
-    json_write_member_uint(w, "reasoning_tokens", s->reasoning_tok);
+    json_write_member_uint(w, "input_tokens", s->sums.input_tok);
+    json_write_member_uint(w, "output_tokens", s->sums.output_tok);
+    json_write_member_uint(w, "reasoning_tokens", s->sums.reasoning_tok);
     json_write_member_uint(w, "average_first_byte_us",
-                           s->first_byte_count ? s->first_byte_us / s->first_byte_count : 0);
-    json_write_member_uint(w, "average_total_us", s->attempts ? s->total_us / s->attempts : 0);
+                           s->sums.first_byte_count ? s->sums.first_byte_us / s->sums.first_byte_count : 0);
+    json_write_member_uint(w, "average_total_us", s->sums.attempts ? s->sums.total_us / s->sums.attempts : 0);
     output_meters(w, "meters", quantity);
     json_write_key(w, STR("meter_cost_usd"));
     json_write_object(w);
     for (unsigned m = 0; m < METER_COUNT; m++)
-        if (s->part_pusd[m])
-            json_write_member_money(w, meter_info((enum meter)m)->text, s->part_pusd[m]);
+        if (s->sums.part_pusd[m])
+            json_write_member_money(w, meter_info((enum meter)m)->text, s->sums.part_pusd[m]);
     json_write_object_end(w);
 }
 
