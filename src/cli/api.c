@@ -69,7 +69,9 @@ static bool find_key(const struct command *c, const struct option_value *values,
     while (n && (text[n - 1] == '\n' || text[n - 1] == '\r'))
         n--;
     if (!n) {
-        fprintf(stderr, "tollgate %s: no key: give --key or set TOLLGATE_KEY (there is no %s)\n", c->name, path);
+        fprintf(stderr,
+                "tollgate %s: which key to use? %s cannot be read; set TOLLGATE_KEY, or give --key, or --data\n",
+                c->name, path);
         return false;
     }
     secret_set(ret_key, str_of(text, n));

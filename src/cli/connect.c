@@ -78,8 +78,9 @@ static int send(const struct command *c, const struct option_value *v, struct st
         printf("%.*s\n", STR_ARG(buf_str(&answer.body)));
     } else if (status == EXIT_DONE) {
         json_t *root = api_json(&answer);
-        printf("%s %s at %s with key %s%s\n", existed ? "updated" : "connected", api_text(root, "slug"),
-               api_text(root, "base_url"), api_text(root, "key_hint"),
+        const char *hint = json_string_value(json_object_get(root, "key_hint"));
+        printf("%s %s at %s %s%s%s\n", existed ? "updated" : "connected", api_text(root, "slug"),
+               api_text(root, "base_url"), hint ? "with key " : "without a key", hint ? hint : "",
                json_is_true(json_object_get(root, "is_default")) ? " (default)" : "");
         json_decref(root);
     }

@@ -47,6 +47,24 @@ static void print_head(void)
            "MODEL", "STATUS", "INPUT", "OUTPUT", "FIRST", "TOTAL", "COST (USD)");
 }
 
+static void print_millis(long long us)
+{
+    if (us)
+        printf("%7.1fms  ", (double)us / 1000);
+    else
+        printf("%9s  ", "-");
+}
+
+/* A second line for a request that did not complete: how it ended and, where that says more, why. */
+static void print_why(const json_t *r)
+{
+    const char *outcome = api_text(r, "outcome"), *error = json_string_value(json_object_get(r, "error"));
+    const char *detail = json_string_value(json_object_get(r, "error_detail"));
+    bool says_more = error && strcmp(error, outcome) != 0;
+    printf("%19s  %s%s%s%s%s\n", "", outcome, says_more ? ": " : "", says_more ? error : "", detail ? ": " : "",
+           detail ? detail : "");
+}
+
 static void print_row(const json_t *r)
 {
     const json_t *usage = json_object_get(r, "usage");
@@ -64,13 +82,13 @@ static void print_row(const json_t *r)
         printf("%6lld", status);
     else
         printf("%6s", "-");
-    printf("  %8lld  %8lld  %7.1fms  %7.1fms  %s%s%s\n", api_int(usage, "input_tokens"),
-           api_int(usage, "output_tokens"), (double)api_int(r, "first_byte_us") / 1000,
-           (double)api_int(r, "total_us") / 1000, unpriced ? "UNPRICED" : api_text(r, "cost_usd"),
-           estimated ? " (estimated)" : "", strcmp(api_text(r, "outcome"), "completed") ? " !" : "");
+    printf("  %8lld  %8lld  ", api_int(usage, "input_tokens"), api_int(usage, "output_tokens"));
+    print_millis(api_int(r, "first_byte_us"));
+    print_millis(api_int(r, "total_us"));
+    printf("%s%s%s\n", unpriced ? "UNPRICED" : api_text(r, "cost_usd"), estimated ? " (estimated)" : "",
+           strcmp(api_text(r, "outcome"), "completed") ? " !" : "");
     if (strcmp(api_text(r, "outcome"), "completed"))
-        printf("%19s  %s%s%s\n", "", api_text(r, "outcome"), strcmp(api_text(r, "error"), "-") ? ": " : "",
-               strcmp(api_text(r, "error"), "-") ? api_text(r, "error") : "");
+        print_why(r);
 }
 
 /* Objects of "data" as the server wrote them: cut out by their braces, so that no digit changes. */
@@ -107,7 +125,10 @@ static int print_once(const struct command *c, const struct option_value *v, str
     } else if (status == EXIT_DONE) {
         json_t *root = api_json(&answer), *r;
         size_t i;
-        print_head();
+        if (json_array_size(json_object_get(root, "data")))
+            print_head();
+        else
+            fprintf(stderr, "tollgate logs: no requests match\n");
         json_array_foreach(json_object_get(root, "data"), i, r) print_row(r);
         json_decref(root);
     }

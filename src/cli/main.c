@@ -61,6 +61,23 @@ static int run(const struct command *c, int argc, char **argv)
     return c->run(c, values, operands, argv);
 }
 
+/* "key" alone: the commands that begin with it. False when there are none. */
+static bool print_group(FILE *to, const char *word)
+{
+    struct str first = str_c(word);
+    bool any = false;
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        struct str name = str_c(commands[i]->name);
+        if (!str_starts(name, first) || name.n == first.n || name.p[first.n] != ' ')
+            continue;
+        if (!any)
+            fprintf(to, "tollgate %s is one of:\n", word);
+        fprintf(to, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
+        any = true;
+    }
+    return any;
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2)
@@ -74,6 +91,9 @@ int main(int argc, char **argv)
         if (n)
             return run(commands[i], argc - 1 - n, argv + 1 + n);
     }
-    fprintf(stderr, "tollgate: there is no command '%s'\n\n", argv[1]);
-    return usage(stderr, EXIT_USAGE);
+    bool asked = wants_help(argc - 2, argv + 2);
+    if (print_group(asked ? stdout : stderr, argv[1]))
+        return asked ? EXIT_DONE : EXIT_USAGE;
+    fprintf(stderr, "tollgate: there is no command '%s'; 'tollgate help' lists those there are\n", argv[1]);
+    return EXIT_USAGE;
 }

@@ -161,8 +161,7 @@ static bool open_control(struct server *s, struct control_start *start)
     enum err e = control_open(&o, &s->control, start, &why);
     if (!e)
         return true;
-    fprintf(stderr, "tollgate serve: %s (%s)\n", why.text[0] ? why.text : err_info(e)->text, err_info(e)->code);
-    return false;
+    return complain(why.text[0] ? why.text : err_info(e)->text) == EXIT_DONE;
 }
 
 static bool open_ledger(struct server *s)
@@ -274,6 +273,11 @@ static void announce(const struct server *s, struct control_start *start)
         printf("owner key, shown once and kept in %s/admin.key:\n%.*s\n", s->dir,
                STR_ARG(secret_reveal(&start->admin_key)));
     secret_wipe(&start->admin_key);
+    struct snapshot *snapshot = control_snapshot(s->control);
+    const struct snapshot_workspace *first = snapshot_find_workspace(snapshot, STR("default"));
+    if (first && !first->default_integration)
+        printf("next     tollgate connect openai --api-key-env OPENAI_API_KEY\n");
+    snapshot_unref(snapshot);
     fflush(stdout);
     log_info("serving", LOG_STR("listen", listen), LOG_INT("port", gateway_port(s->gateway)),
              LOG_INT("workers", value(s, "workers")->number));

@@ -72,7 +72,8 @@ static int run(const struct command *self, struct option_value *values, int oper
     if (check.terminal)
         fprintf(stderr, "\r%24s\r", "");
     if (e) {
-        fprintf(stderr, "tollgate verify: %s: %s\n", dir, err_info(e)->text);
+        fprintf(stderr, "tollgate verify: %s cannot be checked (%s); is it a data directory of this version?\n", dir,
+                err_info(e)->code);
         return EXIT_FAILED;
     }
     print_result(&result, check.json);

@@ -174,6 +174,16 @@ static struct job *job_new(struct console *c, struct http_exchange *x, const str
     return j;
 }
 
+static void refuse_path(struct http_exchange *x, bool known)
+{
+    struct buf lines;
+    buf_init(&lines, 512);
+    if (known)
+        routes_allow(x->head.path, &lines);
+    reply_error(x, known ? ERR_METHOD_NOT_ALLOWED : ERR_ROUTE_UNKNOWN, STR(""), STR(""), buf_str(&lines));
+    buf_free(&lines);
+}
+
 void console_request(void *console, struct http_exchange *x)
 {
     struct console *c = console;
@@ -182,7 +192,7 @@ void console_request(void *console, struct http_exchange *x)
     const struct route *route = routes_find(x->head.method, x->head.path, params, &known);
     const struct snapshot_key *key = NULL;
     if (!route) {
-        reply_error(x, known ? ERR_METHOD_NOT_ALLOWED : ERR_ROUTE_UNKNOWN, STR(""), STR(""), STR(""));
+        refuse_path(x, known);
         return;
     }
     struct snapshot *s = snapshot_ref(worker_snapshot(x->server_ctx));

@@ -27,6 +27,8 @@ struct console {
 
 /* The route tables of all dialects, in order; NULL when none matches. `ret_known` tells whether the path exists. */
 const struct route *routes_find(struct str method, struct str path, struct str params[JOB_PARAMS_MAX], bool *ret_known);
+/* "Allow: GET, POST\r\n" for a path that exists; appended to `out`. */
+void routes_allow(struct str path, struct buf *out);
 const struct route *routes_table(size_t *ret_count);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which handler serves a path. One table; a path that is not in it does not exist. */
+#include "base/must.h"
 #include "console/console_inner.h"
 #include "console/native/native.h"
 
@@ -45,6 +46,20 @@ const struct route *routes_find(struct str method, struct str path, struct str p
         return &routes[i];
     }
     return NULL;
+}
+
+void routes_allow(struct str path, struct buf *out)
+{
+    bool ok = buf_add_str(out, STR("Allow:")), any = false;
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+        struct str found[JOB_PARAMS_MAX] = {{0}};
+        if (!match(routes[i].path, path, found))
+            continue;
+        ok = ok && buf_add_str(out, any ? STR(", ") : STR(" ")) && buf_add_str(out, routes[i].method);
+        any = true;
+    }
+    ok = ok && buf_add_str(out, STR("\r\n"));
+    must(ok);
 }
 
 const struct route *routes_table(size_t *ret_count)

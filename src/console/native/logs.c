@@ -28,9 +28,14 @@ static void write_cost(struct json_write *w, const struct record *r)
     else
         json_write_member_null(w, "cost_usd");
     json_write_member_string(w, "cost_state", str_c(cost_state_text(r->cost.state)));
-    if (r->cost.reason != COST_REASON_EXACT)
-        json_write_member_string(w, "cost_reason", str_c(cost_reason_sentence(r->cost.reason)));
-    json_write_member_string(w, "prices", str_of(version, price_version_format(r->catalog_version, version)));
+    if (r->cost.reason != COST_REASON_EXACT) {
+        json_write_member_string(w, "cost_reason", str_c(cost_reason_text(r->cost.reason)));
+        json_write_member_string(w, "cost_reason_text", str_c(cost_reason_sentence(r->cost.reason)));
+    }
+    if (r->catalog_version)
+        json_write_member_string(w, "prices", str_of(version, price_version_format(r->catalog_version, version)));
+    else
+        json_write_member_null(w, "prices"); /* no price was looked for */
 }
 
 static void write_usage(struct json_write *w, const struct usage *u)
@@ -110,7 +115,9 @@ static bool read_outcome(struct job *j, struct str text, int *ret)
     for (int o = 0; o < RECORD_OUTCOME_COUNT; o++)
         if (str_eq(text, str_c(record_outcome_text((enum record_outcome)o))))
             return *ret = o, true;
-    job_fail(j, ERR_BAD_PARAMETER, STR("outcome"), STR("there is no such outcome"));
+    job_fail(j, ERR_BAD_PARAMETER, STR("outcome"),
+             STR("completed, upstream_error, upstream_aborted, upstream_failed, client_cancelled, client_stalled, "
+                 "refused or interrupted"));
     return false;
 }
 
@@ -119,7 +126,7 @@ static bool read_cost_state(struct job *j, struct str text, int *ret)
     for (int s = 0; s < COST_STATE_COUNT; s++)
         if (str_eq(text, str_c(cost_state_text((enum cost_state)s))))
             return *ret = s, true;
-    job_fail(j, ERR_BAD_PARAMETER, STR("cost_state"), STR("there is no such state"));
+    job_fail(j, ERR_BAD_PARAMETER, STR("cost_state"), STR("none, priced, estimated, unpriced or free"));
     return false;
 }
 
