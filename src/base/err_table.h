@@ -28,9 +28,9 @@
     X(DUPLICATE_FIELD, 400, "invalid_request_error", "duplicate_field", NEVER, INFO,                                   \
       "A field that decides routing appears twice in the body; send it once.")                                         \
     X(BAD_PARAMETER, 400, "invalid_request_error", "invalid_value", NEVER, INFO,                                       \
-      "A parameter has a value that is not allowed; see the message.")                                                 \
+      "A parameter has a value that is not allowed; correct it.")                                                      \
     X(MISSING_PARAMETER, 400, "invalid_request_error", "missing_required_parameter", NEVER, INFO,                      \
-      "A required parameter is missing; see the message.")                                                             \
+      "A required parameter is missing; add it.")                                                                      \
     X(METHOD_NOT_ALLOWED, 405, "invalid_request_error", "method_not_allowed", NEVER, INFO,                             \
       "This path exists but not with this method; see the Allow header.")                                              \
     X(ROUTE_UNKNOWN, 404, "invalid_request_error", "unknown_url", NEVER, INFO,                                         \
@@ -64,7 +64,7 @@
     X(UPSTREAM_CONNECT_TIMEOUT, 504, "server_error", "upstream_connect_timeout", TARGET, WARN,                         \
       "The provider did not accept a connection in time; try again later.")                                            \
     X(UPSTREAM_TIMEOUT, 504, "server_error", "upstream_timeout", TARGET, WARN,                                         \
-      "The provider did not begin to answer in time; try again, or raise --first-byte-timeout-ms.")                    \
+      "The provider did not begin to answer in time; try again, or raise --first-byte-timeout.")                       \
     X(UPSTREAM_IDLE, 504, "server_error", "upstream_idle_timeout", TARGET, WARN,                                       \
       "The provider stopped sending in the middle of its answer; the answer is incomplete, ask again.")                \
     X(UPSTREAM_CLOSED, 502, "server_error", "upstream_closed", TARGET, WARN,                                           \
