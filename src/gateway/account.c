@@ -4,6 +4,8 @@
 
 #include <openssl/sha.h>
 
+#include "base/money.h"
+#include "base/must.h"
 #include "gateway/realtime.h"
 #include "gateway/relay.h"
 #include "openai/cost.h"
@@ -30,7 +32,7 @@ static void set_text(char *to, size_t cap, struct str from)
 /* Upstream did the work and did not say how much: count what can be counted. */
 static void estimate(struct request *r, struct usage *u)
 {
-    uint64_t output = relay_text_tok(r);
+    uint64_t output = r->relay ? relay_text_tok(r) : 0;
     uint64_t input = estimate_prompt_tok(r->endpoint->shape, r->model_asked, buf_str(&r->body));
     if (buf_size(&r->body) < r->body_bytes)
         input = r->body_bytes / 4; /* the body was not kept whole: a rule of thumb, and said to be one */
@@ -71,8 +73,8 @@ static void work_out_usage(struct request *r, struct usage *u)
     }
     if (!r->relay) {
         /* The client left while upstream was at work: the prompt at least was read. */
-        if (r->sent_us && r->body_us && !r->reply_ready && can_estimate(r) && r->call.request_ended)
-            u->source = USAGE_UNKNOWN;
+        if (r->sent_us && r->body_us && !r->reply_ready && can_estimate(r))
+            estimate(r, u);
         return;
     }
     if (r->relay->status >= 400)
@@ -84,16 +86,8 @@ static void work_out_usage(struct request *r, struct usage *u)
     set_text(u->size, sizeof u->size, r->size);
 }
 
-void account_usage_and_cost(struct request *r, struct record *rec)
+static void work_out_cost(const struct request *r, struct record *rec)
 {
-    const struct price_catalog *prices = r->worker->prices;
-    work_out_usage(r, &rec->usage);
-    rec->catalog_version = price_catalog_version(prices);
-    rec->service_tier = rec->usage.service_tier[0] ? str_c(rec->usage.service_tier) : r->service_tier_asked;
-    if (rec->usage.source == USAGE_NONE) {
-        rec->cost.state = r->endpoint->flags & ENDPOINT_BILLED ? COST_NONE : COST_FREE;
-        return;
-    }
     struct price_query query = {
         .model = rec->model_answered.n ? rec->model_answered : rec->model_asked,
         .operation = r->endpoint->operation,
@@ -103,5 +97,41 @@ void account_usage_and_cost(struct request *r, struct record *rec)
         .when_us = r->started_us,
         .regional = r->integration && is_regional(r->integration->host),
     };
-    cost_of(prices, &query, &rec->usage, &rec->cost);
+    cost_of(r->worker->prices, &query, &rec->usage, &rec->cost);
+}
+
+void account_usage_and_cost(struct request *r, struct record *rec)
+{
+    work_out_usage(r, &rec->usage);
+    rec->catalog_version = price_catalog_version(r->worker->prices);
+    rec->service_tier = rec->usage.service_tier[0] ? str_c(rec->usage.service_tier) : r->service_tier_asked;
+    if (rec->usage.source == USAGE_NONE)
+        rec->cost.state = r->endpoint->flags & ENDPOINT_BILLED ? COST_NONE : COST_FREE;
+    else
+        work_out_cost(r, rec);
+}
+
+bool account_cost_before_answer(const struct request *r, struct cost *ret_cost)
+{
+    struct record rec = {.model_asked = r->model_asked, .service_tier = r->service_tier_asked};
+    if (!(r->endpoint->flags & ENDPOINT_BILLED)) {
+        *ret_cost = (struct cost){.state = COST_FREE};
+        return true;
+    }
+    if (!(r->endpoint->flags & ENDPOINT_CHARACTERS) || !r->input_chars)
+        return false;
+    rec.usage = (struct usage){.source = USAGE_MEASURED};
+    rec.usage.quantity[METER_CHARACTERS] = r->input_chars;
+    work_out_cost(r, &rec);
+    *ret_cost = rec.cost;
+    return true;
+}
+
+void account_add_lines(const struct cost *cost, uint64_t overhead_us, struct buf *lines)
+{
+    char money[MONEY_TEXT_MAX];
+    money_format(cost->total_pusd, money);
+    bool ok = buf_printf(lines, "x-tollgate-cost-usd: %s\r\nx-tollgate-overhead-us: %llu\r\n",
+                         cost->state == COST_UNPRICED ? "unpriced" : money, (unsigned long long)overhead_us);
+    must(ok);
 }

@@ -11,6 +11,10 @@
  * first, then what can be counted exactly from the request, then an estimate that says so.
  */
 void account_usage_and_cost(struct request *r, struct record *rec);
+/* What the request will cost whatever the answer is; false when only the answer can tell. */
+bool account_cost_before_answer(const struct request *r, struct cost *ret_cost);
+/* The header lines x-tollgate-cost-usd and x-tollgate-overhead-us. */
+void account_add_lines(const struct cost *cost, uint64_t overhead_us, struct buf *lines);
 void account_sha256(struct str bytes, unsigned char out[32]);
 
 #endif

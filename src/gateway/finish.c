@@ -6,7 +6,6 @@
 #include "gateway/finish.h"
 
 #include "base/clock.h"
-#include "base/money.h"
 #include "base/must.h"
 #include "gateway/account.h"
 #include "gateway/attempt.h"
@@ -114,21 +113,6 @@ static void count(struct worker *w, const struct record *rec)
         metrics_add(&w->metrics, METRIC_COST_MICRO_USD, (uint64_t)(rec->cost.total_pusd / 1000000));
 }
 
-/* Header lines that only a held answer can carry, because it is known whole before its head. */
-static void add_cost_lines(const struct record *rec, struct buf *lines)
-{
-    char money[MONEY_TEXT_MAX];
-    bool ok = true;
-    if (rec->cost.state == COST_UNPRICED) {
-        ok = buf_add_str(lines, STR("x-tollgate-cost-usd: unpriced\r\n"));
-    } else {
-        money_format(rec->cost.total_pusd, money);
-        ok = buf_printf(lines, "x-tollgate-cost-usd: %s\r\n", money);
-    }
-    ok = ok && buf_printf(lines, "x-tollgate-overhead-us: %llu\r\n", (unsigned long long)rec->overhead_us);
-    must(ok);
-}
-
 /* Records. What is still to be sent waits for the journal. */
 static void record_add(struct request *r, enum record_outcome outcome, enum err e, struct str detail)
 {
@@ -140,7 +124,7 @@ static void record_add(struct request *r, enum record_outcome outcome, enum err 
     account_usage_and_cost(r, &rec);
     if (r->relay && r->relay->mode == RELAY_HELD && r->reply_ready) {
         struct str held = buf_str(&r->relay->held);
-        add_cost_lines(&rec, &r->relay->lines);
+        account_add_lines(&rec.cost, rec.overhead_us, &r->relay->lines);
         relay_capture(r, held);
     }
     fill_bodies(r, &rec);
@@ -200,7 +184,7 @@ void finish_with_error(struct request *r, enum err e, struct str param, struct s
     buf_free(&body);
     buf_free(&lines);
     bool upstream = e >= ERR_UPSTREAM_DNS && e <= ERR_UPSTREAM_BUSY; /* the table keeps them together */
-    if (r->relay) /* upstream's partial answer is replaced by ours */
+    if (r->relay)                                                    /* upstream's partial answer is replaced by ours */
         r->relay->mode = RELAY_PLAIN;
     record_add(r, upstream ? RECORD_UPSTREAM_FAILED : RECORD_REFUSED, e, detail);
 }

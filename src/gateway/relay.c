@@ -11,7 +11,7 @@
 #include "base/json_write.h"
 #include "base/mem.h"
 #include "base/must.h"
-#include "gateway/attempt.h"
+#include "gateway/account.h"
 #include "gateway/finish.h"
 #include "gateway/heads.h"
 #include "gateway/inflate.h"
@@ -120,13 +120,13 @@ bool relay_hash(struct request *r, unsigned char out[32])
 
 /* The client's share of the answer. */
 
-/* What costs nothing is known to before its last byte. */
-static void add_free_lines(struct request *r)
+/* An answer that is not held carries its cost when that is known before its last byte. */
+static void add_known_cost(struct request *r)
 {
+    struct cost cost;
     uint64_t before = r->sent_us > r->head_us ? r->sent_us - r->head_us : 0;
-    bool ok = buf_printf(&r->relay->lines, "x-tollgate-cost-usd: 0.00\r\nx-tollgate-overhead-us: %llu\r\n",
-                         (unsigned long long)before);
-    must(ok);
+    if (account_cost_before_answer(r, &cost))
+        account_add_lines(&cost, before, &r->relay->lines);
 }
 
 void relay_send_head(struct request *r)
@@ -135,8 +135,8 @@ void relay_send_head(struct request *r)
     if (y->head_sent || !r->x)
         return;
     y->head_sent = true;
-    if (!r->stream && !(r->endpoint->flags & ENDPOINT_BILLED) && y->mode == RELAY_PLAIN)
-        add_free_lines(r);
+    if (y->mode == RELAY_PLAIN && y->status < 400)
+        add_known_cost(r);
     http_head_begin(r->x, y->status);
     http_head_lines(r->x, buf_str(&y->lines));
     http_head_end(r->x, y->framing, y->length, false);
@@ -407,6 +407,8 @@ static void choose_mode(struct request *r, const struct http1_head *head)
         bool fits = head->framing != HTTP1_LENGTH || head->content_length <= RELAY_HELD_MAX;
         if (metered && fits && !(r->endpoint->flags & ENDPOINT_BINARY))
             y->mode = RELAY_HELD;
+    } else if (str_starts_nocase(t, STR("text/")) && r->endpoint->shape == USAGE_SHAPE_TRANSCRIPTION) {
+        y->mode = RELAY_HELD; /* transcripts as text, subtitles */
     }
     y->hide = r->usage_asked_by_us && y->mode == RELAY_EVENTS;
     usage_meter_init(&y->meter, r->endpoint->shape, wire, on_text, r);

@@ -171,6 +171,11 @@ static void on_closed(struct http_exchange *x, enum err why)
     r->call_live = false;
     if (r->finished)
         return; /* recorded already; finish_turn or on_done frees it */
+    if (why == ERR_DRAINING) {
+        finish_request(r, RECORD_INTERRUPTED, ERR_INTERRUPTED,
+                       STR("the gateway stopped before the answer was complete"));
+        return;
+    }
     bool stalled = why == ERR_CLIENT_STALLED;
     metrics_add(&r->worker->metrics, METRIC_CANCELLED, 1);
     finish_request(r, stalled ? RECORD_CLIENT_STALLED : RECORD_CLIENT_CANCELLED,

@@ -151,7 +151,7 @@ void worker_free(struct worker *w)
     if (!w)
         return;
     if (w->server) {
-        /* Requests under way end as interrupted by the drain: their open entries say so. */
+        /* Requests that are still under way are recorded as interrupted. */
         http_server_free(w->server);
         on_turn_end(&w->turn_end);
         loop_hook_remove(&w->turn_end);
