@@ -228,9 +228,10 @@ void loop_timer_clear(struct loop *l, struct loop_timer *t)
         heap_down(l, slot, last);
 }
 
+/* At most as many as there are now: a timer that sets itself again for at once waits for the next turn. */
 static void run_timers(struct loop *l)
 {
-    while (l->timers && l->heap[1]->due_us <= l->now_us) {
+    for (size_t most = l->timers; most && l->timers && l->heap[1]->due_us <= l->now_us; most--) {
         struct loop_timer *t = l->heap[1];
         loop_timer_clear(l, t);
         t->on_time(t);
