@@ -57,10 +57,48 @@ function fill(id, items, cellsOf, openOf) {
   section.hidden = false;
 }
 
+function element(name, text) {
+  const e = document.createElement(name);
+  e.textContent = text;
+  return e;
+}
+
+// JSON is indented; everything else is shown as it is.
+function readable(text) {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}
+
+function addBody(box, title, body) {
+  if (!body) return;
+  box.append(element('h3', title + ', ' + count(body.size_bytes) + ' bytes' + (body.cut ? ', the beginning' : '')));
+  box.append(element('pre', body.text === undefined ? body.base64 : readable(body.text)));
+}
+
 async function openRequest(item) {
-  const full = await get('/tollgate/v1/logs/' + item.id);
-  byId('detail').querySelector('pre').textContent = JSON.stringify(full, null, 2);
+  let full;
+  try {
+    full = await get('/tollgate/v1/logs/' + item.id);
+  } catch (e) {
+    say(e.message, true);
+    return;
+  }
+  const { request_body: asked, response_body: answered, ...facts } = full;
+  const box = byId('detail').querySelector('div');
+  const list = document.createElement('dl');
+  for (const [name, value] of Object.entries(facts)) {
+    if (value === null || value === '') continue;
+    list.append(element('dt', name), element('dd', typeof value === 'object' ? JSON.stringify(value) : String(value)));
+  }
+  box.replaceChildren(list);
+  addBody(box, 'Request', asked);
+  addBody(box, 'Answer', answered);
+  byId('detail').querySelector('h2').textContent = item.operation + ', ' + item.id;
   byId('detail').showModal();
+  byId('detail').scrollTop = 0;
 }
 
 function requestCells(r) {
@@ -78,7 +116,8 @@ async function refresh() {
     fill('by-model', report.data, (g) => [[g.model || '(no model)'], [count(g.requests), 'n'], [count(g.input_tokens), 'n'],
       [count(g.output_tokens), 'n'], [g.cost_usd + (g.unpriced ? ' + ' + g.unpriced + ' unpriced' : ''), 'n']]);
     fill('requests', logs.data, requestCells, openRequest);
-    byId('sign-out').hidden = false;
+    byId('sign-in').hidden = true;
+    byId('signed-in').hidden = false;
     say(logs.data.length ? 'As of ' + new Date().toLocaleTimeString() + '. Select a request to see its bodies.'
       : 'No requests yet. Point an OpenAI client at ' + location.origin + '/v1 with this key.');
   } catch (e) {
@@ -90,6 +129,10 @@ byId('sign-in').addEventListener('submit', (e) => {
   e.preventDefault();
   sessionStorage.setItem('key', byId('key').value.trim());
   byId('key').value = '';
+  refresh();
+});
+byId('signed-in').addEventListener('submit', (e) => {
+  e.preventDefault();
   refresh();
 });
 byId('sign-out').addEventListener('click', () => { sessionStorage.removeItem('key'); location.reload(); });

@@ -9,9 +9,9 @@ extern const char embed_console_page[], embed_console_script[], embed_console_st
 extern const size_t embed_console_page_size, embed_console_script_size, embed_console_style_size;
 
 /* Nothing but our own files may run or load, and nobody may frame the page. */
-#define POLICY                                                                                            \
-    "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "                  \
-    "connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'\r\n" \
+#define POLICY                                                                                                  \
+    "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "                        \
+    "connect-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'\r\n" \
     "Referrer-Policy: no-referrer\r\n"
 
 static void page(struct job *j, struct str type, const char *bytes, size_t n)
