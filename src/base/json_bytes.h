@@ -64,6 +64,12 @@ static inline unsigned json_bytes_special16(const char *p)
     return (unsigned)_mm_movemask_epi8(json_bytes_mark16(p));
 }
 
+static inline uint64_t json_bytes_special64(const char *p)
+{
+    return (uint64_t)json_bytes_special16(p) | (uint64_t)json_bytes_special16(p + 16) << 16 |
+           (uint64_t)json_bytes_special16(p + 32) << 32 | (uint64_t)json_bytes_special16(p + 48) << 48;
+}
+
 static inline const char *json_bytes_special(const char *p, const char *end)
 {
     while (end - p >= 16) {
@@ -90,8 +96,7 @@ static inline const char *json_bytes_skip_space(const char *p, const char *end)
         p++;
         while (end - p >= 16) {
             __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-            __m128i blank = _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8(' ')),
-                                         _mm_cmpeq_epi8(v, _mm_set1_epi8('\n')));
+            __m128i blank = _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8(' ')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\n')));
             if (_mm_movemask_epi8(blank) != 0xffff)
                 break;
             p += 16;

@@ -52,10 +52,21 @@ static inline uint64_t offset_of(const struct json_scan *s, const char *p)
     return s->base + (uint64_t)(p - s->chunk);
 }
 
+/* The kind of the container that `at` others are around. */
+static inline bool kind_at(const struct json_scan *s, unsigned at)
+{
+    return (s->is_object[at / 64] >> at % 64 & 1) != 0;
+}
+
+static inline void set_kind(struct json_scan *s, unsigned at, bool object)
+{
+    uint64_t bit = UINT64_C(1) << at % 64;
+    s->is_object[at / 64] = object ? s->is_object[at / 64] | bit : s->is_object[at / 64] & ~bit;
+}
+
 static inline bool in_object(const struct json_scan *s)
 {
-    unsigned at = s->depth - 1;
-    return (s->is_object[at / 64] >> at % 64 & 1) != 0;
+    return kind_at(s, s->depth - 1);
 }
 
 /* --- Reports ------------------------------------------------------------------------------------ */
@@ -243,8 +254,8 @@ static void string_whole(struct json_scan *s, struct str seg, uint64_t end)
 static bool escape_byte(struct json_scan *s, const char *p)
 {
     if (s->sub == IN_ESCAPE) {
-        bool simple = *p == '"' || *p == '\\' || *p == '/' || *p == 'b' || *p == 'f' || *p == 'n' || *p == 'r' ||
-                      *p == 't';
+        bool simple =
+            *p == '"' || *p == '\\' || *p == '/' || *p == 'b' || *p == 'f' || *p == 'n' || *p == 'r' || *p == 't';
         s->hex = 0;
         s->sub = simple ? IN_PLAIN : IN_HEX_LAST;
         return simple || *p == 'u';
@@ -261,6 +272,74 @@ static bool escape_byte(struct json_scan *s, const char *p)
     return true;
 }
 
+/* Bits of a byte's meaning inside a string. */
+enum { HEX = 1, SIMPLE = 2 };
+
+static const uint8_t meaning[256] = {
+    ['0'] = HEX,    ['1'] = HEX,          ['2'] = HEX,          ['3'] = HEX,    ['4'] = HEX,     ['5'] = HEX,
+    ['6'] = HEX,    ['7'] = HEX,          ['8'] = HEX,          ['9'] = HEX,    ['A'] = HEX,     ['B'] = HEX,
+    ['C'] = HEX,    ['D'] = HEX,          ['E'] = HEX,          ['F'] = HEX,    ['a'] = HEX,     ['c'] = HEX,
+    ['d'] = HEX,    ['e'] = HEX,          ['b'] = HEX | SIMPLE, ['"'] = SIMPLE, ['\\'] = SIMPLE, ['/'] = SIMPLE,
+    ['n'] = SIMPLE, ['f'] = HEX | SIMPLE, ['r'] = SIMPLE,       ['t'] = SIMPLE,
+};
+
+static inline unsigned meaning_of(char c)
+{
+    return meaning[(unsigned char)c];
+}
+
+/* Is the escape at p whole and right? At least 6 bytes are there. */
+static inline bool escape_quick(struct json_scan *s, const char *p)
+{
+    if (meaning_of(p[1]) & SIMPLE)
+        return true;
+    if (p[1] != 'u' || !(meaning_of(p[2]) & meaning_of(p[3]) & meaning_of(p[4]) & meaning_of(p[5]) & HEX))
+        return false;
+    if (is_surrogate(p, true))
+        s->pair_end = offset_of(s, p + 6);
+    return true;
+}
+
+/*
+ * Goes through the marked bytes of the `width` bytes at *p. Returns the first that is no good
+ * escape, or NULL when the block is passed and *p moved behind it.
+ */
+static inline const char *string_block(struct json_scan *s, const char **p, uint64_t marks, unsigned width)
+{
+    const char *from = *p;
+    *p += width;
+    while (marks) {
+        unsigned i = (unsigned)__builtin_ctzll(marks);
+        if (from[i] != '\\' || !escape_quick(s, from + i))
+            return from + i;
+        s->flags |= JSON_ESCAPED;
+        /* The escaped byte may be marked too; it may be the next block's first. */
+        marks &= ~(UINT64_C(3) << i);
+        *p += i + 1 == width;
+    }
+    return NULL;
+}
+
+/*
+ * The quick form: whole blocks only. Returns the closing quote, or a byte that needs a closer look.
+ */
+static inline const char *string_quick(struct json_scan *s, const char *p, const char *end)
+{
+#if JSON_BYTES_SSE2
+    const char *stop;
+    while (end - p >= 16 + 6) {
+        if ((stop = string_block(s, &p, json_bytes_special16(p), 16)))
+            return stop;
+        while (end - p >= 64 + 6)
+            if ((stop = string_block(s, &p, json_bytes_special64(p), 64)))
+                return stop;
+    }
+#else
+    (void)s;
+#endif
+    return json_bytes_special(p, end);
+}
+
 /*
  * Moves over the inside of a string. Returns the closing quote; or `end` when the chunk ends first,
  * s->sub telling where; or NULL when it is not JSON.
@@ -275,7 +354,7 @@ static const char *string_body(struct json_scan *s, const char *p, const char *e
                 return broken(s, p);
             p++;
         }
-        p = json_bytes_special(p, end);
+        p = string_quick(s, p, end);
         if (p == end || *p == '"')
             return p;
         if (*p != '\\')
@@ -550,9 +629,7 @@ static const char *open_container(struct json_scan *s, const char *p)
         s->sub = DEEP_BARE;
         return p + 1;
     }
-    unsigned at = s->depth++;
-    uint64_t bit = UINT64_C(1) << at % 64;
-    s->is_object[at / 64] = object ? s->is_object[at / 64] | bit : s->is_object[at / 64] & ~bit;
+    set_kind(s, s->depth++, object);
     s->state = object ? MEMBER : ELEMENT;
     s->here = JSON_WATCH_NONE;
     if (s->node == JSON_WATCH_NONE)
@@ -689,6 +766,114 @@ static const char *step(struct json_scan *s, const char *p, const char *end)
     }
 }
 
+/* A string, number or literal that is whole in the chunk: its end. NULL when it needs a closer look. */
+static inline const char *scalar_quick(struct json_scan *s, const char *p, const char *end, enum json_kind *ret_kind)
+{
+    if (*p == '"') {
+        const char *quote = string_quick(s, p + 1, end);
+        *ret_kind = JSON_STRING;
+        return quote < end && *quote == '"' ? quote + 1 : NULL;
+    }
+    *ret_kind = *p == 'n' ? JSON_NULL : *p == 't' ? JSON_TRUE : *p == 'f' ? JSON_FALSE : JSON_NUMBER;
+    if (*ret_kind == JSON_NUMBER)
+        return number_quick(p, end);
+    struct str text = literal_text(*ret_kind);
+    return (size_t)(end - p) >= text.n && memcmp(p, text.p, text.n) == 0 ? p + text.n : NULL;
+}
+
+/* The quick form of a scalar and its report. */
+static inline const char *walk_scalar(struct json_scan *s, const char *p, const char *end, bool object)
+{
+    enum json_kind kind;
+    if (s->node == JSON_WATCH_NONE)
+        return scalar_quick(s, p, end, &kind);
+    s->value_start = offset_of(s, p);
+    if (!object) {
+        s->key_start = s->value_start;
+        s->flags = 0;
+    }
+    const char *behind = scalar_quick(s, p, end, &kind);
+    if (!behind || s->watch->nodes[s->node].id == 0)
+        return behind;
+    bool string = kind == JSON_STRING;
+    struct str raw = str_of(p + string, (size_t)(behind - p) - 2u * string);
+    if (string)
+        report(s, JSON_STRING, JSON_FIRST | JSON_LAST, raw, offset_of(s, behind));
+    else
+        report_scalar(s, kind, raw, offset_of(s, behind));
+    return behind;
+}
+
+/* The quick form of a member's name: the byte behind its closing quote, or NULL. */
+static inline const char *walk_name(struct json_scan *s, const char *p, const char *end, bool watched)
+{
+    if (!watched) {
+        const char *quote = string_quick(s, p + 1, end);
+        return quote < end && *quote == '"' ? quote + 1 : NULL;
+    }
+    const char *quote = json_bytes_special(p + 1, end);
+    if (quote == end || *quote != '"')
+        return NULL;
+    s->key_start = offset_of(s, p);
+    name_known(s, p + 1, (size_t)(quote - p - 1));
+    return quote + 1;
+}
+
+/*
+ * The quick walk: as `step`, but keeps going, with the state at hand, as long as each token is whole
+ * in the chunk and no watched container begins or ends. Those are left to `step`. depth > 0.
+ *
+ * Where s->here is none, s->node is none too: nothing below is looked up.
+ */
+static const char *walk(struct json_scan *s, const char *p, const char *end)
+{
+    enum state state = (enum state)s->state;
+    unsigned depth = s->depth;
+    bool object = in_object(s), watched = s->here != JSON_WATCH_NONE;
+    while ((p = json_bytes_skip_space(p, end)) < end) {
+        const char *behind;
+        if (state == NEXT && *p == ',') {
+            state = object ? NAME : VALUE;
+            if (!object && watched)
+                s->node = s->watch->nodes[s->here].element;
+            p++;
+        } else if (state == COLON && *p == ':') {
+            state = VALUE;
+            p++;
+        } else if (*p == '"' && (state == NAME || state == MEMBER)) {
+            if (!(behind = walk_name(s, p, end, watched)))
+                break;
+            p = behind;
+            state = COLON;
+        } else if (*p == '{' || *p == '[') {
+            if ((state != VALUE && state != ELEMENT) || s->node != JSON_WATCH_NONE || depth == JSON_DEPTH_STRICT)
+                break;
+            object = *p++ == '{';
+            set_kind(s, depth++, object);
+            state = object ? MEMBER : ELEMENT;
+            watched = false;
+        } else if (*p == '}' || *p == ']') {
+            bool closes = state == NEXT || state == (object ? MEMBER : ELEMENT);
+            if (!closes || object != (*p == '}') || depth <= s->tracked + 1u)
+                break;
+            p++;
+            depth--;
+            object = kind_at(s, depth - 1);
+            state = NEXT;
+        } else {
+            if ((state != VALUE && state != ELEMENT) || !(behind = walk_scalar(s, p, end, object)))
+                break;
+            p = behind;
+            state = NEXT;
+        }
+    }
+    s->state = (uint8_t)state;
+    s->depth = depth;
+    if (!watched)
+        s->here = JSON_WATCH_NONE;
+    return p < end ? step(s, p, end) : end;
+}
+
 /* Goes on inside the token that the last chunk's end had cut. */
 static const char *resume(struct json_scan *s, const char *p, const char *end)
 {
@@ -716,7 +901,7 @@ enum json_status json_scan_feed(struct json_scan *s, const char *p, size_t n)
     if (s->state >= IN_NAME || s->state == DEEP)
         p = resume(s, p, end);
     while (p && (p = json_bytes_skip_space(p, end)) < end)
-        p = step(s, p, end);
+        p = s->depth > 0 && s->state < DEEP ? walk(s, p, end) : step(s, p, end);
     s->chunk = NULL;
     if (p)
         s->base += n;

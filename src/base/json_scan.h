@@ -30,7 +30,7 @@
 
 #define JSON_DEPTH_STRICT 256
 #define JSON_DEPTH_MAX 10000
-#define JSON_JOIN_MAX 64  /* strings up to this many raw bytes are always reported in one piece */
+#define JSON_JOIN_MAX 64 /* strings up to this many raw bytes are always reported in one piece */
 
 enum json_kind {
     JSON_NULL,
@@ -91,17 +91,17 @@ struct json_scan {
     uint64_t base;        /* offset of the current chunk's first byte */
     uint64_t value_start; /* of the scalar being read */
     uint64_t key_start;
-    uint64_t pair_end;    /* offset behind the last high surrogate escape */
     uint32_t depth;
-    uint16_t hex;         /* code unit of the escape being read */
-    uint8_t state, sub;   /* where we are in the grammar; inside a token */
-    uint8_t literal;      /* enum json_kind of the literal being read */
-    uint8_t tracked;      /* depth of watched containers */
-    uint8_t here;         /* watch node of the innermost container, or none */
-    uint8_t node;         /* watch node of the value to come, or none */
-    uint8_t flags;        /* of the value being read */
+    uint16_t hex;       /* code unit of the escape being read */
+    uint8_t literal;    /* enum json_kind of the literal being read */
+    bool key_alien;     /* the name being read can not be a watched one */
+    uint64_t pair_end;  /* offset behind the last high surrogate escape */
+    uint8_t state, sub; /* where we are in the grammar; inside a token */
+    uint8_t tracked;    /* depth of watched containers */
+    uint8_t here;       /* watch node of the innermost container, or none */
+    uint8_t node;       /* watch node of the value to come, or none */
+    uint8_t flags;      /* of the value being read */
     uint8_t join_n;
-    bool key_alien;       /* the name being read can not be a watched one */
     uint8_t nodes[JSON_PATH_DEPTH_MAX + 1];
     uint64_t is_object[JSON_DEPTH_STRICT / 64];
     uint64_t seen[(JSON_WATCH_NODES_MAX + 63) / 64];

@@ -40,12 +40,12 @@ struct json_node {
     struct json_name words;
     const char *name; /* into json_watch.text; "[]" for elements, "" for the document */
     uint64_t multiplier;
-    uint16_t id;      /* 0 = not reported itself */
-    uint16_t slots;   /* where its members' table begins in json_watch.slots */
-    uint8_t shift;    /* 64 - log2 of the table's size */
-    uint8_t n;        /* bytes of the name */
-    uint8_t last;     /* the last node of the subtree */
-    uint8_t element;  /* the "[]" node below, or JSON_WATCH_NONE */
+    uint16_t id;     /* 0 = not reported itself */
+    uint16_t slots;  /* where its members' table begins in json_watch.slots */
+    uint8_t shift;   /* 64 - log2 of the table's size */
+    uint8_t n;       /* bytes of the name */
+    uint8_t last;    /* the last node of the subtree */
+    uint8_t element; /* the "[]" node below, or JSON_WATCH_NONE */
     bool has_members;
 };
 

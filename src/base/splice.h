@@ -28,8 +28,8 @@ struct splice {
 struct splicer {
     const struct splice *list; /* ordered by `at`, not overlapping */
     size_t n, next;
-    uint64_t offset;  /* of the original, bytes consumed so far */
-    uint64_t skip;    /* bytes still to be dropped */
+    uint64_t offset; /* of the original, bytes consumed so far */
+    uint64_t skip;   /* bytes still to be dropped */
 };
 
 void splicer_init(struct splicer *sp, const struct splice *list, size_t n);

@@ -30,6 +30,6 @@ struct request_edit {
  * Edits that would change nothing are left out.
  */
 bool request_edit_make(struct request_edit *e, const struct request_facts *f, struct str model, bool ask_usage)
-        __attribute__((warn_unused_result));
+    __attribute__((warn_unused_result));
 
 #endif

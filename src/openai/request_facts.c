@@ -18,7 +18,7 @@ static const struct json_path paths[] = {
 #define X(name, path) {path, REQUEST_FIELD_##name + 1},
     REQUEST_FIELD_TABLE(X)
 #undef X
-    {"", ID_ROOT},
+        {"", ID_ROOT},
     {"response_format.type", ID_FORMAT_TYPE},
 };
 

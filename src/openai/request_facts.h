@@ -26,42 +26,42 @@ enum {
 };
 
 /* Columns: name, path in the body. The first ones decide routing, limits or price. */
-#define REQUEST_FIELD_TABLE(X)                                            \
-    X(MODEL, "model")                                                     \
-    X(STREAM, "stream")                                                   \
-    X(STREAM_OPTIONS, "stream_options")                                   \
-    X(INCLUDE_USAGE, "stream_options.include_usage")                      \
-    X(N, "n")                                                             \
-    X(BEST_OF, "best_of")                                                 \
-    X(MAX_TOKENS, "max_tokens")                                           \
-    X(MAX_COMPLETION_TOKENS, "max_completion_tokens")                     \
-    X(MAX_OUTPUT_TOKENS, "max_output_tokens")                             \
-    X(SERVICE_TIER, "service_tier")                                       \
-    X(USER, "user")                                                       \
-    X(SAFETY_IDENTIFIER, "safety_identifier")                             \
-    X(PROMPT_CACHE_KEY, "prompt_cache_key")                               \
-    X(CACHE_TTL, "prompt_cache_options.ttl")                              \
-    X(BACKGROUND, "background")                                           \
-    X(STORE, "store")                                                     \
-    X(QUALITY, "quality")                                                 \
-    X(SIZE, "size")                                                       \
-    X(SECONDS, "seconds")                                                 \
-    X(RESPONSE_FORMAT, "response_format")                                 \
-    X(STREAM_FORMAT, "stream_format")                                     \
-    X(INPUT, "input")                                                     \
-    X(MODALITY, "modalities[]")                                           \
-    X(METADATA, "metadata")                                               \
-    X(DIMENSIONS, "dimensions")                                           \
-    X(ENCODING_FORMAT, "encoding_format")                                 \
-    X(PREVIOUS_RESPONSE, "previous_response_id")                          \
-    X(TOOLS, "tools")                                                     \
+#define REQUEST_FIELD_TABLE(X)                        \
+    X(MODEL, "model")                                 \
+    X(STREAM, "stream")                               \
+    X(STREAM_OPTIONS, "stream_options")               \
+    X(INCLUDE_USAGE, "stream_options.include_usage")  \
+    X(N, "n")                                         \
+    X(BEST_OF, "best_of")                             \
+    X(MAX_TOKENS, "max_tokens")                       \
+    X(MAX_COMPLETION_TOKENS, "max_completion_tokens") \
+    X(MAX_OUTPUT_TOKENS, "max_output_tokens")         \
+    X(SERVICE_TIER, "service_tier")                   \
+    X(USER, "user")                                   \
+    X(SAFETY_IDENTIFIER, "safety_identifier")         \
+    X(PROMPT_CACHE_KEY, "prompt_cache_key")           \
+    X(CACHE_TTL, "prompt_cache_options.ttl")          \
+    X(BACKGROUND, "background")                       \
+    X(STORE, "store")                                 \
+    X(QUALITY, "quality")                             \
+    X(SIZE, "size")                                   \
+    X(SECONDS, "seconds")                             \
+    X(RESPONSE_FORMAT, "response_format")             \
+    X(STREAM_FORMAT, "stream_format")                 \
+    X(INPUT, "input")                                 \
+    X(MODALITY, "modalities[]")                       \
+    X(METADATA, "metadata")                           \
+    X(DIMENSIONS, "dimensions")                       \
+    X(ENCODING_FORMAT, "encoding_format")             \
+    X(PREVIOUS_RESPONSE, "previous_response_id")      \
+    X(TOOLS, "tools")                                 \
     X(REASONING_EFFORT, "reasoning_effort")
 
 enum request_field {
 #define X(name, path) REQUEST_FIELD_##name,
     REQUEST_FIELD_TABLE(X)
 #undef X
-    REQUEST_FIELD_COUNT
+        REQUEST_FIELD_COUNT
 };
 /* "model", "stream_options.include_usage", … */
 const char *request_field_path(enum request_field f);
@@ -82,16 +82,16 @@ struct request_facts {
     uint32_t duplicates; /* bit per field that came more than once */
     uint32_t invalid;    /* bit per field whose value has the wrong type, or is too big to act on */
 
-    bool is_object;      /* the body is an object */
-    bool object_empty;   /* … without members */
-    uint64_t brace;      /* offset of its opening brace */
+    bool is_object;    /* the body is an object */
+    bool object_empty; /* … without members */
+    uint64_t brace;    /* offset of its opening brace */
 
-    bool stream;         /* true only for a literal true */
-    bool include_usage;  /* stream_options.include_usage is a literal true */
+    bool stream;        /* true only for a literal true */
+    bool include_usage; /* stream_options.include_usage is a literal true */
     bool background, store, store_given;
-    bool audio_wanted;   /* modalities has "audio" */
-    bool cache_12h;      /* prompt_cache_options.ttl is "12h" */
-    bool options_empty;  /* stream_options is {} */
+    bool audio_wanted;  /* modalities has "audio" */
+    bool cache_12h;     /* prompt_cache_options.ttl is "12h" */
+    bool options_empty; /* stream_options is {} */
 
     uint64_t n, best_of; /* 0 = not given */
     uint64_t max_tokens; /* the largest given of the three limits; 0 = not given */

@@ -14,8 +14,7 @@
 #include <emmintrin.h>
 #endif
 
-/* First CR or LF, or end. */
-static const char *line_end(const char *p, const char *end)
+const char *sse_line_end(const char *p, const char *end)
 {
 #ifdef __SSE2__
     for (; end - p >= 16; p += 16) {
@@ -51,7 +50,7 @@ size_t sse_frame_whole(struct sse_frame *f, struct str held, uint32_t *ret_event
                 whole = (size_t)(p - held.p);
             continue;
         }
-        const char *line = line_end(p, end);
+        const char *line = sse_line_end(p, end);
         f->in_line |= line > p;
         f->after_cr = line < end && *line == '\r';
         p = line;
@@ -164,7 +163,7 @@ static void begin_line(struct sse_parse *s, char c)
 /* Takes the value up to the line's end, or what there is of it. True when there is data to give. */
 static bool take_value(struct sse_parse *s, struct str *in, struct str *ret_piece)
 {
-    size_t n = (size_t)(line_end(in->p, in->p + in->n) - in->p);
+    size_t n = (size_t)(sse_line_end(in->p, in->p + in->n) - in->p);
     *ret_piece = str_head(*in, n);
     *in = str_from(*in, n);
     if (s->state == IGNORED || n == 0)

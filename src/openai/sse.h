@@ -22,10 +22,10 @@
 #include "base/str.h"
 
 struct sse_frame {
-    size_t scanned;   /* bytes of the caller's held text already looked at */
-    bool after_cr;    /* the last byte was CR: an LF now belongs to it */
-    bool in_line;     /* the current line has bytes */
-    bool has_line;    /* the current event has lines */
+    size_t scanned; /* bytes of the caller's held text already looked at */
+    bool after_cr;  /* the last byte was CR: an LF now belongs to it */
+    bool in_line;   /* the current line has bytes */
+    bool has_line;  /* the current event has lines */
 };
 
 void sse_frame_init(struct sse_frame *f);
@@ -49,12 +49,12 @@ enum sse_item {
 
 struct sse_parse {
     uint8_t state;
-    uint8_t field;    /* which field's name is being matched, or value read */
-    uint8_t matched;  /* bytes of the field's name, or of the BOM, so far */
+    uint8_t field;   /* which field's name is being matched, or value read */
+    uint8_t matched; /* bytes of the field's name, or of the BOM, so far */
     uint8_t name_n;
     bool after_cr;
-    bool has_data;    /* the event has a data line; without one SSE_EVENT is not given */
-    bool after_event; /* the name is the finished event's; cleared by the next call */
+    bool has_data;           /* the event has a data line; without one SSE_EVENT is not given */
+    bool after_event;        /* the name is the finished event's; cleared by the next call */
     char name[SSE_NAME_MAX]; /* the `event:` line; longer names are cut */
 };
 
@@ -68,5 +68,8 @@ enum sse_item sse_parse_next(struct sse_parse *s, struct str *in, struct str *re
 bool sse_parse_end(struct sse_parse *s);
 /* Name of the event, "" when it has none; right after SSE_EVENT or while its data comes. */
 struct str sse_parse_name(const struct sse_parse *s);
+
+/* The first CR or LF of p … end, or end. */
+const char *sse_line_end(const char *p, const char *end);
 
 #endif

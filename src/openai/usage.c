@@ -11,11 +11,8 @@ static const struct meter_info meters[METER_COUNT] = {
 };
 
 static const char *const sources[USAGE_SOURCE_COUNT] = {
-    [USAGE_NONE] = "none",
-    [USAGE_REPORTED] = "reported",
-    [USAGE_MEASURED] = "measured",
-    [USAGE_ESTIMATED] = "estimated",
-    [USAGE_UNKNOWN] = "unknown",
+    [USAGE_NONE] = "none",           [USAGE_REPORTED] = "reported", [USAGE_MEASURED] = "measured",
+    [USAGE_ESTIMATED] = "estimated", [USAGE_UNKNOWN] = "unknown",
 };
 
 const struct meter_info *meter_info(enum meter m)

@@ -16,109 +16,89 @@
 #define PATH(name) USAGE_PATH_##name
 #define TEXT(kind) (USAGE_PATH_TEXT + USAGE_TEXT_##kind)
 
-#define INPUT_DETAILS(p)                                                   \
-    {p ".cached_tokens", FIGURE(CACHED)},                                  \
-    {p ".cached_tokens_details.text_tokens", FIGURE(CACHED_TEXT)},         \
-    {p ".cached_tokens_details.audio_tokens", FIGURE(CACHED_AUDIO)},       \
-    {p ".cached_tokens_details.image_tokens", FIGURE(CACHED_IMAGE)},       \
-    {p ".cache_write_tokens", FIGURE(WRITE)},                              \
-    {p ".cache_write_tokens_details.ttl_30m_tokens", FIGURE(WRITE_30M)},   \
-    {p ".cache_write_tokens_details.ttl_12h_tokens", FIGURE(WRITE_12H)},   \
-    {p ".text_tokens", FIGURE(IN_TEXT)},                                   \
-    {p ".audio_tokens", FIGURE(IN_AUDIO)},                                 \
-    {p ".image_tokens", FIGURE(IN_IMAGE)}
+#define INPUT_DETAILS(p)                                                                                           \
+    {p ".cached_tokens", FIGURE(CACHED)}, {p ".cached_tokens_details.text_tokens", FIGURE(CACHED_TEXT)},           \
+        {p ".cached_tokens_details.audio_tokens", FIGURE(CACHED_AUDIO)},                                           \
+        {p ".cached_tokens_details.image_tokens", FIGURE(CACHED_IMAGE)}, {p ".cache_write_tokens", FIGURE(WRITE)}, \
+        {p ".cache_write_tokens_details.ttl_30m_tokens", FIGURE(WRITE_30M)},                                       \
+        {p ".cache_write_tokens_details.ttl_12h_tokens", FIGURE(WRITE_12H)}, {p ".text_tokens", FIGURE(IN_TEXT)},  \
+        {p ".audio_tokens", FIGURE(IN_AUDIO)},                                                                     \
+    {                                                                                                              \
+        p ".image_tokens", FIGURE(IN_IMAGE)                                                                        \
+    }
 
-#define OUTPUT_DETAILS(p)                                                  \
-    {p ".reasoning_tokens", FIGURE(REASONING)},                            \
-    {p ".text_tokens", FIGURE(OUT_TEXT)},                                  \
-    {p ".audio_tokens", FIGURE(OUT_AUDIO)},                                \
-    {p ".image_tokens", FIGURE(OUT_IMAGE)},                                \
-    {p ".accepted_prediction_tokens", FIGURE(ACCEPTED)},                   \
-    {p ".rejected_prediction_tokens", FIGURE(REJECTED)}
+#define OUTPUT_DETAILS(p)                                                               \
+    {p ".reasoning_tokens", FIGURE(REASONING)}, {p ".text_tokens", FIGURE(OUT_TEXT)},   \
+        {p ".audio_tokens", FIGURE(OUT_AUDIO)}, {p ".image_tokens", FIGURE(OUT_IMAGE)}, \
+        {p ".accepted_prediction_tokens", FIGURE(ACCEPTED)},                            \
+    {                                                                                   \
+        p ".rejected_prediction_tokens", FIGURE(REJECTED)                               \
+    }
 
 /* A usage object in the words of chat. */
-#define CHAT_USAGE                                                         \
-    {"usage", PATH(USAGE)},                                                \
-    {"usage.prompt_tokens", FIGURE(INPUT)},                                \
-    {"usage.completion_tokens", FIGURE(OUTPUT)},                           \
-    {"usage.total_tokens", FIGURE(TOTAL)},                                 \
-    {"usage.input_tokens", FIGURE(INPUT)},                                 \
-    {"usage.output_tokens", FIGURE(OUTPUT)},                               \
-    {"usage.prompt_cache_hit_tokens", FIGURE(CACHED)},                     \
-    INPUT_DETAILS("usage.prompt_tokens_details"),                          \
-    INPUT_DETAILS("usage.input_tokens_details"),                           \
-    OUTPUT_DETAILS("usage.completion_tokens_details"),                     \
-    OUTPUT_DETAILS("usage.output_tokens_details")
+#define CHAT_USAGE                                                                                               \
+    {"usage", PATH(USAGE)}, {"usage.prompt_tokens", FIGURE(INPUT)}, {"usage.completion_tokens", FIGURE(OUTPUT)}, \
+        {"usage.total_tokens", FIGURE(TOTAL)}, {"usage.input_tokens", FIGURE(INPUT)},                            \
+        {"usage.output_tokens", FIGURE(OUTPUT)}, {"usage.prompt_cache_hit_tokens", FIGURE(CACHED)},              \
+        INPUT_DETAILS("usage.prompt_tokens_details"), INPUT_DETAILS("usage.input_tokens_details"),               \
+        OUTPUT_DETAILS("usage.completion_tokens_details"), OUTPUT_DETAILS("usage.output_tokens_details")
 
 /* … and in those of everything newer. */
-#define USAGE(p)                                                           \
-    {p "usage", PATH(USAGE)},                                              \
-    {p "usage.seconds", FIGURE(DURATION_MS)},                              \
-    {p "usage.input_tokens", FIGURE(INPUT)},                               \
-    {p "usage.output_tokens", FIGURE(OUTPUT)},                             \
-    {p "usage.total_tokens", FIGURE(TOTAL)},                               \
-    INPUT_DETAILS(p "usage.input_tokens_details"),                         \
-    INPUT_DETAILS(p "usage.input_token_details"),                          \
-    OUTPUT_DETAILS(p "usage.output_tokens_details"),                       \
-    OUTPUT_DETAILS(p "usage.output_token_details")
+#define USAGE(p)                                                                                                 \
+    {p "usage", PATH(USAGE)}, {p "usage.seconds", FIGURE(DURATION_MS)}, {p "usage.input_tokens", FIGURE(INPUT)}, \
+        {p "usage.output_tokens", FIGURE(OUTPUT)}, {p "usage.total_tokens", FIGURE(TOTAL)},                      \
+        INPUT_DETAILS(p "usage.input_tokens_details"), INPUT_DETAILS(p "usage.input_token_details"),             \
+        OUTPUT_DETAILS(p "usage.output_tokens_details"), OUTPUT_DETAILS(p "usage.output_token_details")
 
-#define ERROR_OBJECT(p)                                                    \
-    {p, PATH(ERROR)},                                                      \
-    {p ".type", PATH(ERROR_TYPE)},                                         \
-    {p ".code", PATH(ERROR_CODE)},                                         \
-    {p ".message", PATH(ERROR_MESSAGE)}
+#define ERROR_OBJECT(p)                                                             \
+    {p, PATH(ERROR)}, {p ".type", PATH(ERROR_TYPE)}, {p ".code", PATH(ERROR_CODE)}, \
+    {                                                                               \
+        p ".message", PATH(ERROR_MESSAGE)                                           \
+    }
 
-#define ANSWER(p)                                                          \
-    {p "id", PATH(ID)},                                                    \
-    {p "model", PATH(MODEL)},                                              \
-    {p "service_tier", PATH(TIER)}
+#define ANSWER(p)                                 \
+    {p "id", PATH(ID)}, {p "model", PATH(MODEL)}, \
+    {                                             \
+        p "service_tier", PATH(TIER)              \
+    }
 
-#define EVENT                                                              \
-    {"type", PATH(TYPE)},                                                  \
-    {"code", PATH(EVENT_CODE)},                                            \
-    {"message", PATH(EVENT_MESSAGE)}
+#define EVENT                                         \
+    {"type", PATH(TYPE)}, {"code", PATH(EVENT_CODE)}, \
+    {                                                 \
+        "message", PATH(EVENT_MESSAGE)                \
+    }
 
-#define CHOICE_TEXT(p)                                                     \
-    {p ".content", TEXT(CONTENT)},                                         \
-    {p ".refusal", TEXT(REFUSAL)},                                         \
-    {p ".reasoning_content", TEXT(REASONING)},                             \
-    {p ".reasoning", TEXT(REASONING)},                                     \
-    {p ".tool_calls[].function.name", TEXT(TOOL)},                         \
-    {p ".tool_calls[].function.arguments", TEXT(TOOL)},                    \
-    {p ".tool_calls[].custom.name", TEXT(TOOL)},                           \
-    {p ".tool_calls[].custom.input", TEXT(TOOL)},                          \
-    {p ".function_call.name", TEXT(TOOL)},                                 \
-    {p ".function_call.arguments", TEXT(TOOL)},                            \
-    {p ".audio.transcript", TEXT(TRANSCRIPT)}
+#define CHOICE_TEXT(p)                                                                                       \
+    {p ".content", TEXT(CONTENT)}, {p ".refusal", TEXT(REFUSAL)}, {p ".reasoning_content", TEXT(REASONING)}, \
+        {p ".reasoning", TEXT(REASONING)}, {p ".tool_calls[].function.name", TEXT(TOOL)},                    \
+        {p ".tool_calls[].function.arguments", TEXT(TOOL)}, {p ".tool_calls[].custom.name", TEXT(TOOL)},     \
+        {p ".tool_calls[].custom.input", TEXT(TOOL)}, {p ".function_call.name", TEXT(TOOL)},                 \
+        {p ".function_call.arguments", TEXT(TOOL)},                                                          \
+    {                                                                                                        \
+        p ".audio.transcript", TEXT(TRANSCRIPT)                                                              \
+    }
 
-#define RESPONSE(p)                                                        \
-    ANSWER(p),                                                             \
-    {p "status", PATH(STATUS)},                                            \
-    {p "incomplete_details.reason", PATH(REASON)},                         \
-    ERROR_OBJECT(p "error"),                                               \
-    {p "tools[].model", PATH(SIDE_MODEL)},                                 \
-    {p "tool_usage", PATH(TOOL_USAGE)},                                    \
-    {p "tool_usage.web_search.num_requests", FIGURE(SEARCHES)},            \
-    {p "tool_usage.image_gen.input_tokens", FIGURE(TOOL_INPUT)},           \
-    {p "tool_usage.image_gen.input_tokens_details.image_tokens", FIGURE(TOOL_IN_IMAGE)},  \
-    {p "tool_usage.image_gen.output_tokens", FIGURE(TOOL_OUTPUT)},         \
-    {p "tool_usage.image_gen.output_tokens_details.text_tokens", FIGURE(TOOL_OUT_TEXT)},  \
-    {p "tool_usage.image_gen.cached_tokens", FIGURE(TOOL_CACHED)},         \
-    {p "tool_usage.image_gen.cached_tokens_details.cached_image_tokens", FIGURE(TOOL_CACHED_IMAGE)}, \
-    {p "output", PATH(OUTPUT)},                                            \
-    {p "output[]", PATH(ITEM)},                                            \
-    {p "output[].type", PATH(ITEM_TYPE)},                                  \
-    {p "output[].action.type", PATH(ITEM_ACTION)},                         \
-    {p "output[].container_id", PATH(ITEM_CONTAINER)}
+#define RESPONSE(p)                                                                                                \
+    ANSWER(p), {p "status", PATH(STATUS)}, {p "incomplete_details.reason", PATH(REASON)}, ERROR_OBJECT(p "error"), \
+        {p "tools[].model", PATH(SIDE_MODEL)}, {p "tool_usage", PATH(TOOL_USAGE)},                                 \
+        {p "tool_usage.web_search.num_requests", FIGURE(SEARCHES)},                                                \
+        {p "tool_usage.image_gen.input_tokens", FIGURE(TOOL_INPUT)},                                               \
+        {p "tool_usage.image_gen.input_tokens_details.image_tokens", FIGURE(TOOL_IN_IMAGE)},                       \
+        {p "tool_usage.image_gen.output_tokens", FIGURE(TOOL_OUTPUT)},                                             \
+        {p "tool_usage.image_gen.output_tokens_details.text_tokens", FIGURE(TOOL_OUT_TEXT)},                       \
+        {p "tool_usage.image_gen.cached_tokens", FIGURE(TOOL_CACHED)},                                             \
+        {p "tool_usage.image_gen.cached_tokens_details.cached_image_tokens", FIGURE(TOOL_CACHED_IMAGE)},           \
+        {p "output", PATH(OUTPUT)}, {p "output[]", PATH(ITEM)}, {p "output[].type", PATH(ITEM_TYPE)},              \
+        {p "output[].action.type", PATH(ITEM_ACTION)},                                                             \
+    {                                                                                                              \
+        p "output[].container_id", PATH(ITEM_CONTAINER)                                                            \
+    }
 
 /* Usage of responses; only `usage` of the terminal event, or of the body. */
-#define RESPONSE_USAGE(p)                                                  \
-    {p "usage", PATH(USAGE)},                                              \
-    {p "usage.input_tokens", FIGURE(INPUT)},                               \
-    {p "usage.output_tokens", FIGURE(OUTPUT)},                             \
-    {p "usage.total_tokens", FIGURE(TOTAL)},                               \
-    INPUT_DETAILS(p "usage.input_tokens_details"),                         \
-    OUTPUT_DETAILS(p "usage.output_tokens_details")
+#define RESPONSE_USAGE(p)                                                                                         \
+    {p "usage", PATH(USAGE)}, {p "usage.input_tokens", FIGURE(INPUT)}, {p "usage.output_tokens", FIGURE(OUTPUT)}, \
+        {p "usage.total_tokens", FIGURE(TOTAL)}, INPUT_DETAILS(p "usage.input_tokens_details"),                   \
+        OUTPUT_DETAILS(p "usage.output_tokens_details")
 
 static const struct json_path chat_paths[] = {
     ANSWER(""),
@@ -172,11 +152,7 @@ static const struct json_path live_paths[] = {
 };
 
 static const struct json_path embedding_paths[] = {
-    ANSWER(""),
-    CHAT_USAGE,
-    ERROR_OBJECT("error"),
-    {"data", PATH(DATA)},
-    {"data[]", PATH(DATA_ITEM)},
+    ANSWER(""), CHAT_USAGE, ERROR_OBJECT("error"), {"data", PATH(DATA)}, {"data[]", PATH(DATA_ITEM)},
 };
 
 static const struct json_path image_paths[] = {
@@ -221,20 +197,12 @@ static const struct json_path run_paths[] = {
 };
 
 static const struct json_path job_paths[] = {
-    ANSWER(""),
-    USAGE(""),
-    {"status", PATH(STATUS)},
-    ERROR_OBJECT("error"),
-    {"trained_tokens", FIGURE(TRAINED)},
+    ANSWER(""), USAGE(""), {"status", PATH(STATUS)}, ERROR_OBJECT("error"), {"trained_tokens", FIGURE(TRAINED)},
 };
 
 static const struct json_path video_paths[] = {
-    ANSWER(""),
-    {"status", PATH(STATUS)},
-    ERROR_OBJECT("error"),
-    {"seconds", FIGURE(LENGTH_MS)},
-    {"size", PATH(SIZE)},
-    {"quality", PATH(QUALITY)},
+    ANSWER(""),           {"status", PATH(STATUS)},   ERROR_OBJECT("error"), {"seconds", FIGURE(LENGTH_MS)},
+    {"size", PATH(SIZE)}, {"quality", PATH(QUALITY)},
 };
 
 static const struct json_path count_paths[] = {
@@ -259,28 +227,23 @@ static const struct json_path none_paths[] = {
     {"model", PATH(MODEL)},
 };
 
-#define LIST(paths) {paths, sizeof(paths) / sizeof((paths)[0])}
+#define LIST(paths)                               \
+    {                                             \
+        paths, sizeof(paths) / sizeof((paths)[0]) \
+    }
 
 static const struct list {
     const struct json_path *paths;
     size_t n;
 } lists[USAGE_SHAPE_COUNT] = {
-    [USAGE_SHAPE_NONE] = LIST(none_paths),
-    [USAGE_SHAPE_CHAT] = LIST(chat_paths),
-    [USAGE_SHAPE_COMPLETIONS] = LIST(chat_paths),
-    [USAGE_SHAPE_RESPONSES] = LIST(response_paths),
-    [USAGE_SHAPE_INPUT_TOKENS] = LIST(count_paths),
-    [USAGE_SHAPE_EMBEDDINGS] = LIST(embedding_paths),
-    [USAGE_SHAPE_IMAGES] = LIST(image_paths),
-    [USAGE_SHAPE_TRANSCRIPTION] = LIST(audio_paths),
-    [USAGE_SHAPE_SPEECH] = LIST(audio_paths),
-    [USAGE_SHAPE_REALTIME] = LIST(realtime_paths),
-    [USAGE_SHAPE_LIVE] = LIST(live_paths),
-    [USAGE_SHAPE_RUNS] = LIST(run_paths),
-    [USAGE_SHAPE_BATCH] = LIST(job_paths),
-    [USAGE_SHAPE_FINE_TUNE] = LIST(job_paths),
-    [USAGE_SHAPE_VIDEO] = LIST(video_paths),
-    [USAGE_SHAPE_OTHER] = LIST(other_paths),
+    [USAGE_SHAPE_NONE] = LIST(none_paths),          [USAGE_SHAPE_CHAT] = LIST(chat_paths),
+    [USAGE_SHAPE_COMPLETIONS] = LIST(chat_paths),   [USAGE_SHAPE_RESPONSES] = LIST(response_paths),
+    [USAGE_SHAPE_INPUT_TOKENS] = LIST(count_paths), [USAGE_SHAPE_EMBEDDINGS] = LIST(embedding_paths),
+    [USAGE_SHAPE_IMAGES] = LIST(image_paths),       [USAGE_SHAPE_TRANSCRIPTION] = LIST(audio_paths),
+    [USAGE_SHAPE_SPEECH] = LIST(audio_paths),       [USAGE_SHAPE_REALTIME] = LIST(realtime_paths),
+    [USAGE_SHAPE_LIVE] = LIST(live_paths),          [USAGE_SHAPE_RUNS] = LIST(run_paths),
+    [USAGE_SHAPE_BATCH] = LIST(job_paths),          [USAGE_SHAPE_FINE_TUNE] = LIST(job_paths),
+    [USAGE_SHAPE_VIDEO] = LIST(video_paths),        [USAGE_SHAPE_OTHER] = LIST(other_paths),
 };
 
 static const struct json_watch *watches[USAGE_SHAPE_COUNT];
@@ -306,8 +269,14 @@ const struct json_watch *usage_extract_watch(enum usage_shape shape)
 
 /* --- Events ------------------------------------------------------------------------------------- */
 
-#define DELTA_OF(name, kind) {name ".delta", USAGE_EVENT_DELTA, USAGE_TEXT_##kind, 0}
-#define END_OF(name, ends) {name, USAGE_EVENT_END, 0, USAGE_END_##ends}
+#define DELTA_OF(name, kind)                                   \
+    {                                                          \
+        name ".delta", USAGE_EVENT_DELTA, USAGE_TEXT_##kind, 0 \
+    }
+#define END_OF(name, ends)                         \
+    {                                              \
+        name, USAGE_EVENT_END, 0, USAGE_END_##ends \
+    }
 
 static const struct usage_event_info events[] = {
     DELTA_OF("response.output_text", CONTENT),
@@ -491,8 +460,7 @@ static void sum_tokens(const struct usage_figures *f, struct usage_sum *sum, boo
     sum->reasoning_tok = get(f, FIGURE(REASONING));
     sum->accepted_tok = get(f, FIGURE(ACCEPTED));
     sum->rejected_tok = get(f, FIGURE(REJECTED));
-    *bad |= sum->reasoning_tok > sum->output_total_tok ||
-            sum->accepted_tok + sum->rejected_tok > sum->output_total_tok;
+    *bad |= sum->reasoning_tok > sum->output_total_tok || sum->accepted_tok + sum->rejected_tok > sum->output_total_tok;
 }
 
 void usage_extract_sum(const struct usage_figures *f, struct usage_sum *ret_sum, bool *ret_inconsistent)

@@ -101,11 +101,11 @@ enum usage_event {
     USAGE_EVENT_OTHER,
     USAGE_EVENT_DELTA,
     USAGE_EVENT_END,
-    USAGE_EVENT_RESPONSE_DONE,  /* realtime: one response of many */
-    USAGE_EVENT_TRANSCRIPTION,  /* realtime: input audio was transcribed */
-    USAGE_EVENT_SESSION_USAGE,  /* live */
-    USAGE_EVENT_STEP,           /* a run's step: its usage is part of the run's */
-    USAGE_EVENT_IMAGE,          /* one image is complete */
+    USAGE_EVENT_RESPONSE_DONE, /* realtime: one response of many */
+    USAGE_EVENT_TRANSCRIPTION, /* realtime: input audio was transcribed */
+    USAGE_EVENT_SESSION_USAGE, /* live */
+    USAGE_EVENT_STEP,          /* a run's step: its usage is part of the run's */
+    USAGE_EVENT_IMAGE,         /* one image is complete */
     USAGE_EVENT_ERROR,
 };
 
@@ -124,7 +124,7 @@ struct usage_figures {
     const uint64_t *count; /* by enum usage_figure */
     uint64_t have;         /* bit per figure */
     enum usage_shape shape;
-    bool cache_12h;        /* writes without a split are 12 h ones */
+    bool cache_12h; /* writes without a split are 12 h ones */
 };
 
 /*

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An event without the word `"usage"` is passed without a closer look. The others are scanned: the
- * quotes of a string's content are escaped in JSON, so the word can only be a name or a whole value.
+ * Nearly every event that comes here ends in `"usage":null` and at most a few plain members. That
+ * form is told by a look at the end of the line alone (cut_quick): the quotes of a text are escaped
+ * in JSON, so the word stands for a name; and when nothing but plain members and the line's last
+ * brace follow, it is a member of the event's own object.
+ *
+ * Events without the word are passed, all others are scanned.
  */
 #include "openai/usage_hide.h"
 
@@ -10,6 +14,7 @@
 #include "base/json_bytes.h"
 #include "base/json_scan.h"
 #include "base/must.h"
+#include "openai/sse.h"
 
 enum { ID_CHOICES = 1, ID_USAGE };
 
@@ -23,9 +28,9 @@ static void make_watch(void)
 }
 
 struct chunk {
-    bool no_choices;  /* `choices` is [] */
+    bool no_choices; /* `choices` is [] */
     bool usage_null, usage_object;
-    bool strange;     /* a name twice */
+    bool strange;            /* a name twice */
     uint64_t key_start, end; /* of the usage member */
 };
 
@@ -88,11 +93,61 @@ static void take_comma(struct str json, size_t *from, size_t *to)
         *from = before - 1;
 }
 
-enum usage_hide usage_hide_event(struct str event, size_t *ret_at, size_t *ret_n)
+/* --- The usual form -------------------------------------------------------------------------------- */
+
+#define NAME "\"usage\""
+
+/* Behind a string, number or literal, written without escapes or spaces; NULL when it is none. */
+static const char *plain_scalar(const char *p, const char *end)
+{
+    if (p < end && *p == '"') {
+        p = json_bytes_special(p + 1, end);
+        return p < end && *p == '"' ? p + 1 : NULL;
+    }
+    const char *from = p;
+    while (p < end && (json_bytes_is_digit(*p) || (*p >= 'a' && *p <= 'z') || *p == '.' || *p == '-'))
+        p++;
+    return p > from ? p : NULL;
+}
+
+/* Do only plain members follow at p, and then the brace that is the line's last byte? */
+static bool plain_rest(const char *p, const char *end)
+{
+    while (p < end && *p == ',') {
+        if (++p == end || *p != '"' || !(p = plain_scalar(p, end)) || p == end || *p != ':')
+            return false;
+        if (!(p = plain_scalar(p + 1, end)))
+            return false;
+    }
+    return end - p == 1 && *p == '}';
+}
+
+/* `at` is the only place of the word in the event. False says nothing. */
+static bool cut_quick(struct str event, size_t at, size_t *ret_at, size_t *ret_n)
+{
+    size_t line = (size_t)(sse_line_end(event.p, event.p + event.n) - event.p);
+    size_t behind = at + sizeof(NAME ":null") - 1;
+    if (!str_starts(event, STR("data: {")) || line + 4 < event.n || behind >= line ||
+        memcmp(event.p + at, NAME ":null", behind - at) != 0)
+        return false;
+    for (size_t i = line; i < event.n; i++)
+        if (event.p[i] != '\n' && event.p[i] != '\r')
+            return false;
+    bool first = event.p[at - 1] == '{', last = event.p[behind] == '}';
+    if ((!first && event.p[at - 1] != ',') || !plain_rest(event.p + behind, event.p + line))
+        return false;
+    *ret_at = last && !first ? at - 1 : at;
+    *ret_n = behind - *ret_at + !last;
+    return true;
+}
+
+/* --- Any form -------------------------------------------------------------------------------------- */
+
+static enum usage_hide scan_event(struct str event, size_t *ret_at, size_t *ret_n)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct str json = {0};
-    if (event.n == 0 || str_search(event, STR("\"usage\"")) < 0 || !only_data(event, &json))
+    if (!only_data(event, &json))
         return USAGE_HIDE_PASS;
     must(pthread_once(&once, make_watch) == 0);
     struct chunk c = {0};
@@ -109,4 +164,15 @@ enum usage_hide usage_hide_event(struct str event, size_t *ret_at, size_t *ret_n
     *ret_at = (size_t)(json.p - event.p) + from;
     *ret_n = to - from;
     return USAGE_HIDE_CUT;
+}
+
+enum usage_hide usage_hide_event(struct str event, size_t *ret_at, size_t *ret_n)
+{
+    ptrdiff_t at = event.n ? str_search(event, STR(NAME)) : -1;
+    if (at < 0)
+        return USAGE_HIDE_PASS;
+    bool only = str_search(str_from(event, (size_t)at + 1), STR(NAME)) < 0;
+    if (only && cut_quick(event, (size_t)at, ret_at, ret_n))
+        return USAGE_HIDE_CUT;
+    return scan_event(event, ret_at, ret_n);
 }

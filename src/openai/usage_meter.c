@@ -367,7 +367,7 @@ static void settle_sum(struct usage_meter *m, struct usage_figures *f)
 static void settle(struct usage_meter *m)
 {
     struct usage_figures f = {
-            .count = m->count, .have = m->have, .shape = (enum usage_shape)m->shape, .cache_12h = m->cache_12h};
+        .count = m->count, .have = m->have, .shape = (enum usage_shape)m->shape, .cache_12h = m->cache_12h};
     uint64_t alone = UINT64_C(1) << USAGE_FIGURE_TRAINED | UINT64_C(1) << USAGE_FIGURE_LENGTH_MS;
     if (m->shape == USAGE_SHAPE_INPUT_TOKENS)
         alone |= UINT64_C(1) << USAGE_FIGURE_INPUT;

@@ -28,29 +28,29 @@
 #include "openai/usage.h"
 
 /* Columns: name, what answers like this. */
-#define USAGE_SHAPE_TABLE(X)                                                            \
-    X(NONE, "operations without usage: lists, files, moderations")                      \
-    X(CHAT, "chat.completions")                                                         \
-    X(COMPLETIONS, "legacy text completions")                                           \
-    X(RESPONSES, "responses, their retrieval excluded; compact; decisions")             \
-    X(INPUT_TOKENS, "responses/input_tokens: a count, nothing consumed")                \
-    X(EMBEDDINGS, "embeddings")                                                         \
-    X(IMAGES, "image generation, edit, variation")                                      \
-    X(TRANSCRIPTION, "audio transcription and translation")                             \
-    X(SPEECH, "text to speech")                                                         \
-    X(REALTIME, "realtime sessions: responses add up")                                  \
-    X(LIVE, "live sessions: seconds, cumulative")                                       \
-    X(RUNS, "assistants' runs")                                                         \
-    X(BATCH, "a batch object")                                                          \
-    X(FINE_TUNE, "a fine-tuning job")                                                   \
-    X(VIDEO, "a video job")                                                             \
+#define USAGE_SHAPE_TABLE(X)                                                \
+    X(NONE, "operations without usage: lists, files, moderations")          \
+    X(CHAT, "chat.completions")                                             \
+    X(COMPLETIONS, "legacy text completions")                               \
+    X(RESPONSES, "responses, their retrieval excluded; compact; decisions") \
+    X(INPUT_TOKENS, "responses/input_tokens: a count, nothing consumed")    \
+    X(EMBEDDINGS, "embeddings")                                             \
+    X(IMAGES, "image generation, edit, variation")                          \
+    X(TRANSCRIPTION, "audio transcription and translation")                 \
+    X(SPEECH, "text to speech")                                             \
+    X(REALTIME, "realtime sessions: responses add up")                      \
+    X(LIVE, "live sessions: seconds, cumulative")                           \
+    X(RUNS, "assistants' runs")                                             \
+    X(BATCH, "a batch object")                                              \
+    X(FINE_TUNE, "a fine-tuning job")                                       \
+    X(VIDEO, "a video job")                                                 \
     X(OTHER, "unknown paths: a usage object of a known form is read if there is one")
 
 enum usage_shape {
 #define X(name, what) USAGE_SHAPE_##name,
     USAGE_SHAPE_TABLE(X)
 #undef X
-    USAGE_SHAPE_COUNT
+        USAGE_SHAPE_COUNT
 };
 
 /* How the bytes are framed. */
@@ -78,11 +78,11 @@ typedef void usage_text_fn(void *arg, enum usage_text_kind kind, struct str text
 
 /* Ends that were seen; bits. */
 enum {
-    USAGE_END_DONE = 1,        /* data: [DONE], or the assistants' done event */
-    USAGE_END_COMPLETED = 2,   /* the event that completes such an answer; a complete JSON body */
-    USAGE_END_INCOMPLETE = 4,  /* response.incomplete, thread.run.incomplete, … */
-    USAGE_END_FAILED = 8,      /* response.failed, thread.run.failed, cancelled, expired */
-    USAGE_END_ERROR = 16,      /* an error object or error event */
+    USAGE_END_DONE = 1,       /* data: [DONE], or the assistants' done event */
+    USAGE_END_COMPLETED = 2,  /* the event that completes such an answer; a complete JSON body */
+    USAGE_END_INCOMPLETE = 4, /* response.incomplete, thread.run.incomplete, … */
+    USAGE_END_FAILED = 8,     /* response.failed, thread.run.failed, cancelled, expired */
+    USAGE_END_ERROR = 16,     /* an error object or error event */
 };
 
 /* Raw figures of one document; own use. */
@@ -102,30 +102,30 @@ struct usage_side {
 
 struct usage_meter {
     /* Facts, to be read by the caller. Terminated; "" when not seen; cut to fit. */
-    char model[80];            /* as answered */
-    char side_model[40];       /* of usage_meter_side, when upstream names it */
-    char id[64];               /* chatcmpl-…, resp_… */
-    char fingerprint[24];      /* system_fingerprint */
-    char finish_reason[24];    /* the last choice's; of responses the status or the reason of being incomplete */
+    char model[80];         /* as answered */
+    char side_model[40];    /* of usage_meter_side, when upstream names it */
+    char id[64];            /* chatcmpl-…, resp_… */
+    char fingerprint[24];   /* system_fingerprint */
+    char finish_reason[24]; /* the last choice's; of responses the status or the reason of being incomplete */
     char service_tier[USAGE_TEXT_MAX];
     char quality[16], size[16];
     char error_type[32], error_code[48], error_message[96];
-    uint32_t documents;        /* JSON documents (events) read */
-    uint32_t items;            /* images, embeddings, … in the last document's `data` */
-    uint8_t ends;              /* USAGE_END_… */
-    bool usage_seen;           /* a usage object with figures */
-    bool malformed;            /* a document was not JSON; its figures were used if complete */
-    bool cut;                  /* the last document or event was incomplete */
-    bool bad_number;           /* a figure was negative, fractional, huge or no number; it is not used */
-    bool inconsistent;         /* a part above its total, or parts that do not add up */
-    bool text_seen;            /* output text came */
+    uint32_t documents; /* JSON documents (events) read */
+    uint32_t items;     /* images, embeddings, … in the last document's `data` */
+    uint8_t ends;       /* USAGE_END_… */
+    bool usage_seen;    /* a usage object with figures */
+    bool malformed;     /* a document was not JSON; its figures were used if complete */
+    bool cut;           /* the last document or event was incomplete */
+    bool bad_number;    /* a figure was negative, fractional, huge or no number; it is not used */
+    bool inconsistent;  /* a part above its total, or parts that do not add up */
+    bool text_seen;     /* output text came */
 
     /* The request asked for a 12 h cache (set by the caller): for writes reported without a split. */
     bool cache_12h;
 
     /* Own use from here. */
     uint8_t shape, wire;
-    bool committed;    /* sum holds something upstream reported */
+    bool committed; /* sum holds something upstream reported */
     bool side_seen;
     bool started;      /* the current document has bytes */
     bool usage_whole;  /* … and a usage object that is complete */

@@ -9,8 +9,19 @@
 #include "split.h"
 
 static const struct json_path paths[] = {
-    {"", 1},     {"a", 2},   {"b", 3},       {"a.b", 4},    {"a[]", 5},        {"a[][]", 6},     {"a[].b", 7},
-    {"[]", 8},   {"[].a", 9}, {"model", 10}, {"stream", 11}, {"usage.prompt_tokens", 12}, {"stream_options.include_usage", 13},
+    {"", 1},
+    {"a", 2},
+    {"b", 3},
+    {"a.b", 4},
+    {"a[]", 5},
+    {"a[][]", 6},
+    {"a[].b", 7},
+    {"[]", 8},
+    {"[].a", 9},
+    {"model", 10},
+    {"stream", 11},
+    {"usage.prompt_tokens", 12},
+    {"stream_options.include_usage", 13},
     {"choices[].delta.content", 14},
 };
 
@@ -27,8 +38,8 @@ static void note(void *arg, const struct json_value *v)
     struct transcript *t = arg;
     if (!t->inside) {
         t->line = buf_size(&t->text);
-        must(buf_printf(&t->text, "\n%d %d %d %llu %llu ", v->id, v->kind, v->flags & JSON_DUPLICATE, (unsigned long long)v->start,
-                        (unsigned long long)v->key_start));
+        must(buf_printf(&t->text, "\n%d %d %d %llu %llu ", v->id, v->kind, v->flags & JSON_DUPLICATE,
+                        (unsigned long long)v->start, (unsigned long long)v->key_start));
     }
     if (v->kind == JSON_STRING)
         must(json_unescape_buf(v->raw, &t->text));

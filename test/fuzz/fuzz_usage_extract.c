@@ -90,8 +90,8 @@ static void compare(struct result *a, struct result *b)
 static void check_sums(const struct usage *u)
 {
     const uint64_t *q = u->quantity;
-    uint64_t in = q[METER_INPUT] + q[METER_CACHED] + q[METER_CACHE_WRITE] + q[METER_CACHE_WRITE_12H] + q[METER_AUDIO_INPUT] +
-                  q[METER_AUDIO_CACHED] + q[METER_IMAGE_INPUT] + q[METER_IMAGE_CACHED];
+    uint64_t in = q[METER_INPUT] + q[METER_CACHED] + q[METER_CACHE_WRITE] + q[METER_CACHE_WRITE_12H] +
+                  q[METER_AUDIO_INPUT] + q[METER_AUDIO_CACHED] + q[METER_IMAGE_INPUT] + q[METER_IMAGE_CACHED];
     uint64_t out = q[METER_OUTPUT] + q[METER_AUDIO_OUTPUT] + q[METER_IMAGE_OUTPUT];
     bool full = u->input_total_tok >= JSON_COUNT_MAX || u->output_total_tok >= JSON_COUNT_MAX;
     must(full || u->source != USAGE_REPORTED || (in == u->input_total_tok && out == u->output_total_tok));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef FUZZ_SPLIT_H
-#define FUZZ_SPLIT_H
+#ifndef TEST_FUZZ_SPLIT_H
+#define TEST_FUZZ_SPLIT_H
 
 /*
  * split: cuts an input into pieces that depend on a seed alone, each in memory of exactly its size,

@@ -21,7 +21,21 @@
 
 /* Ids are the places in this list, from 1. */
 static const char *const names[] = {
-    "", "a", "b", "c", "a.b", "a.b.c", "a[]", "a[].d", "a[][]", "[]", "[].a", "[][]", "usage.prompt_tokens", "{", "long_name_of_a_member",
+    "",
+    "a",
+    "b",
+    "c",
+    "a.b",
+    "a.b.c",
+    "a[]",
+    "a[].d",
+    "a[][]",
+    "[]",
+    "[].a",
+    "[][]",
+    "usage.prompt_tokens",
+    "{",
+    "long_name_of_a_member",
 };
 #define NAMES (sizeof(names) / sizeof(names[0]))
 
@@ -49,7 +63,7 @@ static int free_watch(void **state)
 struct transcript {
     struct buf text;
     bool inside; /* a string's first piece was written, its last not */
-    size_t line;  /* where the last report begins in the text */
+    size_t line; /* where the last report begins in the text */
     size_t pieces;
 };
 
@@ -245,37 +259,35 @@ static void values_are_reported_with_their_places(void **state)
 static void elements_are_reported_one_by_one(void **state)
 {
     (void)state;
-    expect("{\"a\":[1,{\"d\":null},[true,[]],\"s\"]}",
-           " { @0 key 0: { end 0\n"
-           "a [ @5 key 1: [ end 0\n"
-           "a[] number @6 key 6: 1 end 7\n"
-           "a[] { @8 key 8: { end 0\n"
-           "a[].d null @13 key 9: null end 17\n"
-           "a[] } @17 key 17: } end 18\n"
-           "a[] [ @19 key 19: [ end 0\n"
-           "a[][] true @20 key 20: true end 24\n"
-           "a[][] [ @25 key 25: [ end 0\n"
-           "a[][] ] @26 key 26: ] end 27 empty\n"
-           "a[] ] @27 key 27: ] end 28\n"
-           "a[] string @29 key 29: s end 32\n"
-           "a ] @32 key 32: ] end 33\n"
-           " } @33 key 33: } end 34\n"
-           "complete at 34");
+    expect("{\"a\":[1,{\"d\":null},[true,[]],\"s\"]}", " { @0 key 0: { end 0\n"
+                                                       "a [ @5 key 1: [ end 0\n"
+                                                       "a[] number @6 key 6: 1 end 7\n"
+                                                       "a[] { @8 key 8: { end 0\n"
+                                                       "a[].d null @13 key 9: null end 17\n"
+                                                       "a[] } @17 key 17: } end 18\n"
+                                                       "a[] [ @19 key 19: [ end 0\n"
+                                                       "a[][] true @20 key 20: true end 24\n"
+                                                       "a[][] [ @25 key 25: [ end 0\n"
+                                                       "a[][] ] @26 key 26: ] end 27 empty\n"
+                                                       "a[] ] @27 key 27: ] end 28\n"
+                                                       "a[] string @29 key 29: s end 32\n"
+                                                       "a ] @32 key 32: ] end 33\n"
+                                                       " } @33 key 33: } end 34\n"
+                                                       "complete at 34");
 }
 
 static void a_document_may_be_an_array_or_a_scalar(void **state)
 {
     (void)state;
-    expect("[{\"a\":false},[0]]",
-           " [ @0 key 0: [ end 0\n"
-           "[] { @1 key 1: { end 0\n"
-           "[].a false @6 key 2: false end 11\n"
-           "[] } @11 key 11: } end 12\n"
-           "[] [ @13 key 13: [ end 0\n"
-           "[][] number @14 key 14: 0 end 15\n"
-           "[] ] @15 key 15: ] end 16\n"
-           " ] @16 key 16: ] end 17\n"
-           "complete at 17");
+    expect("[{\"a\":false},[0]]", " [ @0 key 0: [ end 0\n"
+                                  "[] { @1 key 1: { end 0\n"
+                                  "[].a false @6 key 2: false end 11\n"
+                                  "[] } @11 key 11: } end 12\n"
+                                  "[] [ @13 key 13: [ end 0\n"
+                                  "[][] number @14 key 14: 0 end 15\n"
+                                  "[] ] @15 key 15: ] end 16\n"
+                                  " ] @16 key 16: ] end 17\n"
+                                  "complete at 17");
     expect(" 12 ", " number @1 key 1: 12 end 3\ncomplete at 4");
     expect("12", " number @0 key 0: 12 end 2\ncomplete at 2");
     expect("\"x\"", " string @0 key 0: x end 3\ncomplete at 3");
@@ -285,31 +297,41 @@ static void a_document_may_be_an_array_or_a_scalar(void **state)
 static void names_are_compared_unescaped(void **state)
 {
     (void)state;
-    expect("{\"\\u0061\":1,\"\\u0061\\u002e\":2,\"\\u007b\":3}",
-           " { @0 key 0: { end 0\n"
-           "a number @10 key 1: 1 end 11\n"
-           "{ number @38 key 29: 3 end 39\n"
-           " } @39 key 39: } end 40\n"
-           "complete at 40");
+    expect("{\"\\u0061\":1,\"\\u0061\\u002e\":2,\"\\u007b\":3}", " { @0 key 0: { end 0\n"
+                                                                 "a number @10 key 1: 1 end 11\n"
+                                                                 "{ number @38 key 29: 3 end 39\n"
+                                                                 " } @39 key 39: } end 40\n"
+                                                                 "complete at 40");
     expect("{\"\\u006c\\u006f\\u006e\\u0067\\u005f\\u006e\\u0061\\u006d\\u0065\\u005f\\u006f\\u0066_a_member\":1}",
            " { @0 key 0: { end 0\n"
            "long_name_of_a_member number @85 key 1: 1 end 86\n"
            " } @86 key 86: } end 87\n"
            "complete at 87");
-    expect("{\"usa\\u0067e\":{\"prompt_token\\u0073\":7}}",
-           " { @0 key 0: { end 0\n"
-           "usage.prompt_tokens number @36 key 15: 7 end 37\n"
-           " } @38 key 38: } end 39\n"
-           "complete at 39");
+    expect("{\"usa\\u0067e\":{\"prompt_token\\u0073\":7}}", " { @0 key 0: { end 0\n"
+                                                            "usage.prompt_tokens number @36 key 15: 7 end 37\n"
+                                                            " } @38 key 38: } end 39\n"
+                                                            "complete at 39");
 }
 
 static void similar_names_are_not_taken(void **state)
 {
     (void)state;
     static const char *const docs[] = {
-        "{\"A\":1}",      "{\"aa\":1}",       "{\"\":1}",       "{\"a\\u0000\":1}", "{\"\\u00e1\":1}", "{\"a \":1}",
-        "{\"a.b\":1}",    "{\"a[]\":1}",      "{\"[]\":1}",     "{\"\\\\u0061\":1}", "{\"\xc3\xa1\":1}",
-        "{\"usage.prompt_tokens\":1}",        "{\"long_name_of_b_member\":1}", "{\"\\ud83d\\ude00\":1}", "{\"\\n\":1}",
+        "{\"A\":1}",
+        "{\"aa\":1}",
+        "{\"\":1}",
+        "{\"a\\u0000\":1}",
+        "{\"\\u00e1\":1}",
+        "{\"a \":1}",
+        "{\"a.b\":1}",
+        "{\"a[]\":1}",
+        "{\"[]\":1}",
+        "{\"\\\\u0061\":1}",
+        "{\"\xc3\xa1\":1}",
+        "{\"usage.prompt_tokens\":1}",
+        "{\"long_name_of_b_member\":1}",
+        "{\"\\ud83d\\ude00\":1}",
+        "{\"\\n\":1}",
     };
     for (size_t i = 0; i < sizeof(docs) / sizeof(docs[0]); i++) {
         struct transcript t;
@@ -324,30 +346,28 @@ static void similar_names_are_not_taken(void **state)
 static void duplicates_are_marked_in_each_object(void **state)
 {
     (void)state;
-    expect("{\"b\":1,\"a\":{\"b\":1},\"b\":2,\"a\":{\"b\":2,\"\\u0062\":3}}",
-           " { @0 key 0: { end 0\n"
-           "b number @5 key 1: 1 end 6\n"
-           "a { @11 key 7: { end 0\n"
-           "a.b number @16 key 12: 1 end 17\n"
-           "a } @17 key 17: } end 18\n"
-           "b number @23 key 19 again: 2 end 24\n"
-           "a { @29 key 25 again: { end 0\n"
-           "a.b number @34 key 30: 2 end 35\n"
-           "a.b number @45 key 36 again: 3 end 46\n"
-           "a } @46 key 46: } end 47\n"
-           " } @47 key 47: } end 48\n"
-           "complete at 48");
+    expect("{\"b\":1,\"a\":{\"b\":1},\"b\":2,\"a\":{\"b\":2,\"\\u0062\":3}}", " { @0 key 0: { end 0\n"
+                                                                              "b number @5 key 1: 1 end 6\n"
+                                                                              "a { @11 key 7: { end 0\n"
+                                                                              "a.b number @16 key 12: 1 end 17\n"
+                                                                              "a } @17 key 17: } end 18\n"
+                                                                              "b number @23 key 19 again: 2 end 24\n"
+                                                                              "a { @29 key 25 again: { end 0\n"
+                                                                              "a.b number @34 key 30: 2 end 35\n"
+                                                                              "a.b number @45 key 36 again: 3 end 46\n"
+                                                                              "a } @46 key 46: } end 47\n"
+                                                                              " } @47 key 47: } end 48\n"
+                                                                              "complete at 48");
     /* Each element is an object of its own. */
-    expect("[{\"a\":1},{\"a\":2}]",
-           " [ @0 key 0: [ end 0\n"
-           "[] { @1 key 1: { end 0\n"
-           "[].a number @6 key 2: 1 end 7\n"
-           "[] } @7 key 7: } end 8\n"
-           "[] { @9 key 9: { end 0\n"
-           "[].a number @14 key 10: 2 end 15\n"
-           "[] } @15 key 15: } end 16\n"
-           " ] @16 key 16: ] end 17\n"
-           "complete at 17");
+    expect("[{\"a\":1},{\"a\":2}]", " [ @0 key 0: [ end 0\n"
+                                    "[] { @1 key 1: { end 0\n"
+                                    "[].a number @6 key 2: 1 end 7\n"
+                                    "[] } @7 key 7: } end 8\n"
+                                    "[] { @9 key 9: { end 0\n"
+                                    "[].a number @14 key 10: 2 end 15\n"
+                                    "[] } @15 key 15: } end 16\n"
+                                    " ] @16 key 16: ] end 17\n"
+                                    "complete at 17");
 }
 
 static void what_was_complete_before_an_error_is_reported(void **state)
@@ -372,6 +392,12 @@ static void bytes_after_an_error_are_ignored(void **state)
     assert_int_equal(json_scan_feed(&s, "x", 1), JSON_MALFORMED);
 }
 
+/* 180 bytes. */
+#define TEXT                                                                           \
+    "the quick brown fox jumps over the lazy dog, who does not care at all and "       \
+    "sleeps on until the sun is down and the fox has gone home to her young ones, as " \
+    "foxes do in tales of that kind"
+
 /* --- Long strings ------------------------------------------------------------------------------- */
 
 /* Fails when a piece could not be unescaped by itself. */
@@ -385,7 +411,8 @@ static void unescape_piece(void *arg, const struct json_value *v)
 static void pieces_never_cut_an_escape(void **state)
 {
     (void)state;
-    static const char *const units[] = {"x", "\\n", "\\u00e9", "\\ud83d\\ude00", "\\ud83d", "\\ude00", "\\\\", "\xc3\xa9", "\\\""};
+    static const char *const units[] = {"x",    "\\n",      "\\u00e9", "\\ud83d\\ude00", "\\ud83d", "\\ude00",
+                                        "\\\\", "\xc3\xa9", "\\\""};
     struct buf doc, whole, split;
     buf_init(&doc, 4096);
     buf_init(&whole, 4096);
@@ -413,6 +440,36 @@ static void pieces_never_cut_an_escape(void **state)
     buf_free(&doc);
     buf_free(&whole);
     buf_free(&split);
+}
+
+/* Strings are walked in blocks of 16 and 64 bytes: an escape may stand anywhere in one, or across two. */
+static void escapes_are_seen_at_every_place(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *escape;
+        int wrong; /* the byte of it that can not be there, -1: none */
+    } rows[] = {{"\\n", -1},          {"\\\"", -1}, {"\\\\", -1},   {"\\u00e9", -1}, {"\\ud83d\\ude00", -1},
+                {"\\\\\\\"\\\\", -1}, {"\\x", 1},   {"\\u00g9", 4}, {"\\u0_", 3},    {"\n", 0},
+                {"\\\\\\z", 3},       {"\x1f", 0},  {"\\\t", 1}};
+    char doc[400];
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        size_t n = strlen(rows[i].escape);
+        for (size_t at = 0; at < 170; at++) {
+            int size = snprintf(doc, sizeof(doc), "{\"a\":\"%.*s%s%.*s\"}", (int)at, TEXT, rows[i].escape, 170, TEXT);
+            struct json_scan s;
+            struct transcript t;
+            transcript_init(&t);
+            json_scan_init(&s, watch, note, &t);
+            feed(&s, str_of(doc, (size_t)size));
+            assert_int_equal(json_scan_end(&s), rows[i].wrong < 0 ? JSON_COMPLETE : JSON_MALFORMED);
+            if (rows[i].wrong >= 0)
+                assert_int_equal(json_scan_error_at(&s), 6 + at + (size_t)rows[i].wrong);
+            else
+                assert_true(str_search(buf_str(&t.text), str_of(doc + 6, at + n + 170)) > 0);
+            buf_free(&t.text);
+        }
+    }
 }
 
 static void short_strings_come_in_one_piece(void **state)
@@ -545,6 +602,7 @@ int main(void)
         cmocka_unit_test(what_was_complete_before_an_error_is_reported),
         cmocka_unit_test(bytes_after_an_error_are_ignored),
         cmocka_unit_test(pieces_never_cut_an_escape),
+        cmocka_unit_test(escapes_are_seen_at_every_place),
         cmocka_unit_test(short_strings_come_in_one_piece),
         cmocka_unit_test(a_long_string_costs_no_memory),
         cmocka_unit_test(long_numbers_are_marked_and_checked),

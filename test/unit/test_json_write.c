@@ -242,8 +242,9 @@ static void too_deep(struct json_write *w)
 static void wrong_nesting_ends_the_program(void **state)
 {
     (void)state;
-    void (*const misuses[])(struct json_write *) = {value_without_name, name_in_array,   name_twice, name_without_value, wrong_end,
-                                                    two_documents,      left_open,       nothing_written, too_deep};
+    void (*const misuses[])(struct json_write *) = {value_without_name, name_in_array,   name_twice,
+                                                    name_without_value, wrong_end,       two_documents,
+                                                    left_open,          nothing_written, too_deep};
     for (size_t i = 0; i < sizeof(misuses) / sizeof(misuses[0]); i++) {
         pid_t child = fork();
         assert_true(child >= 0);
@@ -267,8 +268,8 @@ static void wrong_nesting_ends_the_program(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(objects_and_arrays_nest),       cmocka_unit_test(members_are_written_in_one_call),
-        cmocka_unit_test(money_is_exact_decimal_text),   cmocka_unit_test(strings_are_escaped),
+        cmocka_unit_test(objects_and_arrays_nest),         cmocka_unit_test(members_are_written_in_one_call),
+        cmocka_unit_test(money_is_exact_decimal_text),     cmocka_unit_test(strings_are_escaped),
         cmocka_unit_test(what_is_quoted_can_be_read_back), cmocka_unit_test(a_full_buffer_is_told_at_the_end),
         cmocka_unit_test(wrong_nesting_ends_the_program),
     };

@@ -52,12 +52,14 @@ static void chat_fields_are_read(void **state)
 {
     (void)state;
     struct request_facts f;
-    read_body(&f, "{\"model\":\"gpt-5.6\",\"messages\":[{\"role\":\"user\",\"content\":\"model\",\"model\":\"no\"}],\"stream\":true,"
-                  "\"stream_options\":{\"include_usage\":true,\"include_obfuscation\":false},\"n\":2,\"max_tokens\":100,"
-                  "\"max_completion_tokens\":200,\"service_tier\":\"flex\",\"user\":\"u-1\",\"safety_identifier\":\"s\\u0031\","
-                  "\"prompt_cache_key\":\"pk\",\"prompt_cache_options\":{\"mode\":\"explicit\",\"ttl\":\"12h\"},\"store\":false,"
-                  "\"modalities\":[\"text\",\"audio\"],\"metadata\":{\"a\":\"b\"},\"tools\":[],\"reasoning_effort\":\"low\","
-                  "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"model\":1}}}");
+    read_body(
+        &f,
+        "{\"model\":\"gpt-5.6\",\"messages\":[{\"role\":\"user\",\"content\":\"model\",\"model\":\"no\"}],\"stream\":true,"
+        "\"stream_options\":{\"include_usage\":true,\"include_obfuscation\":false},\"n\":2,\"max_tokens\":100,"
+        "\"max_completion_tokens\":200,\"service_tier\":\"flex\",\"user\":\"u-1\",\"safety_identifier\":\"s\\u0031\","
+        "\"prompt_cache_key\":\"pk\",\"prompt_cache_options\":{\"mode\":\"explicit\",\"ttl\":\"12h\"},\"store\":false,"
+        "\"modalities\":[\"text\",\"audio\"],\"metadata\":{\"a\":\"b\"},\"tools\":[],\"reasoning_effort\":\"low\","
+        "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"model\":1}}}");
     assert_int_equal(f.status, JSON_COMPLETE);
     assert_true(f.is_object);
     assert_false(f.object_empty);
@@ -88,8 +90,10 @@ static void other_operations_are_read(void **state)
 {
     (void)state;
     struct request_facts f;
-    read_body(&f, "{\"model\":\"tts-1\",\"input\":\"h\\u00e9llo \xe4\xb8\xad \\ud83d\\ude00\\n\",\"voice\":\"x\",\"response_format\":\"mp3\","
-                  "\"stream_format\":\"sse\"}");
+    read_body(
+        &f,
+        "{\"model\":\"tts-1\",\"input\":\"h\\u00e9llo \xe4\xb8\xad \\ud83d\\ude00\\n\",\"voice\":\"x\",\"response_format\":\"mp3\","
+        "\"stream_format\":\"sse\"}");
     assert_int_equal(f.input_chars, 10);
     assert_string_equal(f.response_format, "mp3");
     assert_string_equal(f.stream_format, "sse");
@@ -102,7 +106,9 @@ static void other_operations_are_read(void **state)
     assert_string_equal(f.quality, "high");
     read_body(&f, "{\"model\":\"sora-2\",\"seconds\":\"8\",\"size\":\"720x1280\"}");
     assert_int_equal(f.seconds_ms, 8000);
-    read_body(&f, "{\"model\":\"o\",\"background\":true,\"store\":true,\"max_output_tokens\":1e3,\"previous_response_id\":\"resp_1\"}");
+    read_body(
+        &f,
+        "{\"model\":\"o\",\"background\":true,\"store\":true,\"max_output_tokens\":1e3,\"previous_response_id\":\"resp_1\"}");
     assert_true(f.background);
     assert_true(f.store);
     assert_int_equal(f.max_tokens, 1000);
@@ -147,7 +153,8 @@ static void wrong_types_are_named(void **state)
         {"{\"n\":\"1\"}", BIT(N)},
         {"{\"n\":1.0}", 0},
         {"{\"max_tokens\":1e400}", BIT(MAX_TOKENS)},
-        {"{\"max_tokens\":99999999999999999999999999999999999999999999999999999999999999999999999999999999999999}", BIT(MAX_TOKENS)},
+        {"{\"max_tokens\":99999999999999999999999999999999999999999999999999999999999999999999999999999999999999}",
+         BIT(MAX_TOKENS)},
         {"{\"max_tokens\":true}", BIT(MAX_TOKENS)},
         {"{\"service_tier\":\"a-tier-name-that-is-longer-than-any\"}", BIT(SERVICE_TIER)},
         {"{\"seconds\":\"x\"}", BIT(SECONDS)},
@@ -264,16 +271,19 @@ static void edits_change_just_those_bytes(void **state)
         {"{\"x\":1}", "b", false, "{\"model\":\"b\",\"x\":1}"},
         {" { } ", "b", false, " {\"model\":\"b\" } "},
         {"{\"stream\":true}", "", true, "{\"stream_options\":{\"include_usage\":true},\"stream\":true}"},
-        {"\n{\"stream\":true}", "m", true, "\n{\"model\":\"m\",\"stream_options\":{\"include_usage\":true},\"stream\":true}"},
+        {"\n{\"stream\":true}", "m", true,
+         "\n{\"model\":\"m\",\"stream_options\":{\"include_usage\":true},\"stream\":true}"},
         {"{}", "m", true, "{\"model\":\"m\",\"stream_options\":{\"include_usage\":true}}"},
         {"{}", "", true, "{\"stream_options\":{\"include_usage\":true}}"},
-        {"{\"stream_options\":{},\"model\":\"a\"}", "b", true, "{\"stream_options\":{\"include_usage\":true},\"model\":\"b\"}"},
+        {"{\"stream_options\":{},\"model\":\"a\"}", "b", true,
+         "{\"stream_options\":{\"include_usage\":true},\"model\":\"b\"}"},
         {"{\"stream_options\": { } }", "", true, "{\"stream_options\": {\"include_usage\":true } }"},
         {"{\"stream_options\":null}", "", true, "{\"stream_options\":{\"include_usage\":true}}"},
         {"{\"stream_options\":{\"include_obfuscation\":false}}", "", true,
          "{\"stream_options\":{\"include_usage\":true,\"include_obfuscation\":false}}"},
         {"{\"stream_options\":{\"include_usage\":false}}", "", true, "{\"stream_options\":{\"include_usage\":true}}"},
-        {"{\"stream_options\":{\"include_usage\" : null }}", "", true, "{\"stream_options\":{\"include_usage\" : true }}"},
+        {"{\"stream_options\":{\"include_usage\" : null }}", "", true,
+         "{\"stream_options\":{\"include_usage\" : true }}"},
         {"{\"stream_options\":{\"include_usage\":true}}", "", true, "{\"stream_options\":{\"include_usage\":true}}"},
         {"{\"stream_options\":[]}", "", true, NULL},
         {"{\"stream_options\":true}", "", true, NULL},

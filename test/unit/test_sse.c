@@ -47,10 +47,20 @@ static const struct {
     {"dat: x\ndataa: y\nDATA: z\n data: w\ne: v\nevents: u\ndata: a\n\n", "=a;", 1, 0},
     {"\n\n\n", "", 0, 0},
     {"\r\n\r\ndata: a\n\n", "=a;", 1, 0},
-    {"\xef\xbb\xbf" "data: a\n\n", "=a;", 1, 0},
-    {"\xef\xbb\xbf\xef\xbb\xbf" "data: a\n\ndata: b\n\n", "=b;", 2, 0},
-    {"\xef\xbb" "data: a\n\ndata: b\n\n", "=b;", 2, 0},
-    {"data: \xef\xbb\xbf" "a\n\n", "=\xef\xbb\xbf" "a;", 1, 0},
+    {"\xef\xbb\xbf"
+     "data: a\n\n",
+     "=a;", 1, 0},
+    {"\xef\xbb\xbf\xef\xbb\xbf"
+     "data: a\n\ndata: b\n\n",
+     "=b;", 2, 0},
+    {"\xef\xbb"
+     "data: a\n\ndata: b\n\n",
+     "=b;", 2, 0},
+    {"data: \xef\xbb\xbf"
+     "a\n\n",
+     "=\xef\xbb\xbf"
+     "a;",
+     1, 0},
     {"data: a", "=a;+", 0, 7},
     {"data: a\n", "=a;+", 0, 8},
     {"data: a\r", "=a;+", 0, 8},
@@ -62,7 +72,8 @@ static const struct {
     {"data: {\"a\":\"b: c\"}\n\n", "={\"a\":\"b: c\"};", 1, 0},
     {"data: [DONE]\n\n", "=[DONE];", 1, 0},
     {"data: 0123456789012345678901234567890123456789\n\n", "=0123456789012345678901234567890123456789;", 1, 0},
-    {"event: a.name.that.is.longer.than.forty.bytes.in.all\ndata: a\n\n", "a.name.that.is.longer.than.forty.bytes.i=a;", 1, 0},
+    {"event: a.name.that.is.longer.than.forty.bytes.in.all\ndata: a\n\n", "a.name.that.is.longer.than.forty.bytes.i=a;",
+     1, 0},
     {"data: a\n\n\n\ndata: b\n\n", "=a;=b;", 2, 0},
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -103,8 +114,8 @@ static void check_events(struct str stream, size_t first, size_t step, const cha
     if (sse_parse_end(&s))
         must(buf_printf(&out, "%.*s=%.*s;+", STR_ARG(sse_parse_name(&s)), STR_ARG(buf_str(&data))));
     if (!str_eq(buf_str(&out), str_c(events))) {
-        print_error("stream %.*s\ncut at %zu, then each %zu\ngot      %.*s\nexpected %s\n", STR_ARG(stream), first, step,
-                    STR_ARG(buf_str(&out)), events);
+        print_error("stream %.*s\ncut at %zu, then each %zu\ngot      %.*s\nexpected %s\n", STR_ARG(stream), first,
+                    step, STR_ARG(buf_str(&out)), events);
         fail();
     }
     buf_free(&data);

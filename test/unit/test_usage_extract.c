@@ -101,7 +101,8 @@ static void describe_usage(struct buf *b, const struct usage *u, const char *bef
     must(buf_printf(b, "%ssource %s\n", before, usage_source_text(u->source)));
     for (unsigned i = 0; i < METER_COUNT; i++)
         if (u->quantity[i])
-            must(buf_printf(b, "%s%s %llu\n", before, meter_info((enum meter)i)->text, (unsigned long long)u->quantity[i]));
+            must(buf_printf(b, "%s%s %llu\n", before, meter_info((enum meter)i)->text,
+                            (unsigned long long)u->quantity[i]));
     if (u->input_total_tok || u->output_total_tok)
         must(buf_printf(b, "%stotals %llu %llu\n", before, (unsigned long long)u->input_total_tok,
                         (unsigned long long)u->output_total_tok));
@@ -176,8 +177,8 @@ static void check(const struct exchange *x, size_t first, size_t step)
     meter(x, first, step, &m, &w);
     describe(&got, &m, &w);
     if (!str_eq(buf_str(&got), buf_str(&x->expected))) {
-        print_error("%s, cut at %zu, then each %zu\ngot\n%.*sexpected\n%.*s", x->name, first, step, STR_ARG(buf_str(&got)),
-                    STR_ARG(buf_str(&x->expected)));
+        print_error("%s, cut at %zu, then each %zu\ngot\n%.*sexpected\n%.*s", x->name, first, step,
+                    STR_ARG(buf_str(&got)), STR_ARG(buf_str(&x->expected)));
         failures++;
     }
     words_free(&w);
@@ -198,7 +199,9 @@ static void read_header(struct exchange *x, struct str line)
         x->shape = (enum usage_shape)i;
     } else if (str_starts(line, STR("wire: "))) {
         struct str wire = str_from(line, 6);
-        x->wire = str_eq(wire, STR("SSE")) ? USAGE_WIRE_SSE : str_eq(wire, STR("JSON")) ? USAGE_WIRE_JSON : USAGE_WIRE_MESSAGES;
+        x->wire = str_eq(wire, STR("SSE"))    ? USAGE_WIRE_SSE
+                  : str_eq(wire, STR("JSON")) ? USAGE_WIRE_JSON
+                                              : USAGE_WIRE_MESSAGES;
     } else if (str_eq(line, STR("cache: 12h"))) {
         x->cache_12h = true;
     } else {
@@ -314,8 +317,8 @@ static void check_cut(const struct exchange *x)
         meter(&cut, n, 1, &m, &w);
         usage_meter_get(&m, &u);
         uint64_t in = u.quantity[METER_INPUT] + u.quantity[METER_CACHED] + u.quantity[METER_CACHE_WRITE] +
-                      u.quantity[METER_CACHE_WRITE_12H] + u.quantity[METER_AUDIO_INPUT] + u.quantity[METER_AUDIO_CACHED] +
-                      u.quantity[METER_IMAGE_INPUT] + u.quantity[METER_IMAGE_CACHED];
+                      u.quantity[METER_CACHE_WRITE_12H] + u.quantity[METER_AUDIO_INPUT] +
+                      u.quantity[METER_AUDIO_CACHED] + u.quantity[METER_IMAGE_INPUT] + u.quantity[METER_IMAGE_CACHED];
         if (u.source == USAGE_REPORTED)
             assert_int_equal(in, u.input_total_tok);
         words_free(&w);
@@ -342,20 +345,26 @@ static uint64_t random_u64(void)
 static void meters_always_add_up_to_the_totals(void **state)
 {
     (void)state;
-    static const char *const parts[] = {"cached_tokens", "cache_write_tokens", "text_tokens", "audio_tokens", "image_tokens"};
-    static const enum usage_shape kinds[] = {USAGE_SHAPE_CHAT, USAGE_SHAPE_RESPONSES, USAGE_SHAPE_IMAGES, USAGE_SHAPE_TRANSCRIPTION};
+    static const char *const parts[] = {"cached_tokens", "cache_write_tokens", "text_tokens", "audio_tokens",
+                                        "image_tokens"};
+    static const enum usage_shape kinds[] = {USAGE_SHAPE_CHAT, USAGE_SHAPE_RESPONSES, USAGE_SHAPE_IMAGES,
+                                             USAGE_SHAPE_TRANSCRIPTION};
     for (int i = 0; i < 20000; i++) {
         char body[600];
         uint64_t range = 1 + random_u64() % (i % 3 ? 2000 : UINT64_C(1) << 50);
         uint64_t in = random_u64() % range, out = random_u64() % range;
         enum usage_shape shape = kinds[i % 4];
         bool chat = shape == USAGE_SHAPE_CHAT;
-        int n = snprintf(body, sizeof(body), "{\"usage\":{\"%s\":%llu,\"%s\":%llu,\"%s\":{\"x\":0", chat ? "prompt_tokens" : "input_tokens",
-                         (unsigned long long)in, chat ? "completion_tokens" : "output_tokens", (unsigned long long)out,
-                         chat ? "prompt_tokens_details" : shape == USAGE_SHAPE_TRANSCRIPTION ? "input_token_details" : "input_tokens_details");
+        int n = snprintf(body, sizeof(body), "{\"usage\":{\"%s\":%llu,\"%s\":%llu,\"%s\":{\"x\":0",
+                         chat ? "prompt_tokens" : "input_tokens", (unsigned long long)in,
+                         chat ? "completion_tokens" : "output_tokens", (unsigned long long)out,
+                         chat                                 ? "prompt_tokens_details"
+                         : shape == USAGE_SHAPE_TRANSCRIPTION ? "input_token_details"
+                                                              : "input_tokens_details");
         for (unsigned k = 0; k < 5; k++)
             if (random_u64() % 2)
-                n += snprintf(body + n, sizeof(body) - (size_t)n, ",\"%s\":%llu", parts[k], (unsigned long long)(random_u64() % range));
+                n += snprintf(body + n, sizeof(body) - (size_t)n, ",\"%s\":%llu", parts[k],
+                              (unsigned long long)(random_u64() % range));
         n += snprintf(body + n, sizeof(body) - (size_t)n, "}}}");
         struct usage_meter m;
         struct usage u;
@@ -363,9 +372,11 @@ static void meters_always_add_up_to_the_totals(void **state)
         usage_meter_feed(&m, body, (size_t)n);
         usage_meter_end(&m);
         usage_meter_get(&m, &u);
-        uint64_t inputs = 0, outputs = u.quantity[METER_OUTPUT] + u.quantity[METER_AUDIO_OUTPUT] + u.quantity[METER_IMAGE_OUTPUT];
-        static const enum meter input_meters[] = {METER_INPUT,       METER_CACHED,       METER_CACHE_WRITE, METER_CACHE_WRITE_12H,
-                                                  METER_AUDIO_INPUT, METER_AUDIO_CACHED, METER_IMAGE_INPUT, METER_IMAGE_CACHED};
+        uint64_t inputs = 0,
+                 outputs = u.quantity[METER_OUTPUT] + u.quantity[METER_AUDIO_OUTPUT] + u.quantity[METER_IMAGE_OUTPUT];
+        static const enum meter input_meters[] = {METER_INPUT,           METER_CACHED,      METER_CACHE_WRITE,
+                                                  METER_CACHE_WRITE_12H, METER_AUDIO_INPUT, METER_AUDIO_CACHED,
+                                                  METER_IMAGE_INPUT,     METER_IMAGE_CACHED};
         for (unsigned k = 0; k < 8; k++)
             inputs += u.quantity[input_meters[k]];
         assert_int_equal(u.source, USAGE_REPORTED);
@@ -383,10 +394,8 @@ static void the_meter_is_small(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_shape_is_metered),
-        cmocka_unit_test(usage_survives_any_chunking),
-        cmocka_unit_test(a_cut_answer_still_adds_up),
-        cmocka_unit_test(meters_always_add_up_to_the_totals),
+        cmocka_unit_test(every_shape_is_metered),     cmocka_unit_test(usage_survives_any_chunking),
+        cmocka_unit_test(a_cut_answer_still_adds_up), cmocka_unit_test(meters_always_add_up_to_the_totals),
         cmocka_unit_test(the_meter_is_small),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

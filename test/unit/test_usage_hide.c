@@ -26,7 +26,8 @@ static void check(const char *event, const char *seen)
     }
     bool same = hide == USAGE_HIDE_DROP ? !seen : seen && str_eq(buf_str(&b), str_c(seen));
     if (!same) {
-        print_error("event    %sgot      %d %.*s\nexpected %s\n", event, hide, STR_ARG(buf_str(&b)), seen ? seen : "dropped");
+        print_error("event    %sgot      %d %.*s\nexpected %s\n", event, hide, STR_ARG(buf_str(&b)),
+                    seen ? seen : "dropped");
         fail();
     }
     buf_free(&b);
@@ -48,7 +49,8 @@ static void usage_null_and_one_comma_go(void **state)
     check("data:{ \"a\" : 1 , \"usage\" : null , \"b\" : 2 }\r\r", "data:{ \"a\" : 1 , \"b\" : 2 }\r\r");
     check("data: { \"a\" : 1 , \"usage\" : null }\n\n", "data: { \"a\" : 1  }\n\n");
     check(": note\ndata: {\"a\":1,\"usage\":null}\nid: 1\n\n", ": note\ndata: {\"a\":1}\nid: 1\n\n");
-    check("data: {\"choices\":[],\"usage\":null,\"prompt_filter_results\":[]}\n\n", "data: {\"choices\":[],\"prompt_filter_results\":[]}\n\n");
+    check("data: {\"choices\":[],\"usage\":null,\"prompt_filter_results\":[]}\n\n",
+          "data: {\"choices\":[],\"prompt_filter_results\":[]}\n\n");
 }
 
 static void the_extra_chunk_goes(void **state)
