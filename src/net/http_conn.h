@@ -52,21 +52,28 @@ struct http_conn {
     struct loop_grave grave;
     struct list node;
     uint64_t deadline_us;
-    struct buf in;  /* bytes that cannot be used yet */
-    struct buf out; /* bytes the socket did not take yet */
+    uint64_t moved_us; /* when the socket last took output */
+    uint64_t promised; /* bytes of the answer that are still to come, when its length was announced */
+    struct buf in;     /* bytes that cannot be used yet */
+    struct buf out;    /* bytes the socket did not take yet */
     struct http1_body body;
     size_t head_seen; /* bytes of `in` already searched for the end of a head */
     size_t linger_left;
-    bool read_more; /* the socket may have input */
-    bool blocked;   /* the socket took no more output */
-    bool hung_up;   /* the peer is gone */
-    bool ending;    /* the peer ended its sending; the end is still to be read */
-    bool broken;    /* a write failed */
-    bool overflow;  /* `out` passed its maximum */
-    bool active;    /* an exchange is under way and the application knows it */
+    size_t body_bytes; /* of the request body, since its time-out was last set */
+    bool read_more;    /* the socket may have input */
+    bool blocked;      /* the socket took no more output */
+    bool hung_up;      /* the peer is gone */
+    bool ending;       /* the peer ended its sending; the end is still to be read */
+    bool broken;       /* a write failed */
+    bool overflow;     /* `out` passed its maximum */
+    bool active;       /* an exchange is under way and the application knows it */
     bool paused;
     bool was_high;
-    bool head_ended, reply_ended, chunked, close_after, raw;
+    bool blank_seen;  /* the one empty line that may stand before a request */
+    bool input_ended; /* the end of the peer's sending was read */
+    bool fin_sent;
+    bool head_ended, reply_ended, close_after, raw;
+    bool chunked, counted, no_body; /* the answer's framing; none of them: until the end of the connection */
     char peer[HTTP_PEER_MAX];
 };
 

@@ -7,6 +7,7 @@
  */
 #include <stdio.h>
 
+#include "base/log.h"
 #include "base/must.h"
 #include "net/http_conn.h"
 #include "net/http_server.h"
@@ -35,6 +36,8 @@ bool http_conn_output(struct http_conn *c, const struct iovec *more, int more_co
         total += more[i].iov_len;
     }
     int first = 0;
+    if (!kept)
+        c->moved_us = loop_now_us(c->server->loop);
     while (written < total && !c->blocked) {
         size_t n = 0;
         enum sock_io io = sock_write(&c->sock, iov + first, count - first, &n);
@@ -43,6 +46,8 @@ bool http_conn_output(struct http_conn *c, const struct iovec *more, int more_co
         else if (io != SOCK_DONE)
             return false;
         written += n;
+        if (n)
+            c->moved_us = loop_now_us(c->server->loop);
         while (first < count && n >= iov[first].iov_len)
             n -= iov[first++].iov_len;
         if (first < count) {
@@ -55,17 +60,40 @@ bool http_conn_output(struct http_conn *c, const struct iovec *more, int more_co
     return !c->overflow;
 }
 
+static void break_later(struct http_conn *c)
+{
+    c->broken = true;
+    loop_requeue(c->server->loop, &c->io, LOOP_HUP);
+}
+
 void http_conn_write(struct http_conn *c, const struct iovec *iov, int count)
 {
     if (c->state == CONN_CLOSED)
         return;
     if (!http_conn_output(c, iov, count)) {
-        c->broken = true;
-        loop_requeue(c->server->loop, &c->io, LOOP_HUP);
+        break_later(c);
         return;
     }
     if (c->reply_ended || buf_size(&c->out))
         http_conn_after_output(c);
+}
+
+/* The part of `bytes` that the framing of the answer has room for; breaks the connection when that is not all. */
+static struct str framed_part(struct http_conn *c, struct str bytes)
+{
+    if (c->raw)
+        return bytes;
+    if (c->x.is_head || c->no_body)
+        return str_of("", 0);
+    if (!c->counted)
+        return bytes;
+    if (bytes.n > c->promised) {
+        log_error("answer_longer_than_announced", LOG_TEXT("peer", c->peer));
+        break_later(c);
+        return str_of("", 0);
+    }
+    c->promised -= bytes.n;
+    return bytes;
 }
 
 void http_send(struct http_exchange *x, struct str bytes)
@@ -73,9 +101,13 @@ void http_send(struct http_exchange *x, struct str bytes)
     struct http_conn *c = http_conn_of(x);
     char size_line[24];
     struct iovec iov[3];
-    if (c->state == CONN_CLOSED || c->broken || !bytes.n || (x->is_head && !c->raw))
+    if (c->state == CONN_CLOSED || c->broken || !bytes.n)
         return;
-    must(c->head_ended && !c->reply_ended);
+    must(c->head_ended);
+    must(!c->reply_ended);
+    bytes = framed_part(c, bytes);
+    if (!bytes.n)
+        return;
     struct iovec content = {(void *)(uintptr_t)bytes.p, bytes.n};
     if (!c->chunked) {
         iov[0] = content;
@@ -98,10 +130,16 @@ void http_send_end(struct http_exchange *x, struct str bytes)
     int count = 0;
     if (c->state == CONN_CLOSED || c->broken)
         return;
-    must(c->head_ended && !c->reply_ended);
-    if (x->is_head)
-        bytes = str_of("", 0);
+    must(c->head_ended);
+    must(!c->reply_ended);
+    bytes = framed_part(c, bytes);
     bool framed = c->chunked && !x->is_head;
+    if (c->counted && c->promised && !x->is_head && !c->broken) {
+        log_error("answer_shorter_than_announced", LOG_TEXT("peer", c->peer));
+        break_later(c);
+    }
+    if (c->broken)
+        return;
     if (bytes.n) {
         if (framed) {
             int n = snprintf(size_line, sizeof size_line, "%zx\r\n", bytes.n);
@@ -114,8 +152,7 @@ void http_send_end(struct http_exchange *x, struct str bytes)
         iov[count++] = (struct iovec){only, sizeof only - 1};
     }
     if (!http_conn_output(c, iov, count)) {
-        c->broken = true;
-        loop_requeue(c->server->loop, &c->io, LOOP_HUP);
+        break_later(c);
         return;
     }
     c->reply_ended = true;
@@ -180,15 +217,18 @@ void http_head_end(struct http_exchange *x, enum http1_framing framing, uint64_t
     if (framing == HTTP1_LENGTH) {
         int n = snprintf(line, sizeof line, "Content-Length: %llu\r\n", (unsigned long long)length);
         out_add(c, str_of(line, (size_t)n));
+        c->counted = true;
+        c->promised = length;
     } else if (framing == HTTP1_CHUNKED) {
         out_add(c, STR("Transfer-Encoding: chunked\r\n"));
         c->chunked = true;
     }
-    c->close_after |= close || framing == HTTP1_UNTIL_CLOSE || c->server->draining;
-    bool unread = c->state == CONN_BODY;
+    c->no_body = framing == HTTP1_NO_BODY;
+    /* A request whose body is not all here yet may leave some of it behind. */
+    c->close_after |= close || framing == HTTP1_UNTIL_CLOSE || c->server->draining || c->state == CONN_BODY;
     if (c->raw)
         out_add(c, STR("Connection: Upgrade\r\n\r\n"));
-    else if (c->close_after || unread)
+    else if (c->close_after)
         out_add(c, STR("Connection: close\r\n\r\n"));
     else if (x->http10)
         out_add(c, STR("Connection: keep-alive\r\n\r\n"));
@@ -215,20 +255,18 @@ void http_reply(struct http_exchange *x, int status, struct str content_type, st
 /* Answers what is not a request, and closes. */
 void http_conn_refuse(struct http_conn *c, enum err why)
 {
-    char body[512];
+    char body[512], head[256];
     const struct err_info *info = err_info(why);
-    if (c->server->app->on_refused)
-        c->server->app->on_refused(c->server->ctx, why);
     int n =
         snprintf(body, sizeof body, "{\"error\":{\"message\":\"%s\",\"type\":\"%s\",\"param\":null,\"code\":\"%s\"}}",
                  info->text, info->type, info->code);
-    char head[256];
-    int h =
-        snprintf(head, sizeof head,
-                 "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n",
-                 info->status, http1_reason(info->status), n);
+    must(n > 0 && n < (int)sizeof body);
+    int h = snprintf(head, sizeof head,
+                     "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\n"
+                     "Connection: close\r\n\r\n",
+                     info->status, http1_reason(info->status), info->status == 503 ? "Retry-After: 1\r\n" : "", n);
+    must(h > 0 && h < (int)sizeof head);
     struct iovec iov[2] = {{head, (size_t)h}, {body, (size_t)n}};
-    c->paused = false;
     if (http_conn_output(c, iov, 2))
         http_conn_linger(c);
     else

@@ -27,34 +27,56 @@
 
 #define OUT_MAX (64u * 1024 * 1024)
 #define READS_PER_TURN 4
-#define LINGER_US 2000000
-#define LINGER_BYTES (1u << 20)
+#define LINGER_US 10000000
+#define LINGER_BYTES (64u << 20)
+#define PIPELINED_MAX 4096 /* what is read of the next request while one is answered */
+#define REFUSED_MAX 64     /* connections beyond the limit that may be told so at a time */
 
 static void input_run(struct http_conn *c);
+static void head_refuse(struct http_conn *c, enum err why);
+static void give_up(struct http_conn *c, enum err why);
 
 /* Time-outs: one timer, one deadline by state; a timer that fires early is set again. */
 
-static void deadline_set(struct http_conn *c, uint64_t after_us)
+static void deadline_at(struct http_conn *c, uint64_t at_us)
 {
-    c->deadline_us = loop_now_us(c->server->loop) + after_us;
+    c->deadline_us = at_us;
     if (!c->timer.slot || c->timer.due_us > c->deadline_us)
         loop_timer_set(c->server->loop, &c->timer, c->deadline_us);
 }
 
-static void deadline_none(struct http_conn *c)
+static void deadline_set(struct http_conn *c, uint64_t after_us)
 {
-    c->deadline_us = UINT64_MAX;
+    deadline_at(c, loop_now_us(c->server->loop) + after_us);
+}
+
+/* The client is to take what waits for it. */
+static bool stalled(const struct http_conn *c)
+{
+    return c->blocked && buf_size(&c->out);
 }
 
 static void deadline_update(struct http_conn *c)
 {
     const struct http_limits *limits = &c->server->limits;
-    if (buf_size(&c->out))
-        deadline_set(c, limits->stall_us);
+    c->body_bytes = 0;
+    if (stalled(c))
+        deadline_at(c, c->moved_us + limits->stall_us);
     else if (c->state == CONN_BODY && !c->paused)
         deadline_set(c, limits->body_idle_us);
     else if (c->state == CONN_BODY || c->state == CONN_WAIT || c->state == CONN_RAW)
-        deadline_none(c);
+        c->deadline_us = UINT64_MAX;
+}
+
+/* Bytes came in. A body that only trickles does not move its time-out. */
+static void input_moved(struct http_conn *c, size_t n)
+{
+    const struct http_limits *limits = &c->server->limits;
+    if (c->state != CONN_BODY || stalled(c))
+        return;
+    c->body_bytes += n;
+    if (c->body_bytes >= limits->body_rate_min * (limits->body_idle_us / 1000000))
+        deadline_update(c);
 }
 
 static void on_time(struct loop_timer *t)
@@ -67,10 +89,12 @@ static void on_time(struct loop_timer *t)
         loop_timer_set(c->server->loop, t, c->deadline_us);
         return;
     }
-    if (c->state == CONN_HEAD && buf_size(&c->in) && !buf_size(&c->out))
-        http_conn_refuse(c, ERR_CLIENT_TIMEOUT);
+    if (stalled(c))
+        http_conn_close(c, ERR_CLIENT_STALLED);
+    else if (c->state == CONN_HEAD && buf_size(&c->in))
+        head_refuse(c, ERR_CLIENT_TIMEOUT);
     else
-        http_conn_close(c, buf_size(&c->out) ? ERR_CLIENT_STALLED : ERR_CLIENT_TIMEOUT);
+        give_up(c, ERR_CLIENT_TIMEOUT);
 }
 
 /* Closing. */
@@ -110,6 +134,19 @@ void http_conn_close(struct http_conn *c, enum err why)
         c->server->app->on_closed(&c->x, why);
 }
 
+/* Ends an exchange because of what the client did; with an answer that says so when none has begun. */
+static void give_up(struct http_conn *c, enum err why)
+{
+    if (!c->active || c->head_ended || buf_size(&c->out)) {
+        http_conn_close(c, why);
+        return;
+    }
+    c->active = false;
+    c->server->app->on_closed(&c->x, why);
+    if (c->state != CONN_CLOSED)
+        http_conn_refuse(c, why);
+}
+
 void http_abort(struct http_exchange *x)
 {
     struct http_conn *c = http_conn_of(x);
@@ -121,11 +158,22 @@ void http_abort(struct http_exchange *x)
 
 /* Output. */
 
+/* Our sending ends here; the peer's may go on. */
+static void send_fin(struct http_conn *c)
+{
+    if (!c->fin_sent)
+        sock_end(&c->sock);
+    c->fin_sent = true;
+}
+
 void http_conn_linger(struct http_conn *c)
 {
     c->state = CONN_LINGER;
+    c->paused = false;
     c->linger_left = LINGER_BYTES;
-    shutdown(c->sock.fd, SHUT_WR);
+    buf_free(&c->in);
+    if (!buf_size(&c->out))
+        send_fin(c);
     deadline_set(c, LINGER_US);
     loop_requeue(c->server->loop, &c->io, LOOP_READ);
 }
@@ -133,23 +181,25 @@ void http_conn_linger(struct http_conn *c)
 /* The answer is with the kernel: ready the connection for the next request, or end it. */
 static void exchange_done(struct http_conn *c)
 {
-    bool body_unread = c->state == CONN_BODY;
     c->active = false;
     c->server->app->on_done(&c->x);
     c->x.app_data = NULL;
     if (c->state == CONN_CLOSED)
         return;
-    if (body_unread) {
-        http_conn_linger(c);
-    } else if (c->close_after || c->server->draining || c->state == CONN_RAW) {
-        conn_release(c, false);
-    } else {
-        c->state = CONN_HEAD;
-        c->paused = false;
-        deadline_set(c, buf_size(&c->in) ? c->server->limits.head_timeout_us : c->server->limits.keep_alive_us);
-        if (buf_size(&c->in) || c->read_more)
-            loop_requeue(c->server->loop, &c->io, LOOP_READ);
+    if (c->close_after || c->server->draining || c->state == CONN_RAW) {
+        bool unread = c->state == CONN_BODY || c->state == CONN_RAW || c->read_more || buf_size(&c->in);
+        if (unread && !c->input_ended)
+            http_conn_linger(c);
+        else
+            conn_release(c, false);
+        return;
     }
+    must(c->state == CONN_WAIT);
+    c->state = CONN_HEAD;
+    c->paused = false;
+    deadline_set(c, buf_size(&c->in) ? c->server->limits.head_timeout_us : c->server->limits.keep_alive_us);
+    if (buf_size(&c->in) || c->read_more)
+        loop_requeue(c->server->loop, &c->io, LOOP_READ);
 }
 
 void http_conn_after_output(struct http_conn *c)
@@ -159,6 +209,11 @@ void http_conn_after_output(struct http_conn *c)
         c->was_high = true;
     if (!unsent)
         buf_release(&c->out);
+    if (c->state == CONN_LINGER && !unsent && !c->fin_sent) {
+        send_fin(c);
+        deadline_set(c, LINGER_US);
+        return;
+    }
     if (c->active && c->reply_ended && !unsent) {
         exchange_done(c);
         return;
@@ -225,7 +280,8 @@ static void exchange_begin(struct http_conn *c)
     x->http10 = x->head.minor == 0;
     x->app_data = NULL;
     c->active = true;
-    c->head_ended = c->reply_ended = c->chunked = c->raw = c->paused = c->was_high = false;
+    c->head_ended = c->reply_ended = c->raw = c->paused = c->was_high = c->blank_seen = false;
+    c->chunked = c->counted = c->no_body = false;
     c->close_after = !x->head.keep_alive;
     c->state = x->has_body ? CONN_BODY : CONN_WAIT;
     http1_body_begin(&c->body, &x->head);
@@ -240,16 +296,36 @@ static void exchange_begin(struct http_conn *c)
         deadline_update(c);
 }
 
+/* Answers what is not a request, and closes. */
+static void head_refuse(struct http_conn *c, enum err why)
+{
+    if (c->server->app->on_refused)
+        c->server->app->on_refused(c->server->ctx, why);
+    http_conn_refuse(c, why);
+}
+
+/* RFC 9112 2.2: one empty line before the request line is passed over. False when more bytes are needed. */
+static bool skip_blank(struct http_conn *c, struct str *bytes)
+{
+    if (c->blank_seen || c->head_seen || bytes->p[0] != '\r')
+        return true;
+    if (bytes->n >= 2 && bytes->p[1] == '\n') {
+        *bytes = str_from(*bytes, 2);
+        c->blank_seen = true;
+    } else if (bytes->n == 1) {
+        deadline_set(c, c->server->limits.head_timeout_us);
+        return false;
+    }
+    return bytes->n > 0;
+}
+
 /* Reads a head from the front of *bytes. False when more is needed or the connection is refused. */
 static bool feed_head(struct http_conn *c, struct str *bytes)
 {
     struct http1_field fields[HTTP1_FIELDS_MAX];
     enum err e = ERR_OK;
-    if (!c->head_seen && bytes->n >= 2 && bytes->p[0] == '\r' && bytes->p[1] == '\n') {
-        *bytes = str_from(*bytes, 2); /* RFC 9112 2.2: an empty line before the request line */
-        if (!bytes->n)
-            return false;
-    }
+    if (!skip_blank(c, bytes))
+        return false;
     switch (http1_parse_request(*bytes, c->head_seen, fields, &c->x.head, &e)) {
     case HTTP1_PARTIAL:
         if (!c->head_seen)
@@ -258,7 +334,7 @@ static bool feed_head(struct http_conn *c, struct str *bytes)
         return false;
     case HTTP1_REFUSED:
         *bytes = str_of("", 0);
-        http_conn_refuse(c, e);
+        head_refuse(c, e);
         return false;
     case HTTP1_COMPLETE:
         break;
@@ -312,7 +388,7 @@ static size_t feed(struct http_conn *c, struct str bytes)
                 break;
         } else if (c->state == CONN_BODY && !c->paused && (bytes.n || c->body.done)) {
             if (!feed_body(c, &bytes)) {
-                http_conn_close(c, ERR_AMBIGUOUS_FRAMING);
+                give_up(c, ERR_BAD_HTTP);
                 return given;
             }
             if (c->state == CONN_BODY)
@@ -320,7 +396,8 @@ static size_t feed(struct http_conn *c, struct str bytes)
         } else if (c->state == CONN_RAW && !c->paused && bytes.n) {
             struct str data = bytes;
             bytes = str_of("", 0);
-            c->server->app->on_body(&c->x, data, false);
+            if (c->active && !c->reply_ended)
+                c->server->app->on_body(&c->x, data, false);
         } else if (c->state == CONN_LINGER && bytes.n) {
             c->linger_left -= bytes.n < c->linger_left ? bytes.n : c->linger_left;
             bytes = str_of("", 0);
@@ -336,6 +413,8 @@ static size_t feed(struct http_conn *c, struct str bytes)
 /* True while reading more makes sense. */
 static bool wants_input(const struct http_conn *c)
 {
+    if (c->input_ended)
+        return false;
     switch (c->state) {
     case CONN_HEAD:
         return buf_size(&c->in) < HTTP1_HEAD_MAX;
@@ -343,7 +422,7 @@ static bool wants_input(const struct http_conn *c)
     case CONN_RAW:
         return !c->paused;
     case CONN_WAIT:
-        return buf_size(&c->in) < LOOP_SCRATCH;
+        return buf_size(&c->in) < PIPELINED_MAX;
     case CONN_LINGER:
         return true;
     default:
@@ -351,13 +430,18 @@ static bool wants_input(const struct http_conn *c)
     }
 }
 
+/* The bytes are set aside, so that views of them are good whatever a callback does to the connection. */
 static void feed_kept(struct http_conn *c)
 {
-    size_t used = feed(c, buf_str(&c->in));
-    if (c->state == CONN_CLOSED)
+    struct buf kept = c->in;
+    buf_init(&c->in, kept.max);
+    size_t used = feed(c, buf_str(&kept));
+    if (c->state == CONN_CLOSED || c->state == CONN_LINGER || used == buf_size(&kept)) {
+        buf_free(&kept);
         return;
-    buf_take(&c->in, used);
-    buf_release(&c->in);
+    }
+    buf_take(&kept, used);
+    c->in = kept;
 }
 
 /* Feeds fresh bytes; what cannot be used yet is kept. */
@@ -378,6 +462,11 @@ static void feed_fresh(struct http_conn *c, struct str bytes)
 static void input_end(struct http_conn *c, enum sock_io io)
 {
     c->read_more = false;
+    c->input_ended = true;
+    if (io == SOCK_EOF && c->active && c->reply_ended) {
+        c->close_after = true; /* it may be waiting for the rest of its answer */
+        return;
+    }
     if (io == SOCK_EOF && c->state == CONN_RAW && c->active) {
         c->server->app->on_body(&c->x, str_of("", 0), true);
         return;
@@ -385,30 +474,39 @@ static void input_end(struct http_conn *c, enum sock_io io)
     http_conn_close(c, ERR_CLIENT_GONE);
 }
 
-static void input_run(struct http_conn *c)
+/* Reads and feeds until the socket would block, or is to wait. */
+static void read_on(struct http_conn *c)
 {
-    if (buf_size(&c->in))
-        feed_kept(c);
     char *scratch = loop_scratch(c->server->loop);
     for (int reads = 0; c->state != CONN_CLOSED && c->read_more && wants_input(c); reads++) {
         if (reads == READS_PER_TURN) {
             loop_requeue(c->server->loop, &c->io, LOOP_READ);
             return;
         }
-        size_t n = 0;
-        enum sock_io io = sock_read(&c->sock, scratch, LOOP_SCRATCH, &n);
+        size_t n = 0, room = c->state == CONN_WAIT ? PIPELINED_MAX : LOOP_SCRATCH;
+        enum sock_io io = sock_read(&c->sock, scratch, room, &n);
         if (io == SOCK_AGAIN) {
             c->read_more = false;
         } else if (io != SOCK_DONE) {
             input_end(c, io);
             return;
         } else {
-            if (n < LOOP_SCRATCH && !c->sock.ssl && !c->hung_up && !c->ending)
+            if (n < room && !c->sock.ssl && !c->hung_up && !c->ending)
                 c->read_more = false; /* a short read drained the socket; the edge comes back */
-            deadline_update(c);
+            input_moved(c, n);
             feed_fresh(c, str_of(scratch, n));
         }
     }
+}
+
+static void input_run(struct http_conn *c)
+{
+    if (buf_size(&c->in))
+        feed_kept(c);
+    read_on(c);
+    bool idle = c->state == CONN_HEAD && !c->read_more && !buf_size(&c->in) && !buf_size(&c->out);
+    if (idle && c->server->draining)
+        http_conn_close(c, ERR_DRAINING);
 }
 
 static void handshake_run(struct http_conn *c)
@@ -437,7 +535,7 @@ static void on_ready(struct loop_io *io, unsigned ready)
         c->hung_up = true;
     if (ready & LOOP_END)
         c->ending = true;
-    if (c->broken || (c->hung_up && (c->state == CONN_WAIT || c->paused))) {
+    if (c->broken || (c->hung_up && (c->state == CONN_WAIT || c->paused || c->input_ended))) {
         http_conn_close(c, ERR_CLIENT_GONE);
         return;
     }
@@ -479,15 +577,18 @@ static void on_accept(void *ctx, int fd, const char *peer, struct tls_server *tl
     sock_tune(&c->sock, 65536, 65536);
     list_append(&s->conns, &c->node);
     s->connections++;
-    if (s->connections > s->limits.connections_max || !loop_add(s->loop, &c->io, fd)) {
+    unsigned most = s->limits.connections_max;
+    if (s->connections > most + REFUSED_MAX || !loop_add(s->loop, &c->io, fd)) {
+        http_conn_close(c, ERR_OVERLOADED);
+        return;
+    }
+    if (s->connections > most && !tls) {
         http_conn_refuse(c, ERR_OVERLOADED);
-        if (c->state != CONN_CLOSED)
-            http_conn_close(c, ERR_OVERLOADED);
         return;
     }
     if (tls) {
         c->state = CONN_HANDSHAKE;
-        if (sock_tls_accept(&c->sock, tls) != ERR_OK) {
+        if (s->connections > most || sock_tls_accept(&c->sock, tls) != ERR_OK) {
             http_conn_close(c, ERR_INTERNAL);
             return;
         }
@@ -535,8 +636,8 @@ void http_server_drain(struct http_server *s)
     while (n != &s->conns) {
         struct http_conn *c = list_entry(n, struct http_conn, node);
         n = n->next;
-        if (c->state == CONN_HEAD && !buf_size(&c->in) && !buf_size(&c->out))
-            http_conn_close(c, ERR_DRAINING);
+        if (c->state == CONN_HEAD) /* a last look: a request may have come just now */
+            loop_requeue(s->loop, &c->io, LOOP_READ);
     }
 }
 

@@ -45,9 +45,10 @@ struct http_app {
 struct http_limits {
     uint64_t head_timeout_us; /* first byte of a request → its head complete */
     uint64_t keep_alive_us;   /* between requests */
-    uint64_t body_idle_us;    /* between two reads of a request body */
+    uint64_t body_idle_us;    /* without progress of a request body */
+    uint64_t body_rate_min;   /* bytes a second: what is progress; 0: any byte */
     uint64_t stall_us;        /* output waiting, nothing taken by the client */
-    unsigned connections_max;
+    unsigned connections_max; /* what comes beyond is answered with 503 */
 };
 
 #define HTTP_HIGH_WATER (64 * 1024)
@@ -94,7 +95,10 @@ void http_head_lines(struct http_exchange *x, struct str lines);
 void http_head_end(struct http_exchange *x, enum http1_framing framing, uint64_t length, bool close);
 bool http_head_sent(const struct http_exchange *x);
 
-/* Body bytes, at any time after the head. */
+/*
+ * Body bytes, at any time after the head. An answer that does not keep the length it announced breaks
+ * the connection; what follows a head that allows no body is dropped.
+ */
 void http_send(struct http_exchange *x, struct str bytes);
 /* The answer is complete. on_done follows when the kernel has it. */
 void http_end(struct http_exchange *x);

@@ -17,7 +17,7 @@
 
 #define BACKLOG 4096
 #define ACCEPTS_PER_TURN 64
-#define RETRY_US 100000
+#define RETRY_US 50000
 
 struct listener {
     struct loop *loop;
@@ -26,6 +26,7 @@ struct listener {
     struct tls_server *tls;
     listener_accept_fn *accept;
     void *ctx;
+    struct loop_grave grave; /* accepting may end with the server's end */
     int spare_fd;
     uint16_t port;
 };
@@ -36,19 +37,29 @@ static const char busy_answer[] =
     "{\"error\":{\"message\":\"This gateway has no free connections; try again.\",\"type\":\"server_error\","
     "\"param\":null,\"code\":\"overloaded\"}}";
 
-/* No descriptors left: use the spare one to answer and close one client. */
-static void shed_one(struct listener *s)
+/* Says that we are busy, and closes; what was sent already is read, for else the close would be a reset. */
+static void turn_away(const struct listener *s, int fd)
+{
+    char discarded[4096];
+    if (!s->tls && send(fd, busy_answer, sizeof busy_answer - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        log_debug("shed_unanswered");
+    shutdown(fd, SHUT_WR);
+    for (int i = 0; i < 16 && recv(fd, discarded, sizeof discarded, MSG_DONTWAIT) > 0; i++)
+        continue;
+    close(fd);
+}
+
+/* No descriptors left: use the spare one to answer and close one client. False when there is none, or no client. */
+static bool shed_one(struct listener *s)
 {
     if (s->spare_fd < 0)
-        return;
+        return false;
     close(s->spare_fd);
     int fd = accept4(s->io.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0) {
-        if (send(fd, busy_answer, sizeof busy_answer - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-            log_debug("shed_unanswered");
-        close(fd);
-    }
+    if (fd >= 0)
+        turn_away(s, fd);
     s->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    return fd >= 0;
 }
 
 static void peer_text(const struct sockaddr_storage *a, char out[INET6_ADDRSTRLEN])
@@ -75,7 +86,8 @@ static void on_ready(struct loop_io *io, unsigned ready)
             if (io->fd < 0)
                 return;
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-            shed_one(s);
+            while (i++ < ACCEPTS_PER_TURN && shed_one(s))
+                continue;
             loop_timer_set(s->loop, &s->retry, loop_now_us(s->loop) + RETRY_US);
             return;
         } else if (errno != EINTR && errno != ECONNABORTED) {
@@ -88,6 +100,8 @@ static void on_ready(struct loop_io *io, unsigned ready)
 static void on_retry(struct loop_timer *t)
 {
     struct listener *s = list_entry(t, struct listener, retry);
+    if (s->spare_fd < 0) /* another thread was faster last time */
+        s->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     on_ready(&s->io, LOOP_READ);
 }
 
@@ -172,6 +186,11 @@ struct listener *listener_new(struct loop *l, struct str address, struct tls_ser
     return s;
 }
 
+static void on_free(struct loop_grave *g)
+{
+    mem_free(list_entry(g, struct listener, grave));
+}
+
 void listener_free(struct listener *s)
 {
     if (!s)
@@ -182,7 +201,8 @@ void listener_free(struct listener *s)
     close(fd);
     if (s->spare_fd >= 0)
         close(s->spare_fd);
-    mem_free(s);
+    s->grave.on_free = on_free;
+    loop_bury(s->loop, &s->grave);
 }
 
 uint16_t listener_port(const struct listener *s)

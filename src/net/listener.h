@@ -4,8 +4,8 @@
 
 /*
  * listener: a listening socket of one worker (SO_REUSEPORT). When the process runs out of
- * descriptors it gives up a spare one to take and close a connection at a time, so that waiting
- * clients get an answer rather than silence, and goes on by itself once descriptors are free.
+ * descriptors it gives up a spare one to answer waiting clients with 503, one after another, so that
+ * they get an answer rather than silence; it goes on by itself once descriptors are free.
  */
 
 #include <stddef.h>

@@ -136,13 +136,25 @@ static void sock_release(struct sock *s)
     *s = (struct sock){.fd = -1, .ssl = NULL};
 }
 
-void sock_close(struct sock *s)
+static void say_end(struct sock *s)
 {
     if (s->ssl && s->fd >= 0 && SSL_is_init_finished(s->ssl)) {
         errors_clear();
         SSL_shutdown(s->ssl); /* one try; its answer is not waited for */
         errors_clear();
     }
+}
+
+void sock_end(struct sock *s)
+{
+    say_end(s);
+    if (s->fd >= 0)
+        shutdown(s->fd, SHUT_WR);
+}
+
+void sock_close(struct sock *s)
+{
+    say_end(s);
     sock_release(s);
 }
 

@@ -35,6 +35,8 @@ struct sock {
 
 /* A plain sock over `fd`, which it owns from now on. */
 void sock_init(struct sock *s, int fd);
+/* Ends our sending in order (FIN; under TLS close_notify first); reading goes on. */
+void sock_end(struct sock *s);
 /* Closes at once. Under TLS sends close_notify when that needs no waiting. */
 void sock_close(struct sock *s);
 /* Closes so that the peer sees a reset, not an end (SO_LINGER 0). */
