@@ -26,6 +26,7 @@ extern const struct command command_key_list;
 extern const struct command command_key_revoke;
 extern const struct command command_logs;
 extern const struct command command_cost;
+extern const struct command command_reprice;
 extern const struct command command_verify;
 extern const struct command command_version;
 

@@ -9,7 +9,7 @@
 
 static const struct command *const commands[] = {
     &command_serve, &command_connect, &command_key_create, &command_key_list, &command_key_revoke,
-    &command_logs,  &command_cost,    &command_verify,     &command_version,
+    &command_logs,  &command_cost,    &command_reprice,    &command_verify,   &command_version,
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])

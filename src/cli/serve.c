@@ -95,8 +95,9 @@ static bool open_tls(struct server *s)
 }
 
 /* The built-in catalogue with the user's file on top. NULL with a sentence in `why`. */
-static struct price_catalog *load_prices(const struct server *s, char *why, size_t why_cap)
+static struct price_catalog *load_prices(void *ctx, char *why, size_t why_cap)
 {
+    const struct server *s = ctx;
     const struct option_value *file = value(s, "prices");
     struct price_source source = price_source_builtin();
     struct price_catalog *catalog = NULL;
@@ -229,8 +230,12 @@ static bool start_gateway(struct server *s)
     struct price_catalog *prices = load_prices(s, why, sizeof why);
     if (!prices)
         return complain(why) == EXIT_DONE;
-    struct console_settings c = {
-        .control = s->control, .ledger = s->ledger, .dir = s->dir, .reload_prices = reload_prices, .ctx = s};
+    struct console_settings c = {.control = s->control,
+                                 .ledger = s->ledger,
+                                 .dir = s->dir,
+                                 .reload_prices = reload_prices,
+                                 .load_prices = load_prices,
+                                 .ctx = s};
     s->console = console_new(&c, why, sizeof why);
     if (!s->console) {
         price_catalog_free(prices);

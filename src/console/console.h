@@ -17,6 +17,7 @@ struct console;
 struct control;
 struct gateway;
 struct ledger;
+struct price_catalog;
 
 struct console_settings {
     struct control *control;
@@ -24,6 +25,8 @@ struct console_settings {
     const char *dir; /* the data directory, for reading the ledger */
     /* Reads the price files again. ERR_BAD_PRICES with a sentence. */
     enum err (*reload_prices)(void *ctx, char *why, size_t why_cap);
+    /* The catalogue as those files say now, the caller's; NULL with a sentence. */
+    struct price_catalog *(*load_prices)(void *ctx, char *why, size_t why_cap);
     void *ctx;
 };
 

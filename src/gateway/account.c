@@ -86,18 +86,26 @@ static void work_out_usage(struct request *r, struct usage *u)
     set_text(u->size, sizeof u->size, r->size);
 }
 
-static void work_out_cost(const struct request *r, struct record *rec)
+/* Their usage is a sum over several exchanges with the model. */
+static bool is_aggregate(struct str operation)
+{
+    return str_starts(operation, STR("realtime")) || str_starts(operation, STR("threads.")) ||
+           str_eq(operation, STR("responses.websocket"));
+}
+
+void account_price(const struct price_catalog *prices, const struct record *rec, struct cost *ret_cost)
 {
     struct price_query query = {
         .model = rec->model_answered.n ? rec->model_answered : rec->model_asked,
-        .operation = r->endpoint->operation,
+        .operation = rec->operation,
         .service_tier = rec->service_tier,
         .quality = str_c(rec->usage.quality),
         .size = str_c(rec->usage.size),
-        .when_us = r->started_us,
-        .regional = r->integration && is_regional(r->integration->host),
+        .when_us = rec->started_us,
+        .regional = is_regional(rec->upstream_host),
+        .aggregate = is_aggregate(rec->operation),
     };
-    cost_of(r->worker->prices, &query, &rec->usage, &rec->cost);
+    cost_of(prices, &query, &rec->usage, ret_cost);
 }
 
 void account_usage_and_cost(struct request *r, struct record *rec)
@@ -108,12 +116,15 @@ void account_usage_and_cost(struct request *r, struct record *rec)
     if (rec->usage.source == USAGE_NONE)
         rec->cost.state = r->endpoint->flags & ENDPOINT_BILLED ? COST_NONE : COST_FREE;
     else
-        work_out_cost(r, rec);
+        account_price(r->worker->prices, rec, &rec->cost);
 }
 
 bool account_cost_before_answer(const struct request *r, struct cost *ret_cost)
 {
-    struct record rec = {.model_asked = r->model_asked, .service_tier = r->service_tier_asked};
+    struct record rec = {.model_asked = r->model_asked,
+                         .service_tier = r->service_tier_asked,
+                         .operation = r->endpoint->operation,
+                         .started_us = r->started_us};
     if (!(r->endpoint->flags & ENDPOINT_BILLED)) {
         *ret_cost = (struct cost){.state = COST_FREE};
         return true;
@@ -122,8 +133,7 @@ bool account_cost_before_answer(const struct request *r, struct cost *ret_cost)
         return false;
     rec.usage = (struct usage){.source = USAGE_MEASURED};
     rec.usage.quantity[METER_CHARACTERS] = r->input_chars;
-    work_out_cost(r, &rec);
-    *ret_cost = rec.cost;
+    account_price(r->worker->prices, &rec, ret_cost);
     return true;
 }
 

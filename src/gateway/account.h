@@ -11,6 +11,8 @@
  * first, then what can be counted exactly from the request, then an estimate that says so.
  */
 void account_usage_and_cost(struct request *r, struct record *rec);
+/* The cost of a record by a catalogue, from what the record itself says. */
+void account_price(const struct price_catalog *prices, const struct record *rec, struct cost *ret_cost);
 /* What the request will cost whatever the answer is; false when only the answer can tell. */
 bool account_cost_before_answer(const struct request *r, struct cost *ret_cost);
 /* The header lines x-tollgate-cost-usd and x-tollgate-overhead-us. */

@@ -2,6 +2,7 @@
 /* Reading admin requests with jansson; the data path never comes here. */
 #include "console/native/input.h"
 
+#include <jansson.h>
 #include <stdio.h>
 
 #include "base/clock.h"

@@ -7,14 +7,15 @@
  * name, so that a misspelt one is never silently without effect.
  */
 
-#include <jansson.h>
 #include <stdbool.h>
 
 #include "console/job.h"
 
+struct json_t;
+
 struct input {
     struct job *job;
-    json_t *root; /* NULL once something was refused and answered */
+    struct json_t *root; /* the tree; NULL once something was refused and answered */
     const char *known[24];
     size_t known_count;
 };

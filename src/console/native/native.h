@@ -11,30 +11,31 @@
 
 #include "console/job.h"
 
-#define NATIVE_ROUTES(X)                                                                                            \
-    X(GET, "/v1/health", PUBLIC, health_ready, "200 when requests can be served")                                   \
-    X(GET, "/livez", PUBLIC, health_live, "200 while the process runs")                                             \
-    X(GET, "/readyz", PUBLIC, health_ready, "200 when requests can be served, 503 while draining")                  \
-    X(GET, "/metrics", PUBLIC, health_metrics, "Counters in the Prometheus text format")                            \
-    X(GET, "/openapi.json", PUBLIC, pages_openapi, "This API, described in OpenAPI 3.1")                            \
-    X(GET, "/", PUBLIC, pages_root, "Leads to the console")                                                         \
-    X(GET, "/console", PUBLIC, pages_root, "Leads to the console")                                                  \
-    X(GET, "/console/", PUBLIC, pages_console, "The web console")                                                   \
-    X(GET, "/console/console.js", PUBLIC, pages_script, "Its script")                                               \
-    X(GET, "/console/console.css", PUBLIC, pages_style, "Its style")                                                \
-    X(GET, "/tollgate/v1/status", VIEWER, health_status, "Version, uptime, state of journal, ledger and catalogue") \
-    X(GET, "/tollgate/v1/keys", ADMIN, keys_list, "Keys of the workspace")                                          \
-    X(POST, "/tollgate/v1/keys", ADMIN, keys_create, "A new key; its text is in this answer only")                  \
-    X(PATCH, "/tollgate/v1/keys/{}", ADMIN, keys_update, "Change a key's name, role, expiry, body recording")       \
-    X(DELETE, "/tollgate/v1/keys/{}", ADMIN, keys_revoke, "Revoke a key, for ever")                                 \
-    X(GET, "/tollgate/v1/integrations", ADMIN, integrations_list, "Provider accounts of the workspace")             \
-    X(POST, "/tollgate/v1/integrations", ADMIN, integrations_create, "Connect a provider account")                  \
-    X(PATCH, "/tollgate/v1/integrations/{}", ADMIN, integrations_update, "Change or rotate a provider account")     \
-    X(DELETE, "/tollgate/v1/integrations/{}", ADMIN, integrations_delete, "Disconnect a provider account")          \
-    X(GET, "/tollgate/v1/logs", VIEWER, logs_list, "Requests, newest first")                                        \
-    X(GET, "/tollgate/v1/logs/{}", VIEWER, logs_get, "One request with its bodies")                                 \
-    X(GET, "/tollgate/v1/cost", VIEWER, cost_report, "Cost, tokens and counts by any dimensions")                   \
-    X(GET, "/tollgate/v1/models", VIEWER, prices_models, "Models of the price catalogue")                           \
+#define NATIVE_ROUTES(X)                                                                                              \
+    X(GET, "/v1/health", PUBLIC, health_ready, "200 when requests can be served")                                     \
+    X(GET, "/livez", PUBLIC, health_live, "200 while the process runs")                                               \
+    X(GET, "/readyz", PUBLIC, health_ready, "200 when requests can be served, 503 while draining")                    \
+    X(GET, "/metrics", PUBLIC, health_metrics, "Counters in the Prometheus text format")                              \
+    X(GET, "/openapi.json", PUBLIC, pages_openapi, "This API, described in OpenAPI 3.1")                              \
+    X(GET, "/", PUBLIC, pages_root, "Leads to the console")                                                           \
+    X(GET, "/console", PUBLIC, pages_root, "Leads to the console")                                                    \
+    X(GET, "/console/", PUBLIC, pages_console, "The web console")                                                     \
+    X(GET, "/console/console.js", PUBLIC, pages_script, "Its script")                                                 \
+    X(GET, "/console/console.css", PUBLIC, pages_style, "Its style")                                                  \
+    X(GET, "/tollgate/v1/status", VIEWER, health_status, "Version, uptime, state of journal, ledger and catalogue")   \
+    X(GET, "/tollgate/v1/keys", ADMIN, keys_list, "Keys of the workspace")                                            \
+    X(POST, "/tollgate/v1/keys", ADMIN, keys_create, "A new key; its text is in this answer only")                    \
+    X(PATCH, "/tollgate/v1/keys/{}", ADMIN, keys_update, "Change a key's name, role, expiry, body recording")         \
+    X(DELETE, "/tollgate/v1/keys/{}", ADMIN, keys_revoke, "Revoke a key, for ever")                                   \
+    X(GET, "/tollgate/v1/integrations", ADMIN, integrations_list, "Provider accounts of the workspace")               \
+    X(POST, "/tollgate/v1/integrations", ADMIN, integrations_create, "Connect a provider account")                    \
+    X(PATCH, "/tollgate/v1/integrations/{}", ADMIN, integrations_update, "Change or rotate a provider account")       \
+    X(DELETE, "/tollgate/v1/integrations/{}", ADMIN, integrations_delete, "Disconnect a provider account")            \
+    X(GET, "/tollgate/v1/logs", VIEWER, logs_list, "Requests, newest first")                                          \
+    X(GET, "/tollgate/v1/logs/{}", VIEWER, logs_get, "One request with its bodies")                                   \
+    X(GET, "/tollgate/v1/cost", VIEWER, cost_report, "Cost, tokens and counts by any dimensions")                     \
+    X(GET, "/tollgate/v1/models", VIEWER, prices_models, "Models of the price catalogue")                             \
+    X(POST, "/tollgate/v1/prices/reprice", OWNER, prices_reprice, "Give stored requests new costs by today's prices") \
     X(POST, "/tollgate/v1/prices/reload", ADMIN, prices_reload, "Read the price files again")
 
 #define X(method, path, access, run, summary) void run(struct job *j);
