@@ -5,13 +5,14 @@
 #include <string.h>
 
 #include "base/json_write.h"
+#include "base/mem.h"
 #include "base/must.h"
 #include "cli/api.h"
 
 #define X(name, kind, fallback, env, min, max, metavar, text) \
     {name, OPTION_##kind, fallback, env, min, max, metavar, text},
 static const struct option options[] = {
-    {"slug", OPTION_TEXT, NULL, NULL, 0, 0, "S", "Short name of the account, addressed as @S. Default: the kind."},
+    {"slug", OPTION_TEXT, NULL, NULL, 0, 0, "S", "Short name of the account. Default: the kind."},
     {"api-key-env", OPTION_TEXT, NULL, NULL, 0, 0, "VAR",
      "Environment variable that holds the provider's key; keys are never given on the command line."},
     {"base-url", OPTION_TEXT, NULL, NULL, 0, 0, "URL", "Where the provider is. Default: OpenAI's."},
@@ -19,7 +20,8 @@ static const struct option options[] = {
     {"project", OPTION_TEXT, NULL, NULL, 0, 0, "ID", "OpenAI project that requests are billed to."},
     {"api-version", OPTION_TEXT, NULL, NULL, 0, 0, "V", "Azure: the api-version, or v1."},
     {"deployments", OPTION_TEXT, NULL, NULL, 0, 0, "JSON", "Azure: {\"model\": \"deployment\", ...}."},
-    {"default", OPTION_FLAG, NULL, NULL, 0, 0, NULL, "Requests that name no account use this one."},
+    {"default", OPTION_FLAG, NULL, NULL, 0, 0, NULL,
+     "Requests go to this account from now on; the first one connected is the default."},
     {"json", OPTION_FLAG, NULL, NULL, 0, 0, NULL, "Print the server's answer."},
     API_OPTIONS(X)};
 #undef X
@@ -30,7 +32,7 @@ static void add(struct json_write *w, const char *name, struct str value)
         json_write_member_string(w, name, value);
 }
 
-/* A new account has slug and kind in its body; a change has the slug in its path and no kind. */
+/* A new account has its slug in the body, a change has it in the path. The kind guards against a slug taken twice. */
 static void write_body(struct buf *out, const struct command *c, const struct option_value *v, struct str kind,
                        struct str slug, bool fresh)
 {
@@ -39,10 +41,9 @@ static void write_body(struct buf *out, const struct command *c, const struct op
     const char *key = variable ? getenv(variable) : NULL;
     json_write_init(&w, out);
     json_write_object(&w);
-    if (fresh) {
+    if (fresh)
         add(&w, "slug", slug);
-        add(&w, "kind", kind);
-    }
+    add(&w, "kind", kind);
     add(&w, "base_url", option_get(c, v, "base-url")->text);
     add(&w, "api_key", str_c(key));
     add(&w, "organization", option_get(c, v, "organization")->text);
@@ -57,36 +58,51 @@ static void write_body(struct buf *out, const struct command *c, const struct op
     must(ok);
 }
 
-static int send(const struct command *c, const struct option_value *v, struct str kind, struct str slug)
+/* Creates or changes the account; an answer with `accepted` status is EXIT_DONE too. */
+static int put(const struct command *c, const struct option_value *v, struct str kind, struct str slug, bool fresh,
+               int accepted, struct api_answer *answer)
 {
     struct buf body, path;
-    struct api_answer answer;
     buf_init(&body, 1 << 20);
     buf_init(&path, 4096);
-    write_body(&body, c, v, kind, slug, true);
-    int status = api_call_accepting(c, v, "POST", STR("/tollgate/v1/integrations"), buf_str(&body), 409, &answer);
-    bool existed = status == EXIT_DONE && answer.status == 409;
-    if (existed) {
-        api_answer_free(&answer);
-        buf_reset(&body);
-        write_body(&body, c, v, kind, slug, false);
-        bool ok = buf_printf(&path, "/tollgate/v1/integrations/%.*s", STR_ARG(slug));
-        must(ok);
-        status = api_call(c, v, "PATCH", buf_str(&path), buf_str(&body), &answer);
-    }
-    if (status == EXIT_DONE && option_get(c, v, "json")->given) {
-        printf("%.*s\n", STR_ARG(buf_str(&answer.body)));
-    } else if (status == EXIT_DONE) {
-        json_t *root = api_json(&answer);
-        const char *hint = json_string_value(json_object_get(root, "key_hint"));
-        printf("%s %s at %s %s%s%s\n", existed ? "updated" : "connected", api_text(root, "slug"),
-               api_text(root, "base_url"), hint ? "with key " : "without a key", hint ? hint : "",
-               json_is_true(json_object_get(root, "is_default")) ? " (default)" : "");
-        json_decref(root);
-    }
-    api_answer_free(&answer);
+    write_body(&body, c, v, kind, slug, fresh);
+    bool ok =
+        buf_add_str(&path, STR("/tollgate/v1/integrations")) && (fresh || buf_printf(&path, "/%.*s", STR_ARG(slug)));
+    must(ok);
+    int status = api_call_accepting(c, v, fresh ? "POST" : "PATCH", buf_str(&path), buf_str(&body), accepted, answer);
+    mem_wipe(body.p, body.cap);
     buf_free(&body);
     buf_free(&path);
+    return status;
+}
+
+static void print_account(const struct api_answer *answer, bool fresh)
+{
+    json_t *root = api_json(answer);
+    const char *hint = json_string_value(json_object_get(root, "key_hint"));
+    printf("%s %s at %s %s%s%s\n", fresh ? "connected" : "updated", api_text(root, "slug"), api_text(root, "base_url"),
+           hint ? "with key " : "without a key", hint ? hint : "",
+           json_is_true(json_object_get(root, "is_default")) ? " (default)" : "");
+    json_decref(root);
+}
+
+/* With a key this is most likely a new account, without one a change; when it is not, the other is tried. */
+static int send(const struct command *c, const struct option_value *v, struct str kind, struct str slug)
+{
+    struct api_answer answer;
+    bool fresh = option_get(c, v, "api-key-env")->given;
+    int other = fresh ? 409 : 404;
+    int status = put(c, v, kind, slug, fresh, other, &answer);
+    if (status == EXIT_DONE && answer.status == other) {
+        api_answer_free(&answer);
+        fresh = !fresh;
+        status = put(c, v, kind, slug, fresh, 0, &answer);
+    }
+    if (status == EXIT_DONE && option_get(c, v, "json")->given)
+        printf("%.*s\n", STR_ARG(buf_str(&answer.body)));
+    else if (status == EXIT_DONE)
+        print_account(&answer, fresh);
+    api_answer_free(&answer);
     return status;
 }
 
