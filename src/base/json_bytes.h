@@ -47,6 +47,37 @@ static inline int json_bytes_hex(char c)
     return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
 }
 
+static inline const char *json_bytes_digits(const char *p, const char *end)
+{
+    while (p < end && json_bytes_is_digit(*p))
+        p++;
+    return p;
+}
+
+/* The byte behind the number at p; NULL when it is none, or when `end` comes first. */
+static inline const char *json_bytes_number(const char *p, const char *end)
+{
+    p += *p == '-';
+    if (p == end || !json_bytes_is_digit(*p))
+        return NULL;
+    p = *p == '0' ? p + 1 : json_bytes_digits(p, end);
+    if (p < end && *p == '.') {
+        const char *from = ++p;
+        p = json_bytes_digits(p, end);
+        if (p == from)
+            return NULL;
+    }
+    if (p < end && (*p | 0x20) == 'e') {
+        p++;
+        p += p < end && (*p == '+' || *p == '-');
+        const char *from = p;
+        p = json_bytes_digits(p, end);
+        if (p == from)
+            return NULL;
+    }
+    return p < end ? p : NULL;
+}
+
 #if JSON_BYTES_SSE2
 
 static inline __m128i json_bytes_mark16(const char *p)

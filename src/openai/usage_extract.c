@@ -16,235 +16,289 @@
 #define PATH(name) USAGE_PATH_##name
 #define TEXT(kind) (USAGE_PATH_TEXT + USAGE_TEXT_##kind)
 
-#define INPUT_DETAILS(p)                                                                                           \
-    {p ".cached_tokens", FIGURE(CACHED)}, {p ".cached_tokens_details.text_tokens", FIGURE(CACHED_TEXT)},           \
-        {p ".cached_tokens_details.audio_tokens", FIGURE(CACHED_AUDIO)},                                           \
-        {p ".cached_tokens_details.image_tokens", FIGURE(CACHED_IMAGE)}, {p ".cache_write_tokens", FIGURE(WRITE)}, \
-        {p ".cache_write_tokens_details.ttl_30m_tokens", FIGURE(WRITE_30M)},                                       \
-        {p ".cache_write_tokens_details.ttl_12h_tokens", FIGURE(WRITE_12H)}, {p ".text_tokens", FIGURE(IN_TEXT)},  \
-        {p ".audio_tokens", FIGURE(IN_AUDIO)},                                                                     \
-    {                                                                                                              \
-        p ".image_tokens", FIGURE(IN_IMAGE)                                                                        \
-    }
+/* A watched path and its id. The lists below are made of such rows and of lists. */
+#define ROW(path, id) {path, id},
 
-#define OUTPUT_DETAILS(p)                                                               \
-    {p ".reasoning_tokens", FIGURE(REASONING)}, {p ".text_tokens", FIGURE(OUT_TEXT)},   \
-        {p ".audio_tokens", FIGURE(OUT_AUDIO)}, {p ".image_tokens", FIGURE(OUT_IMAGE)}, \
-        {p ".accepted_prediction_tokens", FIGURE(ACCEPTED)},                            \
-    {                                                                                   \
-        p ".rejected_prediction_tokens", FIGURE(REJECTED)                               \
-    }
+#define INPUT_DETAILS(p)                                                   \
+    ROW(p ".cached_tokens", FIGURE(CACHED))                                \
+    ROW(p ".cached_tokens_details.text_tokens", FIGURE(CACHED_TEXT))       \
+    ROW(p ".cached_tokens_details.audio_tokens", FIGURE(CACHED_AUDIO))     \
+    ROW(p ".cached_tokens_details.image_tokens", FIGURE(CACHED_IMAGE))     \
+    ROW(p ".cache_write_tokens", FIGURE(WRITE))                            \
+    ROW(p ".cache_write_tokens_details.ttl_30m_tokens", FIGURE(WRITE_30M)) \
+    ROW(p ".cache_write_tokens_details.ttl_12h_tokens", FIGURE(WRITE_12H)) \
+    ROW(p ".text_tokens", FIGURE(IN_TEXT))                                 \
+    ROW(p ".audio_tokens", FIGURE(IN_AUDIO))                               \
+    ROW(p ".image_tokens", FIGURE(IN_IMAGE))
+
+#define OUTPUT_DETAILS(p)                                  \
+    ROW(p ".reasoning_tokens", FIGURE(REASONING))          \
+    ROW(p ".text_tokens", FIGURE(OUT_TEXT))                \
+    ROW(p ".audio_tokens", FIGURE(OUT_AUDIO))              \
+    ROW(p ".image_tokens", FIGURE(OUT_IMAGE))              \
+    ROW(p ".accepted_prediction_tokens", FIGURE(ACCEPTED)) \
+    ROW(p ".rejected_prediction_tokens", FIGURE(REJECTED))
 
 /* A usage object in the words of chat. */
-#define CHAT_USAGE                                                                                               \
-    {"usage", PATH(USAGE)}, {"usage.prompt_tokens", FIGURE(INPUT)}, {"usage.completion_tokens", FIGURE(OUTPUT)}, \
-        {"usage.total_tokens", FIGURE(TOTAL)}, {"usage.input_tokens", FIGURE(INPUT)},                            \
-        {"usage.output_tokens", FIGURE(OUTPUT)}, {"usage.prompt_cache_hit_tokens", FIGURE(CACHED)},              \
-        INPUT_DETAILS("usage.prompt_tokens_details"), INPUT_DETAILS("usage.input_tokens_details"),               \
-        OUTPUT_DETAILS("usage.completion_tokens_details"), OUTPUT_DETAILS("usage.output_tokens_details")
+#define CHAT_USAGE                                       \
+    ROW("usage", PATH(USAGE))                            \
+    ROW("usage.prompt_tokens", FIGURE(INPUT))            \
+    ROW("usage.completion_tokens", FIGURE(OUTPUT))       \
+    ROW("usage.total_tokens", FIGURE(TOTAL))             \
+    ROW("usage.input_tokens", FIGURE(INPUT))             \
+    ROW("usage.output_tokens", FIGURE(OUTPUT))           \
+    ROW("usage.prompt_cache_hit_tokens", FIGURE(CACHED)) \
+    INPUT_DETAILS("usage.prompt_tokens_details")         \
+    INPUT_DETAILS("usage.input_tokens_details")          \
+    OUTPUT_DETAILS("usage.completion_tokens_details")    \
+    OUTPUT_DETAILS("usage.output_tokens_details")
 
 /* … and in those of everything newer. */
-#define USAGE(p)                                                                                                 \
-    {p "usage", PATH(USAGE)}, {p "usage.seconds", FIGURE(DURATION_MS)}, {p "usage.input_tokens", FIGURE(INPUT)}, \
-        {p "usage.output_tokens", FIGURE(OUTPUT)}, {p "usage.total_tokens", FIGURE(TOTAL)},                      \
-        INPUT_DETAILS(p "usage.input_tokens_details"), INPUT_DETAILS(p "usage.input_token_details"),             \
-        OUTPUT_DETAILS(p "usage.output_tokens_details"), OUTPUT_DETAILS(p "usage.output_token_details")
+#define USAGE(p)                                    \
+    ROW(p "usage", PATH(USAGE))                     \
+    ROW(p "usage.seconds", FIGURE(DURATION_MS))     \
+    ROW(p "usage.input_tokens", FIGURE(INPUT))      \
+    ROW(p "usage.output_tokens", FIGURE(OUTPUT))    \
+    ROW(p "usage.total_tokens", FIGURE(TOTAL))      \
+    INPUT_DETAILS(p "usage.input_tokens_details")   \
+    INPUT_DETAILS(p "usage.input_token_details")    \
+    OUTPUT_DETAILS(p "usage.output_tokens_details") \
+    OUTPUT_DETAILS(p "usage.output_token_details")
 
-#define ERROR_OBJECT(p)                                                             \
-    {p, PATH(ERROR)}, {p ".type", PATH(ERROR_TYPE)}, {p ".code", PATH(ERROR_CODE)}, \
-    {                                                                               \
-        p ".message", PATH(ERROR_MESSAGE)                                           \
-    }
+#define ERROR_OBJECT(p)              \
+    ROW(p, PATH(ERROR))              \
+    ROW(p ".type", PATH(ERROR_TYPE)) \
+    ROW(p ".code", PATH(ERROR_CODE)) \
+    ROW(p ".message", PATH(ERROR_MESSAGE))
 
-#define ANSWER(p)                                 \
-    {p "id", PATH(ID)}, {p "model", PATH(MODEL)}, \
-    {                                             \
-        p "service_tier", PATH(TIER)              \
-    }
+#define ANSWER(p)               \
+    ROW(p "id", PATH(ID))       \
+    ROW(p "model", PATH(MODEL)) \
+    ROW(p "service_tier", PATH(TIER))
 
-#define EVENT                                         \
-    {"type", PATH(TYPE)}, {"code", PATH(EVENT_CODE)}, \
-    {                                                 \
-        "message", PATH(EVENT_MESSAGE)                \
-    }
+#define EVENT                     \
+    ROW("type", PATH(TYPE))       \
+    ROW("code", PATH(EVENT_CODE)) \
+    ROW("message", PATH(EVENT_MESSAGE))
 
-#define CHOICE_TEXT(p)                                                                                       \
-    {p ".content", TEXT(CONTENT)}, {p ".refusal", TEXT(REFUSAL)}, {p ".reasoning_content", TEXT(REASONING)}, \
-        {p ".reasoning", TEXT(REASONING)}, {p ".tool_calls[].function.name", TEXT(TOOL)},                    \
-        {p ".tool_calls[].function.arguments", TEXT(TOOL)}, {p ".tool_calls[].custom.name", TEXT(TOOL)},     \
-        {p ".tool_calls[].custom.input", TEXT(TOOL)}, {p ".function_call.name", TEXT(TOOL)},                 \
-        {p ".function_call.arguments", TEXT(TOOL)},                                                          \
-    {                                                                                                        \
-        p ".audio.transcript", TEXT(TRANSCRIPT)                                                              \
-    }
+#define CHOICE_TEXT(p)                                    \
+    ROW(p ".content", TEXT(CONTENT))                      \
+    ROW(p ".refusal", TEXT(REFUSAL))                      \
+    ROW(p ".reasoning_content", TEXT(REASONING))          \
+    ROW(p ".reasoning", TEXT(REASONING))                  \
+    ROW(p ".tool_calls[].function.name", TEXT(TOOL))      \
+    ROW(p ".tool_calls[].function.arguments", TEXT(TOOL)) \
+    ROW(p ".tool_calls[].custom.name", TEXT(TOOL))        \
+    ROW(p ".tool_calls[].custom.input", TEXT(TOOL))       \
+    ROW(p ".function_call.name", TEXT(TOOL))              \
+    ROW(p ".function_call.arguments", TEXT(TOOL))         \
+    ROW(p ".audio.transcript", TEXT(TRANSCRIPT))
 
-#define RESPONSE(p)                                                                                                \
-    ANSWER(p), {p "status", PATH(STATUS)}, {p "incomplete_details.reason", PATH(REASON)}, ERROR_OBJECT(p "error"), \
-        {p "tools[].model", PATH(SIDE_MODEL)}, {p "tool_usage", PATH(TOOL_USAGE)},                                 \
-        {p "tool_usage.web_search.num_requests", FIGURE(SEARCHES)},                                                \
-        {p "tool_usage.image_gen.input_tokens", FIGURE(TOOL_INPUT)},                                               \
-        {p "tool_usage.image_gen.input_tokens_details.image_tokens", FIGURE(TOOL_IN_IMAGE)},                       \
-        {p "tool_usage.image_gen.output_tokens", FIGURE(TOOL_OUTPUT)},                                             \
-        {p "tool_usage.image_gen.output_tokens_details.text_tokens", FIGURE(TOOL_OUT_TEXT)},                       \
-        {p "tool_usage.image_gen.cached_tokens", FIGURE(TOOL_CACHED)},                                             \
-        {p "tool_usage.image_gen.cached_tokens_details.cached_image_tokens", FIGURE(TOOL_CACHED_IMAGE)},           \
-        {p "output", PATH(OUTPUT)}, {p "output[]", PATH(ITEM)}, {p "output[].type", PATH(ITEM_TYPE)},              \
-        {p "output[].action.type", PATH(ITEM_ACTION)},                                                             \
-    {                                                                                                              \
-        p "output[].container_id", PATH(ITEM_CONTAINER)                                                            \
-    }
+#define RESPONSE(p)                                                                                    \
+    ANSWER(p)                                                                                          \
+    ROW(p "status", PATH(STATUS))                                                                      \
+    ROW(p "incomplete_details.reason", PATH(REASON))                                                   \
+    ERROR_OBJECT(p "error")                                                                            \
+    ROW(p "tools[].model", PATH(SIDE_MODEL))                                                           \
+    ROW(p "tool_usage", PATH(TOOL_USAGE))                                                              \
+    ROW(p "tool_usage.web_search.num_requests", FIGURE(SEARCHES))                                      \
+    ROW(p "tool_usage.image_gen.input_tokens", FIGURE(TOOL_INPUT))                                     \
+    ROW(p "tool_usage.image_gen.input_tokens_details.image_tokens", FIGURE(TOOL_IN_IMAGE))             \
+    ROW(p "tool_usage.image_gen.output_tokens", FIGURE(TOOL_OUTPUT))                                   \
+    ROW(p "tool_usage.image_gen.output_tokens_details.text_tokens", FIGURE(TOOL_OUT_TEXT))             \
+    ROW(p "tool_usage.image_gen.cached_tokens", FIGURE(TOOL_CACHED))                                   \
+    ROW(p "tool_usage.image_gen.cached_tokens_details.cached_image_tokens", FIGURE(TOOL_CACHED_IMAGE)) \
+    ROW(p "output", PATH(OUTPUT))                                                                      \
+    ROW(p "output[]", PATH(ITEM))                                                                      \
+    ROW(p "output[].type", PATH(ITEM_TYPE))                                                            \
+    ROW(p "output[].action.type", PATH(ITEM_ACTION))                                                   \
+    ROW(p "output[].container_id", PATH(ITEM_CONTAINER))
 
 /* Usage of responses; only `usage` of the terminal event, or of the body. */
-#define RESPONSE_USAGE(p)                                                                                         \
-    {p "usage", PATH(USAGE)}, {p "usage.input_tokens", FIGURE(INPUT)}, {p "usage.output_tokens", FIGURE(OUTPUT)}, \
-        {p "usage.total_tokens", FIGURE(TOTAL)}, INPUT_DETAILS(p "usage.input_tokens_details"),                   \
-        OUTPUT_DETAILS(p "usage.output_tokens_details")
+#define RESPONSE_USAGE(p)                         \
+    ROW(p "usage", PATH(USAGE))                   \
+    ROW(p "usage.input_tokens", FIGURE(INPUT))    \
+    ROW(p "usage.output_tokens", FIGURE(OUTPUT))  \
+    ROW(p "usage.total_tokens", FIGURE(TOTAL))    \
+    INPUT_DETAILS(p "usage.input_tokens_details") \
+    OUTPUT_DETAILS(p "usage.output_tokens_details")
 
-static const struct json_path chat_paths[] = {
-    ANSWER(""),
-    {"system_fingerprint", PATH(FINGERPRINT)},
-    CHAT_USAGE,
-    ERROR_OBJECT("error"),
-    {"choices[].finish_reason", PATH(FINISH)},
-    {"choices[].text", TEXT(CONTENT)},
-    CHOICE_TEXT("choices[].delta"),
-    CHOICE_TEXT("choices[].message"),
-};
+#define CHAT_PATHS                               \
+    ANSWER("")                                   \
+    ROW("system_fingerprint", PATH(FINGERPRINT)) \
+    CHAT_USAGE                                   \
+    ERROR_OBJECT("error")                        \
+    ROW("choices[].finish_reason", PATH(FINISH)) \
+    ROW("choices[].text", TEXT(CONTENT))         \
+    CHOICE_TEXT("choices[].delta")               \
+    CHOICE_TEXT("choices[].message")
 
-static const struct json_path response_paths[] = {
-    EVENT,
-    {"delta", PATH(DELTA)},
-    RESPONSE(""),
-    RESPONSE("response."),
-    RESPONSE_USAGE(""),
-    RESPONSE_USAGE("response."),
-    {"output[].content[].text", TEXT(CONTENT)},
-    {"output[].content[].refusal", TEXT(REFUSAL)},
-    {"output[].summary[].text", TEXT(REASONING)},
-    {"output[].name", TEXT(TOOL)},
-    {"output[].arguments", TEXT(TOOL)},
-    {"output[].input", TEXT(TOOL)},
-};
+static const struct json_path chat_paths[] = {CHAT_PATHS};
 
-static const struct json_path realtime_paths[] = {
-    EVENT,
-    {"delta", PATH(DELTA)},
-    USAGE(""),
-    USAGE("response."),
-    RESPONSE("response."),
-    ERROR_OBJECT("error"),
-    {"response.status_details.reason", PATH(REASON)},
-    {"session.id", PATH(ID)},
-    {"session.model", PATH(MODEL)},
-    {"session.audio.input.transcription.model", PATH(SIDE_MODEL)},
-    {"session.input_audio_transcription.model", PATH(SIDE_MODEL)},
-};
+#define RESPONSE_PATHS                               \
+    EVENT                                            \
+    ROW("delta", PATH(DELTA))                        \
+    RESPONSE("")                                     \
+    RESPONSE("response.")                            \
+    RESPONSE_USAGE("")                               \
+    RESPONSE_USAGE("response.")                      \
+    ROW("output[].content[].text", TEXT(CONTENT))    \
+    ROW("output[].content[].refusal", TEXT(REFUSAL)) \
+    ROW("output[].summary[].text", TEXT(REASONING))  \
+    ROW("output[].name", TEXT(TOOL))                 \
+    ROW("output[].arguments", TEXT(TOOL))            \
+    ROW("output[].input", TEXT(TOOL))
 
-static const struct json_path live_paths[] = {
-    EVENT,
-    ERROR_OBJECT("error"),
-    {"session.id", PATH(ID)},
-    {"session.model", PATH(MODEL)},
-    {"usage", PATH(USAGE)},
-    {"usage.seconds", FIGURE(DURATION_MS)},
-    {"session.usage", PATH(USAGE)},
-    {"session.usage.seconds", FIGURE(DURATION_MS)},
-};
+static const struct json_path response_paths[] = {RESPONSE_PATHS};
 
-static const struct json_path embedding_paths[] = {
-    ANSWER(""), CHAT_USAGE, ERROR_OBJECT("error"), {"data", PATH(DATA)}, {"data[]", PATH(DATA_ITEM)},
-};
+#define REALTIME_PATHS                                               \
+    EVENT                                                            \
+    ROW("delta", PATH(DELTA))                                        \
+    USAGE("")                                                        \
+    USAGE("response.")                                               \
+    RESPONSE("response.")                                            \
+    ERROR_OBJECT("error")                                            \
+    ROW("response.status_details.reason", PATH(REASON))              \
+    ROW("session.id", PATH(ID))                                      \
+    ROW("session.model", PATH(MODEL))                                \
+    ROW("session.audio.input.transcription.model", PATH(SIDE_MODEL)) \
+    ROW("session.input_audio_transcription.model", PATH(SIDE_MODEL))
 
-static const struct json_path image_paths[] = {
-    EVENT,
-    ANSWER(""),
-    USAGE(""),
-    ERROR_OBJECT("error"),
-    {"data", PATH(DATA)},
-    {"data[]", PATH(DATA_ITEM)},
-    {"quality", PATH(QUALITY)},
-    {"size", PATH(SIZE)},
-    {"svg_usage", PATH(SVG_USAGE)},
-    {"svg_usage.model", PATH(SIDE_MODEL)},
-    {"svg_usage.input", FIGURE(SVG_INPUT)},
-    {"svg_usage.output", FIGURE(SVG_OUTPUT)},
-    {"svg_usage.total", FIGURE(SVG_TOTAL)},
-};
+static const struct json_path realtime_paths[] = {REALTIME_PATHS};
+
+#define LIVE_PATHS                            \
+    EVENT                                     \
+    ERROR_OBJECT("error")                     \
+    ROW("session.id", PATH(ID))               \
+    ROW("session.model", PATH(MODEL))         \
+    ROW("usage", PATH(USAGE))                 \
+    ROW("usage.seconds", FIGURE(DURATION_MS)) \
+    ROW("session.usage", PATH(USAGE))         \
+    ROW("session.usage.seconds", FIGURE(DURATION_MS))
+
+static const struct json_path live_paths[] = {LIVE_PATHS};
+
+#define EMBEDDING_PATHS     \
+    ANSWER("")              \
+    CHAT_USAGE              \
+    ERROR_OBJECT("error")   \
+    ROW("data", PATH(DATA)) \
+    ROW("data[]", PATH(DATA_ITEM))
+
+static const struct json_path embedding_paths[] = {EMBEDDING_PATHS};
+
+#define IMAGE_PATHS                             \
+    EVENT                                       \
+    ANSWER("")                                  \
+    USAGE("")                                   \
+    ERROR_OBJECT("error")                       \
+    ROW("data", PATH(DATA))                     \
+    ROW("data[]", PATH(DATA_ITEM))              \
+    ROW("quality", PATH(QUALITY))               \
+    ROW("size", PATH(SIZE))                     \
+    ROW("svg_usage", PATH(SVG_USAGE))           \
+    ROW("svg_usage.model", PATH(SIDE_MODEL))    \
+    ROW("svg_usage.input", FIGURE(SVG_INPUT))   \
+    ROW("svg_usage.output", FIGURE(SVG_OUTPUT)) \
+    ROW("svg_usage.total", FIGURE(SVG_TOTAL))
+
+static const struct json_path image_paths[] = {IMAGE_PATHS};
 
 /* Transcription, translation, speech. */
-static const struct json_path audio_paths[] = {
-    EVENT,
-    ANSWER(""),
-    USAGE(""),
-    ERROR_OBJECT("error"),
-    {"duration", FIGURE(LENGTH_MS)},
-    {"delta", PATH(DELTA)},
-    {"text", PATH(WHOLE)},
-};
+#define AUDIO_PATHS                    \
+    EVENT                              \
+    ANSWER("")                         \
+    USAGE("")                          \
+    ERROR_OBJECT("error")              \
+    ROW("duration", FIGURE(LENGTH_MS)) \
+    ROW("delta", PATH(DELTA))          \
+    ROW("text", PATH(WHOLE))
 
-static const struct json_path run_paths[] = {
-    EVENT,
-    ANSWER(""),
-    CHAT_USAGE,
-    {"object", PATH(OBJECT)},
-    {"status", PATH(STATUS)},
-    {"incomplete_details.reason", PATH(REASON)},
-    ERROR_OBJECT("error"),
-    {"last_error", PATH(ERROR)},
-    {"last_error.code", PATH(ERROR_CODE)},
-    {"last_error.message", PATH(ERROR_MESSAGE)},
-    {"delta.content[].text.value", TEXT(CONTENT)},
-};
+static const struct json_path audio_paths[] = {AUDIO_PATHS};
 
-static const struct json_path job_paths[] = {
-    ANSWER(""), USAGE(""), {"status", PATH(STATUS)}, ERROR_OBJECT("error"), {"trained_tokens", FIGURE(TRAINED)},
-};
+#define RUN_PATHS                                  \
+    EVENT                                          \
+    ANSWER("")                                     \
+    CHAT_USAGE                                     \
+    ROW("object", PATH(OBJECT))                    \
+    ROW("status", PATH(STATUS))                    \
+    ROW("incomplete_details.reason", PATH(REASON)) \
+    ERROR_OBJECT("error")                          \
+    ROW("last_error", PATH(ERROR))                 \
+    ROW("last_error.code", PATH(ERROR_CODE))       \
+    ROW("last_error.message", PATH(ERROR_MESSAGE)) \
+    ROW("delta.content[].text.value", TEXT(CONTENT))
 
-static const struct json_path video_paths[] = {
-    ANSWER(""),           {"status", PATH(STATUS)},   ERROR_OBJECT("error"), {"seconds", FIGURE(LENGTH_MS)},
-    {"size", PATH(SIZE)}, {"quality", PATH(QUALITY)},
-};
+static const struct json_path run_paths[] = {RUN_PATHS};
 
-static const struct json_path count_paths[] = {
-    ERROR_OBJECT("error"),
-    {"input_tokens", FIGURE(INPUT)},
-};
+#define JOB_PATHS               \
+    ANSWER("")                  \
+    USAGE("")                   \
+    ROW("status", PATH(STATUS)) \
+    ERROR_OBJECT("error")       \
+    ROW("trained_tokens", FIGURE(TRAINED))
 
-static const struct json_path other_paths[] = {
-    EVENT,
-    ANSWER(""),
-    CHAT_USAGE,
-    {"usage.seconds", FIGURE(DURATION_MS)},
-    INPUT_DETAILS("usage.input_token_details"),
-    OUTPUT_DETAILS("usage.output_token_details"),
-    ERROR_OBJECT("error"),
-    {"status", PATH(STATUS)},
-};
+static const struct json_path job_paths[] = {JOB_PATHS};
 
-static const struct json_path none_paths[] = {
-    ERROR_OBJECT("error"),
-    {"id", PATH(ID)},
-    {"model", PATH(MODEL)},
-};
+#define VIDEO_PATHS                   \
+    ANSWER("")                        \
+    ROW("status", PATH(STATUS))       \
+    ERROR_OBJECT("error")             \
+    ROW("seconds", FIGURE(LENGTH_MS)) \
+    ROW("size", PATH(SIZE))           \
+    ROW("quality", PATH(QUALITY))
 
-#define LIST(paths)                               \
-    {                                             \
-        paths, sizeof(paths) / sizeof((paths)[0]) \
-    }
+static const struct json_path video_paths[] = {VIDEO_PATHS};
+
+#define COUNT_PATHS       \
+    ERROR_OBJECT("error") \
+    ROW("input_tokens", FIGURE(INPUT))
+
+static const struct json_path count_paths[] = {COUNT_PATHS};
+
+#define OTHER_PATHS                              \
+    EVENT                                        \
+    ANSWER("")                                   \
+    CHAT_USAGE                                   \
+    ROW("usage.seconds", FIGURE(DURATION_MS))    \
+    INPUT_DETAILS("usage.input_token_details")   \
+    OUTPUT_DETAILS("usage.output_token_details") \
+    ERROR_OBJECT("error")                        \
+    ROW("status", PATH(STATUS))
+
+static const struct json_path other_paths[] = {OTHER_PATHS};
+
+#define NONE_PATHS        \
+    ERROR_OBJECT("error") \
+    ROW("id", PATH(ID))   \
+    ROW("model", PATH(MODEL))
+
+static const struct json_path none_paths[] = {NONE_PATHS};
+
+#define LIST(shape, paths) [USAGE_SHAPE_##shape] = {paths, sizeof(paths) / sizeof((paths)[0])},
+
+#define LISTS                         \
+    LIST(NONE, none_paths)            \
+    LIST(CHAT, chat_paths)            \
+    LIST(COMPLETIONS, chat_paths)     \
+    LIST(RESPONSES, response_paths)   \
+    LIST(INPUT_TOKENS, count_paths)   \
+    LIST(EMBEDDINGS, embedding_paths) \
+    LIST(IMAGES, image_paths)         \
+    LIST(TRANSCRIPTION, audio_paths)  \
+    LIST(SPEECH, audio_paths)         \
+    LIST(REALTIME, realtime_paths)    \
+    LIST(LIVE, live_paths)            \
+    LIST(RUNS, run_paths)             \
+    LIST(BATCH, job_paths)            \
+    LIST(FINE_TUNE, job_paths)        \
+    LIST(VIDEO, video_paths)          \
+    LIST(OTHER, other_paths)
 
 static const struct list {
     const struct json_path *paths;
     size_t n;
-} lists[USAGE_SHAPE_COUNT] = {
-    [USAGE_SHAPE_NONE] = LIST(none_paths),          [USAGE_SHAPE_CHAT] = LIST(chat_paths),
-    [USAGE_SHAPE_COMPLETIONS] = LIST(chat_paths),   [USAGE_SHAPE_RESPONSES] = LIST(response_paths),
-    [USAGE_SHAPE_INPUT_TOKENS] = LIST(count_paths), [USAGE_SHAPE_EMBEDDINGS] = LIST(embedding_paths),
-    [USAGE_SHAPE_IMAGES] = LIST(image_paths),       [USAGE_SHAPE_TRANSCRIPTION] = LIST(audio_paths),
-    [USAGE_SHAPE_SPEECH] = LIST(audio_paths),       [USAGE_SHAPE_REALTIME] = LIST(realtime_paths),
-    [USAGE_SHAPE_LIVE] = LIST(live_paths),          [USAGE_SHAPE_RUNS] = LIST(run_paths),
-    [USAGE_SHAPE_BATCH] = LIST(job_paths),          [USAGE_SHAPE_FINE_TUNE] = LIST(job_paths),
-    [USAGE_SHAPE_VIDEO] = LIST(video_paths),        [USAGE_SHAPE_OTHER] = LIST(other_paths),
-};
+} lists[USAGE_SHAPE_COUNT] = {LISTS};
 
 static const struct json_watch *watches[USAGE_SHAPE_COUNT];
 
@@ -269,58 +323,54 @@ const struct json_watch *usage_extract_watch(enum usage_shape shape)
 
 /* --- Events ------------------------------------------------------------------------------------- */
 
-#define DELTA_OF(name, kind)                                   \
-    {                                                          \
-        name ".delta", USAGE_EVENT_DELTA, USAGE_TEXT_##kind, 0 \
-    }
-#define END_OF(name, ends)                         \
-    {                                              \
-        name, USAGE_EVENT_END, 0, USAGE_END_##ends \
-    }
+#define ONE(name, event, kind, ends) {{name, sizeof(name) - 1}, USAGE_EVENT_##event, kind, ends},
+#define DELTA_OF(name, kind) ONE(name ".delta", DELTA, USAGE_TEXT_##kind, 0)
+#define END_OF(name, ends) ONE(name, END, 0, USAGE_END_##ends)
 
-static const struct usage_event_info events[] = {
-    DELTA_OF("response.output_text", CONTENT),
-    DELTA_OF("response.text", CONTENT),
-    DELTA_OF("response.refusal", REFUSAL),
-    DELTA_OF("response.reasoning_text", REASONING),
-    DELTA_OF("response.reasoning_summary_text", REASONING),
-    DELTA_OF("response.function_call_arguments", TOOL),
-    DELTA_OF("response.custom_tool_call_input", TOOL),
-    DELTA_OF("response.mcp_call_arguments", TOOL),
-    DELTA_OF("response.code_interpreter_call_code", TOOL),
-    DELTA_OF("response.shell_call_command", TOOL),
-    DELTA_OF("response.audio.transcript", TRANSCRIPT),
-    DELTA_OF("response.audio_transcript", TRANSCRIPT),
-    DELTA_OF("response.output_audio_transcript", TRANSCRIPT),
-    DELTA_OF("transcript.text", CONTENT),
-    END_OF("response.completed", COMPLETED),
-    END_OF("response.incomplete", INCOMPLETE),
-    END_OF("response.failed", FAILED),
-    END_OF("transcript.text.done", COMPLETED),
-    END_OF("speech.audio.done", COMPLETED),
-    END_OF("thread.run.completed", COMPLETED),
-    END_OF("thread.run.incomplete", INCOMPLETE),
-    END_OF("thread.run.requires_action", INCOMPLETE),
-    END_OF("thread.run.failed", FAILED),
-    END_OF("thread.run.cancelled", FAILED),
-    END_OF("thread.run.expired", FAILED),
-    END_OF("session.closed", COMPLETED),
-    {"image_generation.completed", USAGE_EVENT_IMAGE, 0, USAGE_END_COMPLETED},
-    {"image_edit.completed", USAGE_EVENT_IMAGE, 0, USAGE_END_COMPLETED},
-    {"response.done", USAGE_EVENT_RESPONSE_DONE, 0, USAGE_END_COMPLETED},
-    {"conversation.item.input_audio_transcription.completed", USAGE_EVENT_TRANSCRIPTION, 0, 0},
-    {"session.usage.updated", USAGE_EVENT_SESSION_USAGE, 0, 0},
-    {"thread.run.step.completed", USAGE_EVENT_STEP, 0, 0},
-    {"thread.run.step.failed", USAGE_EVENT_STEP, 0, 0},
-    {"thread.run.step.cancelled", USAGE_EVENT_STEP, 0, 0},
-    {"thread.run.step.expired", USAGE_EVENT_STEP, 0, 0},
-    {"error", USAGE_EVENT_ERROR, 0, USAGE_END_ERROR},
-};
+#define EVENTS                                                                        \
+    DELTA_OF("response.output_text", CONTENT)                                         \
+    DELTA_OF("response.text", CONTENT)                                                \
+    DELTA_OF("response.refusal", REFUSAL)                                             \
+    DELTA_OF("response.reasoning_text", REASONING)                                    \
+    DELTA_OF("response.reasoning_summary_text", REASONING)                            \
+    DELTA_OF("response.function_call_arguments", TOOL)                                \
+    DELTA_OF("response.custom_tool_call_input", TOOL)                                 \
+    DELTA_OF("response.mcp_call_arguments", TOOL)                                     \
+    DELTA_OF("response.code_interpreter_call_code", TOOL)                             \
+    DELTA_OF("response.shell_call_command", TOOL)                                     \
+    DELTA_OF("response.audio.transcript", TRANSCRIPT)                                 \
+    DELTA_OF("response.audio_transcript", TRANSCRIPT)                                 \
+    DELTA_OF("response.output_audio_transcript", TRANSCRIPT)                          \
+    DELTA_OF("transcript.text", CONTENT)                                              \
+    END_OF("response.completed", COMPLETED)                                           \
+    END_OF("response.incomplete", INCOMPLETE)                                         \
+    END_OF("response.failed", FAILED)                                                 \
+    END_OF("transcript.text.done", COMPLETED)                                         \
+    END_OF("speech.audio.done", COMPLETED)                                            \
+    END_OF("thread.run.completed", COMPLETED)                                         \
+    END_OF("thread.run.incomplete", INCOMPLETE)                                       \
+    END_OF("thread.run.requires_action", INCOMPLETE)                                  \
+    END_OF("thread.run.failed", FAILED)                                               \
+    END_OF("thread.run.cancelled", FAILED)                                            \
+    END_OF("thread.run.expired", FAILED)                                              \
+    END_OF("session.closed", COMPLETED)                                               \
+    ONE("image_generation.completed", IMAGE, 0, USAGE_END_COMPLETED)                  \
+    ONE("image_edit.completed", IMAGE, 0, USAGE_END_COMPLETED)                        \
+    ONE("response.done", RESPONSE_DONE, 0, USAGE_END_COMPLETED)                       \
+    ONE("conversation.item.input_audio_transcription.completed", TRANSCRIPTION, 0, 0) \
+    ONE("session.usage.updated", SESSION_USAGE, 0, 0)                                 \
+    ONE("thread.run.step.completed", STEP, 0, 0)                                      \
+    ONE("thread.run.step.failed", STEP, 0, 0)                                         \
+    ONE("thread.run.step.cancelled", STEP, 0, 0)                                      \
+    ONE("thread.run.step.expired", STEP, 0, 0)                                        \
+    ONE("error", ERROR, 0, USAGE_END_ERROR)
+
+static const struct usage_event_info events[] = {EVENTS};
 
 const struct usage_event_info *usage_extract_event(struct str name)
 {
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
-        if (str_eq(str_c(events[i].name), name))
+        if (str_eq(events[i].name, name))
             return &events[i];
     return NULL;
 }

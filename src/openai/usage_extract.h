@@ -110,7 +110,7 @@ enum usage_event {
 };
 
 struct usage_event_info {
-    const char *name;
+    struct str name;
     uint8_t event;     /* enum usage_event */
     uint8_t text_kind; /* of DELTA: enum usage_text_kind */
     uint8_t ends;      /* USAGE_END_… */
