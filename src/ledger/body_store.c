@@ -125,7 +125,8 @@ static enum err begin_segment(struct body_store *b)
     char path[BODY_PATH_MAX];
     int fd;
     must(b->sequence < BODY_SEQUENCE_MAX);
-    if (!body_path(path, b->dir, b->sequence + 1)) {
+    b->sequence++; /* a name is used once, even if what had it could not be removed */
+    if (!body_path(path, b->dir, b->sequence)) {
         errno = ENAMETOOLONG;
         return ERR_FILE_FAILED;
     }
@@ -134,7 +135,7 @@ static enum err begin_segment(struct body_store *b)
         return e;
     unsigned char head[BODY_HEAD_BYTES];
     b->created_us = clock_wall_us();
-    body_put_head(head, b->sequence + 1, b->created_us);
+    body_put_head(head, b->sequence, b->created_us);
     e = file_write_at(fd, head, sizeof head, 0);
     if (e == ERR_OK)
         e = file_sync_dir(b->dir);
@@ -146,7 +147,6 @@ static enum err begin_segment(struct body_store *b)
         return e;
     }
     b->fd = fd;
-    b->sequence++;
     b->offset = b->committed = sizeof head;
     b->dictionary_offset = 0;
     b->fresh = true;

@@ -49,7 +49,7 @@ struct journal {
 
     /* The worker's. */
     struct buf turn;
-    uint64_t sequence;
+    uint64_t sequence, next_sequence;
     uint64_t offset; /* end of the good bytes in the file */
     uint32_t seed;
     uint32_t chain;      /* check of the last entry in the file */
@@ -95,11 +95,16 @@ static void put_segment_head(unsigned char head[JOURNAL_HEAD_BYTES], const struc
     wire_put_u32(head + JOURNAL_HEAD_BYTES - 4, crc32c(0, head, JOURNAL_HEAD_BYTES - 4));
 }
 
-/* Makes the segment and moves to it; on failure the journal stays where it is. */
-static enum err begin_segment(struct journal *j, uint64_t sequence)
+/*
+ * Makes the next segment and moves to it; on failure the journal stays where it is. A sequence whose
+ * file could neither be finished nor removed is not used again.
+ */
+static enum err begin_segment(struct journal *j)
 {
+    uint64_t sequence = j->next_sequence;
     struct journal_segment s = {.worker = j->worker, .sequence = sequence, .key = rng_u64()};
     char path[JOURNAL_PATH_MAX];
+    must(sequence <= JOURNAL_SEQUENCE_MAX);
     if (!journal_path(path, j->dir, &s)) {
         errno = ENAMETOOLONG;
         return ERR_FILE_FAILED;
@@ -114,8 +119,9 @@ static enum err begin_segment(struct journal *j, uint64_t sequence)
     if (e != ERR_OK) {
         int reason = errno;
         file_close(fd);
-        if (file_unlink(path) == ERR_OK)
-            errno = reason;
+        if (file_unlink(path) != ERR_OK)
+            j->next_sequence++;
+        errno = reason;
         return e;
     }
     pthread_mutex_lock(&j->lock);
@@ -124,6 +130,7 @@ static enum err begin_segment(struct journal *j, uint64_t sequence)
     j->fd = fd;
     j->dir_changed = true;
     j->sequence = sequence;
+    j->next_sequence = sequence + 1;
     j->offset = sizeof head;
     atomic_store_explicit(&j->written, journal_pos(sequence, j->offset), memory_order_release);
     pthread_mutex_unlock(&j->lock);
@@ -147,8 +154,7 @@ static void rotate(struct journal *j)
     pthread_mutex_lock(&j->lock);
     bool room = j->retired_count < RETIRED_MAX;
     pthread_mutex_unlock(&j->lock);
-    must(j->sequence < JOURNAL_SEQUENCE_MAX);
-    if (!room || begin_segment(j, j->sequence + 1) != ERR_OK)
+    if (!room || begin_segment(j) != ERR_OK)
         j->rotate_not_before_us = now_us + AGAIN_US;
 }
 
@@ -167,7 +173,8 @@ enum err journal_open(const struct journal_options *o, struct journal **ret_jour
     j->fd = -1;
     buf_init(&j->turn, TURN_MAX);
     pthread_mutex_init(&j->lock, NULL);
-    enum err e = begin_segment(j, o->first_sequence);
+    j->next_sequence = o->first_sequence;
+    enum err e = begin_segment(j);
     if (e != ERR_OK) {
         journal_close(j);
         return e;
