@@ -29,6 +29,18 @@ void buf_release(struct buf *b)
         buf_free(b);
 }
 
+void buf_fit(struct buf *b)
+{
+    size_t size = buf_size(b);
+    if (size == b->cap)
+        return;
+    char *exact = size ? mem_alloc(size) : NULL;
+    if (size)
+        memcpy(exact, b->p + b->start, size);
+    mem_free(b->p);
+    *b = (struct buf){.p = exact, .end = size, .cap = size, .max = b->max};
+}
+
 void buf_reset(struct buf *b)
 {
     b->start = b->end = 0;
@@ -45,7 +57,7 @@ char *buf_reserve(struct buf *b, size_t n)
     if (b->start > 0 && b->cap >= size + n) {
         memmove(b->p, b->p + b->start, size);
     } else {
-        size_t cap = b->cap ? b->cap : FIRST_CAP;
+        size_t cap = b->cap > FIRST_CAP ? b->cap : FIRST_CAP;
         while (cap < size + n)
             cap *= 2;
         char *grown = mem_alloc(cap);
@@ -66,7 +78,7 @@ void buf_commit(struct buf *b, size_t n)
     b->end += n;
 }
 
-bool buf_add(struct buf *b, const void *p, size_t n)
+bool buf_add_growing(struct buf *b, const void *p, size_t n)
 {
     char *room = buf_reserve(b, n);
     if (!room)
@@ -75,11 +87,6 @@ bool buf_add(struct buf *b, const void *p, size_t n)
         memcpy(room, p, n);
     b->end += n;
     return true;
-}
-
-bool buf_add_str(struct buf *b, struct str s)
-{
-    return buf_add(b, s.p, s.n);
 }
 
 bool buf_add_byte(struct buf *b, char c)

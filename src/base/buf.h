@@ -32,10 +32,27 @@ void buf_free(struct buf *b); /* back to the state after buf_init */
 /* Frees the memory when there is no content. */
 void buf_release(struct buf *b);
 void buf_reset(struct buf *b); /* drops the content, keeps the memory */
+/* Gives back what is not content, for content that stays as it is for long. */
+void buf_fit(struct buf *b);
+
+/* buf_add when there is no room yet. */
+bool buf_add_growing(struct buf *b, const void *p, size_t n) __attribute__((warn_unused_result));
 
 /* False, and nothing changed, when the maximum would be passed. */
-bool buf_add(struct buf *b, const void *p, size_t n) __attribute__((warn_unused_result));
-bool buf_add_str(struct buf *b, struct str s) __attribute__((warn_unused_result));
+__attribute__((warn_unused_result)) static inline bool buf_add(struct buf *b, const void *p, size_t n)
+{
+    if (n == 0 || n > b->cap - b->end || n > b->max - (b->end - b->start))
+        return buf_add_growing(b, p, n);
+    memcpy(b->p + b->end, p, n);
+    b->end += n;
+    return true;
+}
+
+__attribute__((warn_unused_result)) static inline bool buf_add_str(struct buf *b, struct str s)
+{
+    return buf_add(b, s.p, s.n);
+}
+
 bool buf_add_byte(struct buf *b, char c) __attribute__((warn_unused_result));
 bool buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3), warn_unused_result));
 

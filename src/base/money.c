@@ -81,8 +81,15 @@ size_t money_format(money_sum pusd, char out[MONEY_TEXT_MAX])
     int place = 0;
     bool seen = false;
     do {
-        unsigned digit = (unsigned)(m % 10);
-        m /= 10;
+        unsigned digit;
+        if (m > UINT64_MAX) {
+            digit = (unsigned)(m % 10);
+            m /= 10;
+        } else {
+            /* Division of 128 bits is a call of many steps. */
+            digit = (unsigned)((uint64_t)m % 10);
+            m = (uint64_t)m / 10;
+        }
         seen = seen || digit || place >= SCALE_DIGITS - 2;
         if (seen)
             reversed[n++] = (char)('0' + digit);

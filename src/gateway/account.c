@@ -4,6 +4,7 @@
 
 #include <openssl/sha.h>
 
+#include "base/digits.h"
 #include "base/money.h"
 #include "base/must.h"
 #include "gateway/realtime.h"
@@ -139,9 +140,13 @@ bool account_cost_before_answer(const struct request *r, struct cost *ret_cost)
 
 void account_add_lines(const struct cost *cost, uint64_t overhead_us, struct buf *lines)
 {
-    char money[MONEY_TEXT_MAX];
-    money_format(cost->total_pusd, money);
-    bool ok = buf_printf(lines, "x-tollgate-cost-usd: %s\r\nx-tollgate-overhead-us: %llu\r\n",
-                         cost->state == COST_UNPRICED ? "unpriced" : money, (unsigned long long)overhead_us);
+    char money[MONEY_TEXT_MAX], digits[DIGITS_DECIMAL_MAX];
+    struct str amount = STR("unpriced");
+    if (cost->state != COST_UNPRICED)
+        amount = str_of(money, money_format(cost->total_pusd, money));
+    bool ok = buf_add_str(lines, STR("x-tollgate-cost-usd: ")) && buf_add_str(lines, amount) &&
+              buf_add_str(lines, STR("\r\nx-tollgate-overhead-us: ")) &&
+              buf_add_str(lines, str_of(digits, digits_decimal(overhead_us, digits))) &&
+              buf_add_str(lines, STR("\r\n"));
     must(ok);
 }

@@ -21,8 +21,8 @@ struct intake {
     enum intake_mode mode;
     enum endpoint_body body;
     bool facts_done;
-    EVP_MD_CTX *hash; /* of bodies that pass and may outgrow the capture */
-    struct multipart form;
+    EVP_MD_CTX *hash;       /* of bodies that pass and may outgrow the capture */
+    struct multipart *form; /* NULL when the body is none */
     struct request_facts facts;
 };
 
@@ -45,8 +45,17 @@ void intake_free(struct request *r)
     if (!r->intake)
         return;
     EVP_MD_CTX_free(r->intake->hash);
-    mem_free(r->intake);
+    mem_free(r->intake->form);
+    if (!spares_give(&r->worker->spare_intakes, r->intake))
+        mem_free(r->intake);
     r->intake = NULL;
+}
+
+void intake_spares_free(struct worker *w)
+{
+    struct intake *in;
+    while ((in = spares_take(&w->spare_intakes)))
+        mem_free(in);
 }
 
 /* What the body is, by its type and, without one, by its endpoint. */
@@ -92,12 +101,20 @@ static void form_field(void *arg, struct str name, struct str value)
 
 static void intake_new(struct request *r, enum endpoint_body body)
 {
-    struct intake *in = mem_zalloc(sizeof *in);
+    struct intake *in = spares_take(&r->worker->spare_intakes);
+    if (!in)
+        in = mem_alloc(sizeof *in);
     r->intake = in;
+    in->mode = INTAKE_KEEP;
     in->body = body;
+    in->facts_done = false;
+    in->hash = NULL;
+    in->form = NULL;
     request_facts_init(&in->facts);
-    if (body == ENDPOINT_FORM)
-        multipart_init(&in->form, r->content_type, form_field, r);
+    if (body == ENDPOINT_FORM) {
+        in->form = mem_alloc(sizeof *in->form);
+        multipart_init(in->form, r->content_type, form_field, r);
+    }
 }
 
 /* Begins the exchange with upstream before the body is complete. */
@@ -207,6 +224,7 @@ static void kept_body(struct request *r, struct str bytes, bool last)
         return;
     keep_facts(r);
     edit_body(r);
+    intake_free(r);
     stages_resume(r);
 }
 
@@ -264,7 +282,7 @@ static void passed_body(struct request *r, struct str bytes, bool last)
         pass_json(r, bytes);
     } else {
         if (in->body == ENDPOINT_FORM)
-            multipart_feed(&in->form, bytes);
+            multipart_feed(in->form, bytes);
         http_call_body(&r->call, bytes);
     }
     if (last) {

@@ -21,5 +21,6 @@ void intake_body(struct request *r, struct str bytes, bool last);
 /* Upstream took what was given: let the client go on. */
 void intake_drained(struct request *r);
 void intake_free(struct request *r);
+void intake_spares_free(struct worker *w);
 
 #endif

@@ -21,19 +21,64 @@
 
 #define LINES_MAX (HTTP1_HEAD_MAX * 2)
 
+/* With empty buffers, which may have room that an earlier answer left. */
+static struct relay *relay_new(struct worker *w)
+{
+    struct relay *y = spares_take(&w->spare_relays);
+    if (!y) {
+        y = mem_zalloc(sizeof *y);
+        buf_init(&y->lines, LINES_MAX);
+        buf_init(&y->held, RELAY_HELD_MAX);
+        buf_init(&y->capture, w->settings->capture_max_bytes + 1);
+        buf_init(&y->text, RELAY_TEXT_MAX);
+        return y;
+    }
+    struct buf lines = y->lines, held = y->held, capture = y->capture, text = y->text;
+    memset(y, 0, offsetof(struct relay, meter)); /* the meter has its own beginning */
+    y->lines = lines;
+    y->held = held;
+    y->capture = capture;
+    y->text = text;
+    return y;
+}
+
+static void empty(struct buf *b)
+{
+    buf_reset(b);
+    if (b->cap > REQUEST_ROOM_KEPT)
+        buf_free(b);
+}
+
+static void free_all(struct relay *y)
+{
+    buf_free(&y->lines);
+    buf_free(&y->held);
+    buf_free(&y->capture);
+    buf_free(&y->text);
+    mem_free(y);
+}
+
 void relay_free(struct request *r)
 {
     struct relay *y = r->relay;
     if (!y)
         return;
-    buf_free(&y->lines);
-    buf_free(&y->held);
-    buf_free(&y->capture);
-    buf_free(&y->text);
+    r->relay = NULL;
     inflate_free(y->inflate);
     EVP_MD_CTX_free(y->hash);
-    mem_free(y);
-    r->relay = NULL;
+    empty(&y->lines);
+    empty(&y->held);
+    empty(&y->capture);
+    empty(&y->text);
+    if (!spares_give(&r->worker->spare_relays, y))
+        free_all(y);
+}
+
+void relay_spares_free(struct worker *w)
+{
+    struct relay *y;
+    while ((y = spares_take(&w->spare_relays)))
+        free_all(y);
 }
 
 /* Counts what is kept, up to a place where counting in parts changes nothing. */
@@ -415,26 +460,34 @@ static void choose_mode(struct request *r, const struct http1_head *head)
     y->meter.cache_12h = r->cache_12h;
 }
 
+/*
+ * Upstream has the request: what was kept to repeat it can go. The body stays where it is to be
+ * recorded, or to be counted if a stream ends without usage; long streams keep no more than that.
+ */
+static void release_request(struct request *r)
+{
+    buf_free(&r->upstream_head);
+    buf_free(&r->edited);
+    if (r->intake)
+        return;
+    if (r->relay->mode == RELAY_EVENTS)
+        buf_fit(&r->body);
+    else if (!r->keep_bodies && r->body.cap > REQUEST_ROOM_KEPT)
+        buf_free(&r->body);
+}
+
 void relay_head(struct request *r, const struct http1_head *head)
 {
-    struct relay *y = mem_zalloc(sizeof *y);
     must(!r->relay);
-    r->relay = y;
+    struct relay *y = r->relay = relay_new(r->worker);
     y->status = head->status;
-    buf_init(&y->lines, LINES_MAX);
-    buf_init(&y->held, RELAY_HELD_MAX);
-    buf_init(&y->capture, r->worker->settings->capture_max_bytes + 1);
-    buf_init(&y->text, RELAY_TEXT_MAX);
     sse_frame_init(&y->frame);
     choose_mode(r, head);
     const struct http1_field *id = http1_find_id(head, HTTP1_X_REQUEST_ID);
     if (id)
         y->upstream_request_id = arena_dup(r->arena, str_head(id->value, 128));
     heads_to_client(r, head, &y->lines);
-    /* Upstream has the request: what was kept to repeat it can go, unless it is to be recorded. */
-    buf_free(&r->edited);
-    if (!r->keep_bodies && !r->stream && !r->intake)
-        buf_free(&r->body);
+    release_request(r);
     y->framing = head->framing == HTTP1_UNTIL_CLOSE ? HTTP1_CHUNKED : head->framing;
     y->length = head->content_length;
     if (y->mode == RELAY_EVENTS && y->framing == HTTP1_LENGTH)

@@ -54,6 +54,7 @@ void relay_body(struct request *r, struct str bytes, bool last);
 /* Upstream broke off. */
 void relay_failed(struct request *r, enum err why, struct str detail);
 void relay_free(struct request *r);
+void relay_spares_free(struct worker *w);
 
 /* Sends the head if that is still to be done (not for held answers). */
 void relay_send_head(struct request *r);

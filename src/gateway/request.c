@@ -7,9 +7,8 @@
  */
 #include "gateway/request.h"
 
-#include <stdio.h>
-
 #include "base/clock.h"
+#include "base/digits.h"
 #include "base/mem.h"
 #include "base/must.h"
 #include "gateway/finish.h"
@@ -19,7 +18,7 @@
 #include "gateway/stages.h"
 
 #define MAGIC 0x72657175u
-#define ARENA_FIRST 1536
+#define ARENA_FIRST 960
 #define ARENA_CAP (512u * 1024)
 #define PATH_KEPT 512
 #define USER_AGENT_KEPT 200
@@ -42,6 +41,8 @@ struct request *request_of_call(struct http_call *call)
 
 static struct str keep(struct request *r, struct str s, size_t max)
 {
+    if (!s.n)
+        return STR("");
     struct str copy = arena_dup(r->arena, str_head(s, max));
     return copy.p ? copy : STR("");
 }
@@ -56,11 +57,13 @@ static struct str field_value(const struct http1_head *head, struct str name)
 static struct str new_trace_id(struct request *r)
 {
     uint64_t a = rng_seeded_u64(&r->worker->rng), b = rng_seeded_u64(&r->worker->rng);
-    char text[40];
-    int n = snprintf(text, sizeof text, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(a >> 32),
-                     (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff), (unsigned)(0x8000 | (b >> 48 & 0x3fff)),
-                     (unsigned long long)(b & 0xffffffffffffu));
-    return keep(r, str_of(text, (size_t)n), sizeof text);
+    char text[] = "00000000-0000-4000-8000-000000000000";
+    digits_hex_fixed(a >> 32, text, 8);
+    digits_hex_fixed(a >> 16, text + 9, 4);
+    digits_hex_fixed(a, text + 15, 3);
+    digits_hex_fixed(0x8000 | (b >> 48 & 0x3fff), text + 19, 4);
+    digits_hex_fixed(b, text + 24, 12);
+    return keep(r, str_of(text, sizeof text - 1), sizeof text);
 }
 
 /* "00-<32 hex>-<16 hex>-<2 hex>"; anything else is ignored (W3C Trace Context). */
@@ -109,12 +112,50 @@ static void keep_head(struct request *r, const struct http1_head *h)
         r->metadata = keep(r, metadata, METADATA_KEPT);
 }
 
+/* With an empty arena and body; both may have room that an earlier request left. */
+static struct request *request_new(struct worker *w)
+{
+    struct request *r = spares_take(&w->spare_requests);
+    if (!r) {
+        r = mem_zalloc(sizeof *r);
+        r->arena = arena_new(ARENA_FIRST, ARENA_CAP);
+        buf_init(&r->body, INTAKE_BUFFER_MAX + LOOP_SCRATCH);
+        return r;
+    }
+    struct arena *arena = r->arena;
+    struct buf body = r->body;
+    memset(r, 0, sizeof *r);
+    r->arena = arena;
+    r->body = body;
+    return r;
+}
+
+static void request_free(struct request *r)
+{
+    arena_free(r->arena);
+    buf_free(&r->body);
+    mem_free(r);
+}
+
 static void on_free(struct loop_grave *g)
 {
     struct request *r = list_entry(g, struct request, grave);
     r->magic = 0;
-    arena_free(r->arena);
-    mem_free(r);
+    arena_reset(r->arena);
+    buf_reset(&r->body);
+    if (r->body.cap > REQUEST_ROOM_KEPT)
+        buf_free(&r->body);
+    if (!spares_give(&r->worker->spare_requests, r))
+        request_free(r);
+}
+
+void request_spares_free(struct worker *w)
+{
+    struct request *r;
+    while ((r = spares_take(&w->spare_requests)))
+        request_free(r);
+    intake_spares_free(w);
+    relay_spares_free(w);
 }
 
 void request_release(struct request *r)
@@ -128,7 +169,6 @@ void request_release(struct request *r)
     relay_free(r);
     realtime_free(r);
     buf_free(&r->upstream_head);
-    buf_free(&r->body);
     buf_free(&r->edited);
     if (r->x)
         r->x->app_data = NULL;
@@ -194,14 +234,13 @@ static const struct http_app client_app = {
 
 void request_begin(struct worker *w, struct http_exchange *x)
 {
-    struct request *r = mem_zalloc(sizeof *r);
+    struct request *r = request_new(w);
     r->magic = MAGIC;
     r->owner.app = &client_app;
     r->worker = w;
     r->x = x;
     x->app_data = r;
     r->grave.on_free = on_free;
-    r->arena = arena_new(ARENA_FIRST, ARENA_CAP);
     r->snapshot = snapshot_ref(worker_snapshot(w));
     r->started_us = clock_wall_us();
     r->head_us = x->started_us;
@@ -209,7 +248,6 @@ void request_begin(struct worker *w, struct http_exchange *x)
     record_id_format(r->id, r->request_id);
     r->keep_bodies = w->settings->record_bodies;
     buf_init(&r->upstream_head, UPSTREAM_HEAD_MAX);
-    buf_init(&r->body, INTAKE_BUFFER_MAX + LOOP_SCRATCH);
     buf_init(&r->edited, INTAKE_BUFFER_MAX + LOOP_SCRATCH + 4096);
     keep_head(r, &x->head);
     r->endpoint = endpoint_find(r->method, r->operation_path);

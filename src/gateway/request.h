@@ -30,6 +30,7 @@ struct realtime;
 struct relay;
 
 #define REQUEST_TRACE_MAX 128
+#define REQUEST_ROOM_KEPT 4096 /* memory of a larger buffer is not kept for the next request */
 
 struct request {
     struct exchange_owner owner; /* first: x->app_data points here */
@@ -103,6 +104,8 @@ struct request *request_of_call(struct http_call *call);
 void request_begin(struct worker *w, struct http_exchange *x);
 /* Frees it at the end of the turn; the client no longer refers to it. */
 void request_release(struct request *r);
+/* The memory of ended requests that is kept for the next ones. */
+void request_spares_free(struct worker *w);
 
 /* The header lines every answer carries: trace id, request id. Appended to `out`. */
 void request_own_lines(const struct request *r, struct buf *out);

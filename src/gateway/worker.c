@@ -18,6 +18,7 @@
 #include "net/resolve.h"
 
 #define UPSTREAM_BUFFER 131072
+#define SPARES_MAX 128 /* of each kind */
 
 struct snapshot *worker_snapshot(struct worker *w)
 {
@@ -128,6 +129,9 @@ struct worker *worker_new(struct gateway *g, const struct gateway_settings *sett
     *w = (struct worker){.settings = settings, .gateway = g, .index = index, .prices = prices};
     list_init(&w->requests);
     list_init(&w->finishing);
+    spares_init(&w->spare_requests, SPARES_MAX);
+    spares_init(&w->spare_intakes, SPARES_MAX);
+    spares_init(&w->spare_relays, SPARES_MAX);
     w->snapshot = snapshot_ref(snapshot);
     w->rng.state = rng_u64();
     record_ids_init(&w->ids, index, ledger_last_id(settings->ledger));
@@ -157,6 +161,7 @@ void worker_free(struct worker *w)
         loop_hook_remove(&w->turn_end);
     }
     http_client_free(w->client);
+    request_spares_free(w);
     dialer_free(w->dialer);
     resolver_free(w->resolver);
     loop_free(w->loop);

@@ -13,6 +13,7 @@
 
 #include "base/list.h"
 #include "base/rng.h"
+#include "base/spares.h"
 #include "control/snapshot.h"
 #include "gateway/gateway.h"
 #include "gateway/metrics.h"
@@ -44,6 +45,7 @@ struct worker {
     struct rng_seeded rng; /* for trace ids; not for secrets */
     struct list requests;  /* under way */
     struct list finishing; /* recorded, to be sent at the end of the turn */
+    struct spares spare_requests, spare_intakes, spare_relays;
     bool draining;
     struct metrics metrics;
 };
