@@ -199,7 +199,7 @@ static void exchange_done(struct http_conn *c)
     c->paused = false;
     deadline_set(c, buf_size(&c->in) ? c->server->limits.head_timeout_us : c->server->limits.keep_alive_us);
     if (buf_size(&c->in) || c->read_more)
-        loop_requeue(c->server->loop, &c->io, LOOP_READ);
+        loop_requeue(c->server->loop, &c->io, 0); /* read_more says it all: an edge seen meanwhile is not read twice */
 }
 
 void http_conn_after_output(struct http_conn *c)
