@@ -5,10 +5,18 @@
  * A connection is DIALING (no socket yet), BUSY (serves a call) or IDLE (in its origin's list,
  * newest first). Each connection belongs to an origin: host, port, TLS. One timer per connection
  * serves whatever limit applies now; as in http_server it is moved lazily.
+ *
+ * A request is repeated only when upstream cannot have acted on it: its connection came from the pool,
+ * and either took no byte of it, or had been ended by upstream before the first of its bytes came
+ * there. The kernel knows both: bytes that wait for an acknowledgement (SIOCOUTQ), and, after a reset,
+ * whether an end in order came first (EPIPE rather than ECONNRESET).
  */
 #include "net/http_client.h"
 
+#include <errno.h>
+#include <linux/sockios.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/buf.h"
@@ -56,6 +64,8 @@ struct upstream_conn {
     struct http1_body body;
     unsigned interims;
     bool read_more, blocked, hung_up, ending, paused;
+    bool broken;    /* a write failed, or bytes were lost: what is read may still be an answer, no more is sent */
+    bool fin_first; /* upstream had ended the connection in order before it broke */
     bool head_done, raw, keep_alive, was_high, used_before;
 };
 
@@ -80,6 +90,8 @@ static void deadline_set(struct upstream_conn *u, uint64_t after_us)
 static void deadline_update(struct upstream_conn *u)
 {
     struct http_call *call = u->call;
+    if (u->state != UPSTREAM_BUSY)
+        return; /* dialing has a limit of its own */
     if (!call || u->paused || u->raw)
         u->deadline_us = UINT64_MAX;
     else if (u->head_done)
@@ -125,12 +137,26 @@ static void conn_close(struct upstream_conn *u)
 
 static void call_attach_fresh(struct http_call *call, struct origin *o);
 
+/* A pooled connection that was dead before the request came; see above. */
+static bool conn_stale(const struct upstream_conn *u)
+{
+    const struct http_call *call = u->call;
+    int unacknowledged = 0;
+    if (!call || !u->used_before || !call->whole || call->answered || call->retried)
+        return false;
+    if (u->head_seen || u->interims || buf_size(&u->in))
+        return false; /* an answer has begun */
+    if (!u->whole_sent)
+        return true;
+    return u->fin_first && ioctl(u->sock.fd, SIOCOUTQ, &unacknowledged) == 0 && unacknowledged >= 0 &&
+           (size_t)unacknowledged >= u->whole_sent;
+}
+
 /* Ends the call with an error, or repeats it where that is safe and of use. */
 static void conn_fail(struct upstream_conn *u, enum err why, const char *detail)
 {
     struct http_call *call = u->call;
-    bool stale =
-        u->used_before && call && call->whole && !call->answered && !call->retried && why == ERR_UPSTREAM_CLOSED;
+    bool stale = why == ERR_UPSTREAM_CLOSED && conn_stale(u);
     struct origin *o = u->origin;
     conn_close(u);
     if (!call)
@@ -190,6 +216,8 @@ static bool write_all(struct upstream_conn *u, struct iovec *iov, int count, siz
         }
     }
     *ret_written = written;
+    if (written && !u->head_done)
+        deadline_update(u); /* upstream takes the request: the wait for its answer begins anew */
     return true;
 }
 
@@ -200,6 +228,8 @@ static bool output_run(struct upstream_conn *u)
     size_t written = 0;
     if (!call || u->state != UPSTREAM_BUSY)
         return true;
+    if (u->broken)
+        return false;
     if (call->whole && !call->answered) {
         size_t total = call->head.n + call->body.n, sent = u->whole_sent;
         if (sent == total)
@@ -222,28 +252,30 @@ static bool output_run(struct upstream_conn *u)
     return true;
 }
 
-/* A broken write is reported from the loop, not from inside the caller's call. */
-static void output_or_requeue(struct upstream_conn *u)
+/* A connection that is of no use any more is reported from the loop, not from inside the caller's call. */
+static void break_later(struct upstream_conn *u)
 {
-    if (!output_run(u)) {
-        u->hung_up = true;
-        loop_requeue(u->client->loop, &u->io, LOOP_HUP | LOOP_READ);
-    }
+    u->broken = true;
+    loop_requeue(u->client->loop, &u->io, LOOP_READ);
+}
+
+static void output_or_break(struct upstream_conn *u)
+{
+    if (!output_run(u))
+        break_later(u);
 }
 
 static void out_add(struct upstream_conn *u, struct str s)
 {
-    if (!buf_add_str(&u->out, s)) {
-        u->hung_up = true; /* the caller ignored http_call_unsent */
-        loop_requeue(u->client->loop, &u->io, LOOP_HUP | LOOP_READ);
-    }
+    if (!buf_add_str(&u->out, s))
+        break_later(u); /* the caller ignored http_call_unsent: rather no request than one with a hole */
 }
 
 void http_call_body(struct http_call *call, struct str bytes)
 {
     struct upstream_conn *u = call->conn;
     char line[24];
-    if (!u || !bytes.n)
+    if (!u || !bytes.n || u->broken)
         return;
     must(!call->whole || u->raw);
     must(!call->request_ended || u->raw);
@@ -256,8 +288,7 @@ void http_call_body(struct http_call *call, struct str bytes)
         struct iovec iov[1] = {{(void *)(uintptr_t)bytes.p, bytes.n}};
         size_t written = 0;
         if (!write_all(u, iov, 1, &written)) {
-            u->hung_up = true;
-            loop_requeue(u->client->loop, &u->io, LOOP_HUP | LOOP_READ);
+            break_later(u);
             return;
         }
         bytes = str_from(bytes, written);
@@ -265,7 +296,9 @@ void http_call_body(struct http_call *call, struct str bytes)
     out_add(u, bytes);
     if (framed)
         out_add(u, STR("\r\n"));
-    output_or_requeue(u);
+    output_or_break(u);
+    if (!u->head_done)
+        deadline_update(u);
     if (buf_size(&u->out) > DRAINED_BELOW)
         u->was_high = true;
 }
@@ -278,7 +311,7 @@ void http_call_body_end(struct http_call *call)
     call->request_ended = true;
     if (call->chunked)
         out_add(u, STR("0\r\n\r\n"));
-    output_or_requeue(u);
+    output_or_break(u);
     deadline_update(u);
 }
 
@@ -295,7 +328,6 @@ static void conn_to_pool(struct upstream_conn *u)
     u->state = UPSTREAM_IDLE;
     u->used_before = true;
     u->head_done = u->was_high = false;
-    buf_release(&u->in);
     list_prepend(&u->origin->idle, &u->node);
     c->stats.idle++;
     deadline_set(u, c->settings.pool_idle_us);
@@ -309,7 +341,7 @@ static void call_done(struct upstream_conn *u, struct str bytes)
                             : call->request_ended && !buf_size(&u->out);
     u->call = NULL;
     call->conn = NULL;
-    if (u->keep_alive && sent && !u->raw && !u->hung_up && !u->ending && !buf_size(&u->in))
+    if (u->keep_alive && sent && !u->raw && !u->hung_up && !u->ending && !u->broken && !buf_size(&u->out))
         conn_to_pool(u);
     else
         conn_close(u);
@@ -381,6 +413,7 @@ static bool feed_head(struct upstream_conn *u, struct str *bytes)
     http1_body_begin(&u->body, &head);
     u->call->request_ended |= u->call->whole && u->whole_sent == u->call->head.n + u->call->body.n;
     u->call->answered = true;
+    deadline_update(u);
     u->call->app->on_head(u->call, &head);
     return u->call != NULL;
 }
@@ -402,13 +435,21 @@ static size_t feed(struct upstream_conn *u, struct str bytes)
     return given - bytes.n;
 }
 
+/*
+ * The bytes are set aside: a callback may end the call, and the connection with it or for another call,
+ * and views of them are good all the same until it returns.
+ */
 static void feed_kept(struct upstream_conn *u)
 {
-    size_t used = feed(u, buf_str(&u->in));
-    if (u->state == UPSTREAM_CLOSED_STATE)
+    struct buf kept = u->in;
+    buf_init(&u->in, IN_MAX);
+    size_t used = feed(u, buf_str(&kept));
+    if (u->state != UPSTREAM_BUSY || used == buf_size(&kept)) {
+        buf_free(&kept);
         return;
-    buf_take(&u->in, used);
-    buf_release(&u->in);
+    }
+    buf_take(&kept, used);
+    u->in = kept;
 }
 
 static void feed_fresh(struct upstream_conn *u, struct str bytes)
@@ -434,9 +475,10 @@ static void input_end(struct upstream_conn *u, enum sock_io io)
     struct http_call *call = u->call;
     u->read_more = false;
     u->ending = true;
+    u->fin_first |= io == SOCK_EOF && !u->broken;
     if (!call)
         conn_close(u);
-    else if (u->head_done && io == SOCK_EOF && (u->raw || http1_body_ends_at_close(&u->body)))
+    else if (u->head_done && io == SOCK_EOF && !u->broken && (u->raw || http1_body_ends_at_close(&u->body)))
         call_done(u, str_of("", 0));
     else
         conn_fail(u, ERR_UPSTREAM_CLOSED,
@@ -464,11 +506,22 @@ static void input_run(struct upstream_conn *u)
         } else {
             if (n < LOOP_SCRATCH && !u->sock.ssl && !u->hung_up && !u->ending)
                 u->read_more = false;
-            if (u->call)
+            if (u->head_done)
                 deadline_update(u);
             feed_fresh(u, str_of(scratch, n));
         }
     }
+}
+
+/* Why the connection broke, before reading or writing takes the reason away. */
+static void note_reset(struct upstream_conn *u)
+{
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (getsockopt(u->sock.fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || !error)
+        return;
+    u->broken = true;
+    u->fin_first |= error == EPIPE;
 }
 
 static void on_ready(struct loop_io *io, unsigned ready)
@@ -483,18 +536,21 @@ static void on_ready(struct loop_io *io, unsigned ready)
         u->hung_up = true;
     if (ready & LOOP_END)
         u->ending = true;
+    if (u->hung_up && u->used_before && u->call && !u->call->answered)
+        note_reset(u);
     /* A broken write is looked at again by reading: an early answer may be waiting there. */
-    bool write_ok = u->blocked || output_run(u);
-    if (!write_ok || u->hung_up)
+    if (!u->blocked && !output_run(u))
+        u->broken = true;
+    if (u->broken || u->hung_up)
         u->read_more = true;
-    if (u->call && u->was_high && buf_size(&u->out) < DRAINED_BELOW && write_ok) {
+    if (u->call && u->was_high && buf_size(&u->out) < DRAINED_BELOW && !u->broken) {
         u->was_high = false;
         if (u->call->app->on_drained)
             u->call->app->on_drained(u->call);
     }
     if (u->state != UPSTREAM_CLOSED_STATE)
         input_run(u);
-    if (!write_ok && u->state == UPSTREAM_BUSY && !u->paused)
+    if (u->broken && u->state == UPSTREAM_BUSY && !u->paused && !u->read_more)
         conn_fail(u, ERR_UPSTREAM_CLOSED, "the connection to upstream broke while the request was being sent");
 }
 
@@ -521,10 +577,10 @@ static void begin_on(struct upstream_conn *u)
 {
     u->state = UPSTREAM_BUSY;
     u->interims = 0;
-    u->head_done = u->paused = false;
+    u->head_done = false;
     u->whole_sent = 0;
     deadline_update(u);
-    output_or_requeue(u);
+    output_or_break(u);
 }
 
 static void on_dialed(void *ctx, enum err e, struct sock sock, const char *detail)
@@ -578,13 +634,24 @@ static void call_attach_fresh(struct http_call *call, struct origin *o)
     conn_dial(call, o);
 }
 
+/* Nothing came, not even an end, since the connection was put into the pool. */
+static bool conn_quiet(const struct upstream_conn *u)
+{
+    char byte;
+    return recv(u->sock.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
 static void call_attach(struct http_client *c, struct http_call *call, const struct dial_target *target)
 {
     struct origin *o = origin_of(c, target);
     call->client = c;
-    if (!list_empty(&o->idle)) {
+    while (!list_empty(&o->idle)) {
         struct upstream_conn *u = list_entry(o->idle.next, struct upstream_conn, node);
         must(u->magic == MAGIC && u->state == UPSTREAM_IDLE);
+        if (!call->whole && !conn_quiet(u)) { /* what is streamed cannot be repeated */
+            conn_close(u);
+            continue;
+        }
         list_remove(&u->node);
         c->stats.idle--;
         c->stats.reused++;

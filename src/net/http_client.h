@@ -6,9 +6,9 @@
  * http_client: HTTP/1.1 calls to upstream over pooled keep-alive connections, one per worker.
  *
  * The caller renders the request head itself and gives head and body. A call whose request was
- * given whole is sent again on a fresh connection, once, when a pooled one turns out to be dead
- * before any byte of an answer came; nothing else is ever retried here. The answer's head and body
- * come in callbacks; views are good until they return.
+ * given whole is sent again on a fresh connection, once, when a pooled one turns out to have been
+ * dead before any byte of the request came there; nothing else is ever retried here. The answer's
+ * head and body come in callbacks; views are good until they return.
  *
  * The most recently used connection is lent first, so that few stay warm and the rest age out.
  */
@@ -59,7 +59,7 @@ struct http_client *http_client_new(struct loop *l, struct dialer *d, const stru
 void http_client_free(struct http_client *c); /* calls under way are dropped without callbacks */
 
 struct http_call_options {
-    uint64_t first_byte_timeout_us; /* request sent → first byte of the answer */
+    uint64_t first_byte_timeout_us; /* last byte of the request taken → the answer's head complete */
     uint64_t idle_timeout_us;       /* between two reads of the answer */
     bool to_head;                   /* the method is HEAD */
     bool chunked;                   /* streamed request bodies are framed as chunks */

@@ -110,6 +110,13 @@ void rig_expect(const char *words)
     fail_msg("'%s' was not said, but: %.*s", words, STR_ARG(str_head(buf_str(&rig.said), 4000)));
 }
 
+void rig_expect_now(const char *words)
+{
+    rig_settle();
+    if (!said(words))
+        fail_msg("'%s' was not said, but: %.*s", words, STR_ARG(str_head(buf_str(&rig.said), 4000)));
+}
+
 void rig_expect_not(const char *words)
 {
     rig_settle();

@@ -30,6 +30,8 @@ void rig_wait_us(uint64_t us);
 void rig_settle(void);
 /* Turns until `said` contains the words; fails the test after some seconds. */
 void rig_expect(const char *words);
+/* That they were said already. */
+void rig_expect_now(const char *words);
 /* That the words were not said so far. */
 void rig_expect_not(const char *words);
 /* How often they were said. */

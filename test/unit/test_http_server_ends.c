@@ -35,7 +35,7 @@ static void a_slow_head_is_given_up(void **state)
     }
     rig_expect_not("refused");
     rig_wait_us(2 * SECOND);
-    rig_expect("refused request_timeout;");
+    rig_expect_now("refused request_timeout;");
     assert_memory_equal(peer_read(fd, NULL), "HTTP/1.1 408 ", 13);
     peer_close(fd);
     server_left(0);
@@ -70,7 +70,7 @@ static void a_body_that_stops_is_given_up(void **state)
     rig_wait_us(29 * SECOND);
     rig_expect_not("closed");
     rig_wait_us(2 * SECOND);
-    rig_expect("closed request_timeout;");
+    rig_expect_now("closed request_timeout;");
     assert_memory_equal(peer_read(fd, NULL), "HTTP/1.1 408 ", 13);
     peer_close(fd);
     server_left(0);
@@ -161,7 +161,7 @@ static void a_client_that_stops_reading_is_given_up(void **state)
     rig_expect_not("closed");
     peer_send(fd, GET("/now")); /* nor is what they send */
     rig_wait_us(6 * SECOND);
-    rig_expect("closed client_stalled;");
+    rig_expect_now("closed client_stalled;");
     assert_int_equal(peer_end(fd, true), PEER_RESET);
     peer_close(fd);
     server_left(0);
@@ -209,7 +209,7 @@ static void the_end_of_an_answer_may_wait_for_the_client(void **state)
     app_fill(x);
     http_end(x);
     rig_wait_us(61 * SECOND);
-    rig_expect("closed client_stalled;");
+    rig_expect_now("closed client_stalled;");
     peer_close(fd);
     server_left(0);
 }
@@ -247,7 +247,7 @@ static void a_paused_body_waits_and_no_time_runs(void **state)
     rig_wait_us(29 * SECOND);
     rig_expect_not("closed");
     rig_wait_us(2 * SECOND);
-    rig_expect("closed request_timeout;");
+    rig_expect_now("closed request_timeout;");
     peer_close(fd);
     server_left(0);
 }
