@@ -98,10 +98,10 @@ enum file_fault_kind {
 struct file_faults {
     unsigned calls; /* which calls count and can fail: FILE_CALL_BIT(FILE_WRITE) | … */
     enum file_fault_kind kind;
-    int error;           /* errno to give */
-    uint64_t at;         /* the at-th counted call fails, from 1; 0 = only count */
-    bool stays;          /* and every one after it */
-    const char *path;    /* calls that name a path count only when it contains this; NULL = all */
+    int error;             /* errno to give */
+    uint64_t at;           /* the at-th counted call fails, from 1; 0 = only count */
+    bool stays;            /* and every one after it */
+    const char *path;      /* calls that name a path count only when it contains this; NULL = all */
     _Atomic uint64_t seen; /* calls counted so far */
 };
 /* Good until the next file_set_faults; NULL ends it. */

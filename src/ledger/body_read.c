@@ -81,8 +81,8 @@ static enum err unpack(int fd, uint64_t sequence, const struct body_block_head *
     ZSTD_DCtx *unpacker = ZSTD_createDCtx();
     must(unpacker != NULL);
     char *raw = mem_alloc(h->raw_n);
-    size_t n = ZSTD_decompress_usingDict(unpacker, raw, h->raw_n, packed, h->packed_n, dictionary.raw,
-                                         dictionary.raw_n);
+    size_t n =
+        ZSTD_decompress_usingDict(unpacker, raw, h->raw_n, packed, h->packed_n, dictionary.raw, dictionary.raw_n);
     ZSTD_freeDCtx(unpacker);
     mem_free(dictionary.raw);
     if (ZSTD_isError(n) || n != h->raw_n) {

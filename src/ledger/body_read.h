@@ -27,7 +27,7 @@ void body_pair_free(struct body_pair *p);
 /* For many reads in the order of places: keeps the last block. One thread. */
 struct body_reader;
 struct body_reader *body_reader_new(const char *dir); /* `dir` outlives it */
-void body_reader_free(struct body_reader *r); /* NULL does nothing */
+void body_reader_free(struct body_reader *r);         /* NULL does nothing */
 /* As body_read; the result's views are good until the next call, and its `memory` is NULL. */
 enum err body_reader_get(struct body_reader *r, int64_t place, int64_t id, struct body_pair *ret) ERR_USE;
 

@@ -40,13 +40,13 @@ struct body_store {
     uint64_t segment_bytes;
     ZSTD_CCtx *packer;
 
-    int fd; /* -1: the next block begins a segment */
+    int fd;            /* -1: the next block begins a segment */
     uint64_t sequence; /* of the open segment, or of the newest there was */
     uint64_t offset;
     uint64_t committed; /* end of the committed blocks in the open segment */
     int64_t created_us;
-    bool fresh;  /* the open segment was made since the last commit */
-    bool dirty;  /* blocks written since the last finish */
+    bool fresh; /* the open segment was made since the last commit */
+    bool dirty; /* blocks written since the last finish */
     bool in_batch;
 
     struct buf raw; /* the block being gathered */

@@ -62,8 +62,7 @@ struct body_store_counts body_store_counts(const struct body_store *b);
  * last written before `before_us`, and the oldest while all take more than `bytes_max` (0 = no
  * limit). Then, when it has been noted durably that they are gone: remove them.
  */
-enum err body_store_expired(struct body_store *b, int64_t before_us, uint64_t bytes_max,
-                            uint64_t *ret_below) ERR_USE;
+enum err body_store_expired(struct body_store *b, int64_t before_us, uint64_t bytes_max, uint64_t *ret_below) ERR_USE;
 enum err body_store_remove(struct body_store *b, uint64_t below, uint64_t *ret_segments) ERR_USE;
 
 #endif

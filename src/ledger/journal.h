@@ -53,11 +53,11 @@ static inline uint64_t journal_pos_offset(uint64_t pos)
 struct journal;
 
 struct journal_options {
-    const char *dir;        /* of the segments; must exist; outlives the journal */
-    unsigned worker;        /* 0 … RECORD_WORKERS_MAX - 1 */
-    uint64_t first_sequence; /* of the first segment, from 1; none with it or above exists */
-    uint64_t segment_bytes; /* 0 = JOURNAL_SEGMENT_BYTES_DEFAULT */
-    int64_t last_id;        /* no id above it is in the worker's older segments */
+    const char *dir;          /* of the segments; must exist; outlives the journal */
+    unsigned worker;          /* 0 … RECORD_WORKERS_MAX - 1 */
+    uint64_t first_sequence;  /* of the first segment, from 1; none with it or above exists */
+    uint64_t segment_bytes;   /* 0 = JOURNAL_SEGMENT_BYTES_DEFAULT */
+    int64_t last_id;          /* no id above it is in the worker's older segments */
     const _Atomic bool *full; /* while true flushes are refused: the spool is at its cap; may be NULL */
 };
 

@@ -30,8 +30,8 @@ struct journal_reader {
     struct journal_segment segment;
     int fd;
     uint32_t seed;
-    uint64_t offset;      /* of the next item */
-    uint32_t chain;       /* check of the entry before it */
+    uint64_t offset; /* of the next item */
+    uint32_t chain;  /* check of the entry before it */
     bool chain_known;
     bool has_last_id;
     int64_t last_id;
@@ -327,8 +327,8 @@ enum err journal_read(struct journal_reader *r, uint64_t limit, struct journal_i
     e = search(r, r->offset + 1, limit, &next);
     if (e != ERR_OK)
         return e;
-    *ret = (struct journal_item){.found = next < limit ? JOURNAL_DAMAGE : JOURNAL_TAIL, .offset = r->offset,
-                                 .end = next};
+    *ret =
+        (struct journal_item){.found = next < limit ? JOURNAL_DAMAGE : JOURNAL_TAIL, .offset = r->offset, .end = next};
     if (next < limit) {
         r->offset = next;
         r->chain_known = false;

@@ -48,8 +48,8 @@ enum journal_found {
 struct journal_item {
     enum journal_found found;
     uint64_t offset, end;
-    struct str payload;  /* good until the next read */
-    bool follows;        /* this entry names the one read before as the one before it */
+    struct str payload; /* good until the next read */
+    bool follows;       /* this entry names the one read before as the one before it */
 };
 
 struct journal_reader;

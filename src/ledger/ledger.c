@@ -21,10 +21,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/must.h"
-#include "ledger/drain.h"
+#include "ledger/drain/drain.h"
+#include "ledger/drain/reprice.h"
+#include "ledger/drain/retention.h"
 #include "ledger/journal_recover.h"
-#include "ledger/reprice.h"
-#include "ledger/retention.h"
 #include "ledger/schema.h"
 
 #define SPOOL_MAX_DEFAULT (UINT64_C(4) << 30)
@@ -58,7 +58,7 @@ struct ledger {
 
     pthread_mutex_t lock;
     pthread_cond_t work, done, sync_wake, followed;
-    bool stopping;    /* the drain ends when nothing is left, or at `deadline_us` */
+    bool stopping; /* the drain ends when nothing is left, or at `deadline_us` */
     bool sync_stopping;
     bool wake;
     uint64_t deadline_us;
@@ -71,7 +71,7 @@ struct ledger {
     unsigned rows_days, bodies_days;
     uint64_t bodies_max_bytes;
     int64_t ring[RING];
-    uint64_t ring_total; /* ids ever put into it */
+    uint64_t ring_total;              /* ids ever put into it */
     const struct ledger_reprice *job; /* wanted by a waiting caller */
     struct ledger_repriced job_result;
     enum err job_err;

@@ -32,15 +32,15 @@
 struct ledger;
 
 struct ledger_options {
-    const char *dir;          /* the data directory; must exist; outlives the ledger */
-    unsigned workers;         /* journals wanted, 1 … RECORD_WORKERS_MAX */
-    uint64_t segment_bytes;   /* of a journal segment; 0 = 64 MB */
-    uint64_t spool_max_bytes; /* journals together; beyond it flushes fail; 0 = 4 GB */
+    const char *dir;           /* the data directory; must exist; outlives the ledger */
+    unsigned workers;          /* journals wanted, 1 … RECORD_WORKERS_MAX */
+    uint64_t segment_bytes;    /* of a journal segment; 0 = 64 MB */
+    uint64_t spool_max_bytes;  /* journals together; beyond it flushes fail; 0 = 4 GB */
     uint64_t bodies_max_bytes; /* body segments together; the oldest go first; 0 = no limit */
-    unsigned sync_ms;         /* how often journals are made durable; 0 = 50 */
-    unsigned drain_ms;        /* how often the drain looks for new records; 0 = 100 */
-    unsigned rows_days;       /* rows older than this are removed; 0 = never. Rollups stay */
-    unsigned bodies_days;     /* bodies older than this are removed; 0 = never */
+    unsigned sync_ms;          /* how often journals are made durable; 0 = 50 */
+    unsigned drain_ms;         /* how often the drain looks for new records; 0 = 100 */
+    unsigned rows_days;        /* rows older than this are removed; 0 = never. Rollups stay */
+    unsigned bodies_days;      /* bodies older than this are removed; 0 = never */
     /*
      * Called once, from a thread of the ledger, when the disk refuses to make a journal durable:
      * what it holds is then unknown, and going on would report records as safe that are not. It must
@@ -115,21 +115,21 @@ struct ledger_status {
     uint64_t records_written; /* to the journals, by this process */
     uint64_t records_lost;    /* could not be written to a journal: exact */
     uint64_t flush_failures;
-    uint64_t rows_stored;     /* by this process */
-    uint64_t rows_duplicate;  /* found to be stored already; 0 unless something is wrong */
+    uint64_t rows_stored;    /* by this process */
+    uint64_t rows_duplicate; /* found to be stored already; 0 unless something is wrong */
     uint64_t rows_interrupted;
     uint64_t rows_removed, body_segments_removed; /* by retention */
-    uint64_t lag_bytes;       /* written to journals and not stored yet */
-    uint64_t spool_bytes;     /* journal files on the disk */
+    uint64_t lag_bytes;                           /* written to journals and not stored yet */
+    uint64_t spool_bytes;                         /* journal files on the disk */
     bool spool_full;
-    uint64_t open_attempts;   /* begun and not ended, as far as the drain has read */
-    uint64_t damaged_bytes, damaged_places; /* journal bytes that could not be read, by this process */
+    uint64_t open_attempts;                              /* begun and not ended, as far as the drain has read */
+    uint64_t damaged_bytes, damaged_places;              /* journal bytes that could not be read, by this process */
     uint64_t body_rows, body_raw_bytes, body_file_bytes; /* written by this process */
     uint64_t batches, batch_us_max, sync_us_max;
-    uint64_t store_failures;  /* transactions that had to be tried again */
-    bool store_failing;       /* the last one failed */
+    uint64_t store_failures;           /* transactions that had to be tried again */
+    bool store_failing;                /* the last one failed */
     char store_reason[LEDGER_WHY_MAX]; /* of the last failure; "" when there was none */
-    bool recovering;          /* journals of earlier processes are still being stored */
+    bool recovering;                   /* journals of earlier processes are still being stored */
 };
 void ledger_status(struct ledger *l, struct ledger_status *ret);
 

@@ -54,8 +54,8 @@ struct search {
 
 struct query_filter query_filter_all(void)
 {
-    return (struct query_filter){.model = STR(""), .operation = STR(""), .trace_id = STR(""), .outcome = -1,
-                                 .cost_state = -1};
+    return (struct query_filter){
+        .model = STR(""), .operation = STR(""), .trace_id = STR(""), .outcome = -1, .cost_state = -1};
 }
 
 static void put(struct buf *sql, const char *text)
@@ -102,7 +102,8 @@ static void put_conditions(struct buf *sql, const struct query_filter *f)
     if (f->integration_id)
         put(sql, " AND integration_id = ?6");
     if (f->request_id)
-        put(sql, " AND id IN (SELECT id FROM attempts WHERE id = ?7 UNION SELECT id FROM attempts WHERE request_id = ?7)");
+        put(sql,
+            " AND id IN (SELECT id FROM attempts WHERE id = ?7 UNION SELECT id FROM attempts WHERE request_id = ?7)");
     if (f->model.n)
         put(sql, " AND (model_asked IN (?8, ?9) OR model_answered IN (?8, ?9))");
     if (f->operation.n)
@@ -301,8 +302,8 @@ static enum err prepare_ids(struct search *s, struct store_stmt **ret)
     return prepare(s, &sql, ret);
 }
 
-enum err query_ids(struct query *q, const int64_t *ids, size_t count, const struct query_filter *f,
-                   query_row_fn *each, void *context)
+enum err query_ids(struct query *q, const int64_t *ids, size_t count, const struct query_filter *f, query_row_fn *each,
+                   void *context)
 {
     struct search s = {.each = each, .context = context};
     struct query_conn *c;

@@ -31,15 +31,15 @@ const char *query_reason(void);
 struct query_filter {
     int64_t since_us, until_us; /* started in [since, until); until 0 = no end */
     int64_t workspace_id, key_id, integration_id;
-    int64_t request_id;         /* all attempts of one request */
-    struct str model;           /* asked or answered */
+    int64_t request_id; /* all attempts of one request */
+    struct str model;   /* asked or answered */
     struct str operation, trace_id;
-    int status;                 /* exact; 0 = any */
-    int status_class;           /* 2, 4, 5 …; 0 = any */
-    int outcome;                /* enum record_outcome, or -1 */
-    int cost_state;             /* enum cost_state, or -1 */
-    int64_t before_id;          /* page on from here: only smaller ids */
-    unsigned limit;             /* 0 = 100; at most QUERY_LIMIT_MAX */
+    int status;        /* exact; 0 = any */
+    int status_class;  /* 2, 4, 5 …; 0 = any */
+    int outcome;       /* enum record_outcome, or -1 */
+    int cost_state;    /* enum cost_state, or -1 */
+    int64_t before_id; /* page on from here: only smaller ids */
+    unsigned limit;    /* 0 = 100; at most QUERY_LIMIT_MAX */
 };
 #define QUERY_LIMIT_MAX 10000
 struct query_filter query_filter_all(void);
@@ -53,8 +53,8 @@ enum err query_attempts(struct query *q, const struct query_filter *f, query_row
  * The rows with these ids that pass the filter, in the given order (see ledger_follow). Ids without
  * a row are left out.
  */
-enum err query_ids(struct query *q, const int64_t *ids, size_t count, const struct query_filter *f,
-                   query_row_fn *each, void *context) ERR_USE;
+enum err query_ids(struct query *q, const int64_t *ids, size_t count, const struct query_filter *f, query_row_fn *each,
+                   void *context) ERR_USE;
 /* One row. ERR_NOT_FOUND: there is none. */
 enum err query_attempt(struct query *q, int64_t id, query_row_fn *each, void *context) ERR_USE;
 /*
@@ -66,10 +66,10 @@ enum err query_bodies(struct query *q, int64_t id, struct body_pair *ret) ERR_US
 /* What is known to be missing from the rows, newest first. */
 struct query_loss {
     int64_t found_us;
-    struct str what;          /* "not recorded": could not be written; else damage to a journal */
+    struct str what; /* "not recorded": could not be written; else damage to a journal */
     unsigned worker;
     uint64_t sequence, offset, bytes; /* the place in the journal; bytes that could not be read */
-    uint64_t records;         /* not recorded: how many, when they began, and their cost */
+    uint64_t records;                 /* not recorded: how many, when they began, and their cost */
     int64_t since_us, until_us;
     money_sum cost_pusd;
     uint64_t unpriced;

@@ -33,14 +33,14 @@ enum {
     COL_SUMS
 };
 
-#define SELECT                                                                                               \
+#define SELECT                                                                                                 \
     "SELECT r.hour, c.workspace_id, c.key_id, c.integration_id, c.operation, c.model_asked, c.model_answered," \
-    " c.service_tier, c.status_class, c.outcome, c.cost_state, c.stream, r." ROLLUP_SUM_COLUMNS               \
-    " FROM rollups r JOIN combos c ON c.id = r.combo"                                                       \
-    " WHERE r.hour >= ?1 AND r.hour < ?2"                                                                   \
-    " AND (?3 = 0 OR c.workspace_id = ?3) AND (?4 = 0 OR c.key_id = ?4)"                                    \
-    " AND (?5 = 0 OR c.integration_id = ?5)"                                                                \
-    " AND (?6 = 0 OR c.model_asked = ?6 OR c.model_answered = ?6) AND (?7 = 0 OR c.operation = ?7)"         \
+    " c.service_tier, c.status_class, c.outcome, c.cost_state, c.stream, r." ROLLUP_SUM_COLUMNS                \
+    " FROM rollups r JOIN combos c ON c.id = r.combo"                                                          \
+    " WHERE r.hour >= ?1 AND r.hour < ?2"                                                                      \
+    " AND (?3 = 0 OR c.workspace_id = ?3) AND (?4 = 0 OR c.key_id = ?4)"                                       \
+    " AND (?5 = 0 OR c.integration_id = ?5)"                                                                   \
+    " AND (?6 = 0 OR c.model_asked = ?6 OR c.model_answered = ?6) AND (?7 = 0 OR c.operation = ?7)"            \
     " AND (?8 < 0 OR c.cost_state = ?8)"
 
 struct group {

@@ -22,27 +22,27 @@
 #include "openai/usage.h"
 
 /* Columns: name, text in CLI and JSON, what it is. Texts: a str; the others: a number. */
-#define QUERY_DIM_TABLE(X)                                           \
-    X(HOUR, "hour", false, "the hour it was stored under")           \
-    X(DAY, "day", false, "the day, UTC")                             \
-    X(MONTH, "month", false, "the month, UTC")                       \
-    X(WORKSPACE, "workspace", false, "workspace id")                 \
-    X(KEY, "key", false, "key id; 0 = none")                         \
-    X(INTEGRATION, "integration", false, "integration id; 0 = none") \
-    X(OPERATION, "operation", true, "operation")                     \
-    X(MODEL_ASKED, "model_asked", true, "model the client asked for") \
+#define QUERY_DIM_TABLE(X)                                                          \
+    X(HOUR, "hour", false, "the hour it was stored under")                          \
+    X(DAY, "day", false, "the day, UTC")                                            \
+    X(MONTH, "month", false, "the month, UTC")                                      \
+    X(WORKSPACE, "workspace", false, "workspace id")                                \
+    X(KEY, "key", false, "key id; 0 = none")                                        \
+    X(INTEGRATION, "integration", false, "integration id; 0 = none")                \
+    X(OPERATION, "operation", true, "operation")                                    \
+    X(MODEL_ASKED, "model_asked", true, "model the client asked for")               \
     X(MODEL_ANSWERED, "model", true, "model that answered, else the one asked for") \
-    X(TIER, "tier", true, "service tier")                            \
-    X(STATUS_CLASS, "status", false, "2, 4, 5 …; 0 = nothing was answered") \
-    X(OUTCOME, "outcome", false, "enum record_outcome")              \
-    X(COST_STATE, "cost_state", false, "enum cost_state")            \
+    X(TIER, "tier", true, "service tier")                                           \
+    X(STATUS_CLASS, "status", false, "2, 4, 5 …; 0 = nothing was answered")         \
+    X(OUTCOME, "outcome", false, "enum record_outcome")                             \
+    X(COST_STATE, "cost_state", false, "enum cost_state")                           \
     X(STREAM, "stream", false, "1 = streamed")
 
 enum query_dim {
 #define X(name, text, is_text, what) QUERY_DIM_##name,
     QUERY_DIM_TABLE(X)
 #undef X
-    QUERY_DIM_COUNT
+        QUERY_DIM_COUNT
 };
 const char *query_dim_text(enum query_dim d);
 bool query_dim_is_text(enum query_dim d);
@@ -51,11 +51,11 @@ bool query_dim_parse(struct str text, enum query_dim *ret_dim);
 #define QUERY_DIMS_MAX 6
 
 struct query_cost {
-    int64_t since_us, until_us; /* until 0 = no end */
+    int64_t since_us, until_us;                   /* until 0 = no end */
     int64_t workspace_id, key_id, integration_id; /* 0 = any */
-    struct str model;           /* asked or answered; "" = any */
+    struct str model;                             /* asked or answered; "" = any */
     struct str operation;
-    int cost_state;             /* -1 = any */
+    int cost_state; /* -1 = any */
     enum query_dim dims[QUERY_DIMS_MAX];
     unsigned dim_count; /* 0: one group, the total */
 };
@@ -66,10 +66,10 @@ struct query_dim_value {
 };
 
 struct query_sums {
-    struct sums sums;       /* money: of all attempts that have a cost, the estimated included */
-    uint64_t errors;        /* attempts that did not complete */
-    uint64_t unpriced;      /* attempts that consumed something and have no price */
-    uint64_t estimated;     /* attempts whose cost is an approximation */
+    struct sums sums;   /* money: of all attempts that have a cost, the estimated included */
+    uint64_t errors;    /* attempts that did not complete */
+    uint64_t unpriced;  /* attempts that consumed something and have no price */
+    uint64_t estimated; /* attempts whose cost is an approximation */
     money_sum estimated_pusd;
 };
 

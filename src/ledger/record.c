@@ -8,6 +8,7 @@
  */
 #include "ledger/record.h"
 
+#include "base/encode.h"
 #include "base/must.h"
 
 #define EPOCH_US INT64_C(1577836800000000)
@@ -107,4 +108,74 @@ int64_t record_ids_next(struct record_ids *g, int64_t wall_us)
         g->last = (((g->last >> TIME_SHIFT) + 1) << TIME_SHIFT) | (int64_t)g->worker << SEQUENCE_BITS;
     must(g->last > 0);
     return g->last;
+}
+
+/*
+ * Trace ids worked out from ids. The UUID's 122 free bits are the id, spread by a multiplication
+ * that can be undone, and a check of it. Both are odd constants of splitmix64; this hides nothing.
+ */
+#define TRACE_SPREAD UINT64_C(0xbf58476d1ce4e5b9)
+#define TRACE_GATHER UINT64_C(0x96de1b173f119089) /* TRACE_SPREAD × TRACE_GATHER = 1 mod 2^64 */
+#define TRACE_CHECK UINT64_C(0x94d049bb133111eb)
+
+static uint64_t spread(uint64_t id)
+{
+    uint64_t v = id * TRACE_SPREAD;
+    return v ^ v >> 32;
+}
+
+static uint64_t gather(uint64_t v)
+{
+    return (v ^ v >> 32) * TRACE_GATHER;
+}
+
+/* 58 bits that belong to the id. */
+static uint64_t trace_check(uint64_t id)
+{
+    uint64_t v = (id ^ id >> 29) * TRACE_CHECK;
+    return (v ^ v >> 31) >> 6;
+}
+
+static void put_bytes(unsigned char *out, uint64_t v, size_t n)
+{
+    for (size_t i = n; i > 0; i--, v >>= 8)
+        out[i - 1] = (unsigned char)v;
+}
+
+void record_trace_format(int64_t request_id, char out[RECORD_TRACE_TEXT_MAX])
+{
+    uint64_t a = spread((uint64_t)request_id);
+    unsigned char bytes[16];
+    char hex[ENCODE_HEX_MAX(16)];
+    /* a fills the first 48 bits and 12 of the next 16; its last 4 and the check fill the rest. */
+    put_bytes(bytes, a >> 16, 6);
+    put_bytes(bytes + 6, 0x4000 | (a >> 4 & 0xfff), 2);
+    put_bytes(bytes + 8, UINT64_C(1) << 63 | (a & 15) << 58 | trace_check((uint64_t)request_id), 8);
+    encode_hex(bytes, sizeof bytes, hex);
+    memcpy(out, hex, 8);
+    memcpy(out + 9, hex + 8, 4);
+    memcpy(out + 14, hex + 12, 4);
+    memcpy(out + 19, hex + 16, 4);
+    memcpy(out + 24, hex + 20, 13);
+    out[8] = out[13] = out[18] = out[23] = '-';
+}
+
+bool record_trace_parse(struct str text, int64_t *ret_request_id)
+{
+    uint64_t time_low, mid, version, variant, node;
+    char again[RECORD_TRACE_TEXT_MAX];
+    if (text.n != RECORD_TRACE_TEXT_MAX - 1 || !str_hex_to_u64(str_head(text, 8), &time_low) ||
+        !str_hex_to_u64(str_of(text.p + 9, 4), &mid) || !str_hex_to_u64(str_of(text.p + 14, 4), &version) ||
+        !str_hex_to_u64(str_of(text.p + 19, 4), &variant) || !str_hex_to_u64(str_of(text.p + 24, 12), &node))
+        return false;
+    uint64_t last = (variant & 0x3fff) >> 10;
+    uint64_t a = time_low << 32 | mid << 16 | (version & 0xfff) << 4 | last;
+    uint64_t id = gather(a);
+    if (id > INT64_MAX)
+        return false;
+    record_trace_format((int64_t)id, again);
+    if (!str_eq(text, str_c(again)))
+        return false;
+    *ret_request_id = (int64_t)id;
+    return true;
 }

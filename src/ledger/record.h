@@ -23,21 +23,21 @@
 #include "openai/usage.h"
 
 /* How the attempt ended. Columns: name, text, what it means. Append only. */
-#define RECORD_OUTCOME_TABLE(X)                                                              \
-    X(COMPLETED, "completed", "upstream's whole answer reached the client")                  \
+#define RECORD_OUTCOME_TABLE(X)                                                               \
+    X(COMPLETED, "completed", "upstream's whole answer reached the client")                   \
     X(UPSTREAM_ERROR, "upstream_error", "upstream answered with a status of 400 or above")    \
     X(UPSTREAM_ABORTED, "upstream_aborted", "upstream broke off in the middle of its answer") \
     X(UPSTREAM_FAILED, "upstream_failed", "no answer came: connect, TLS, time-out")           \
-    X(CLIENT_CANCELLED, "client_cancelled", "the client went away first")                    \
-    X(CLIENT_STALLED, "client_stalled", "the client stopped reading")                        \
-    X(REFUSED, "refused", "the gateway refused the request itself")                          \
+    X(CLIENT_CANCELLED, "client_cancelled", "the client went away first")                     \
+    X(CLIENT_STALLED, "client_stalled", "the client stopped reading")                         \
+    X(REFUSED, "refused", "the gateway refused the request itself")                           \
     X(INTERRUPTED, "interrupted", "the gateway stopped while the attempt was under way")
 
 enum record_outcome {
 #define X(name, text, what) RECORD_##name,
     RECORD_OUTCOME_TABLE(X)
 #undef X
-    RECORD_OUTCOME_COUNT
+        RECORD_OUTCOME_COUNT
 };
 const char *record_outcome_text(enum record_outcome o);
 bool record_outcome_parse(struct str text, enum record_outcome *ret_outcome);
@@ -47,9 +47,9 @@ bool record_outcome_parse(struct str text, enum record_outcome *ret_outcome);
 
 /* A captured body, cut at the capture limit. */
 struct record_body {
-    struct str bytes;       /* what was kept */
-    uint64_t size_bytes;    /* what went over the wire */
-    bool has_sha256;        /* set when cut: the hash of the whole */
+    struct str bytes;    /* what was kept */
+    uint64_t size_bytes; /* what went over the wire */
+    bool has_sha256;     /* set when cut: the hash of the whole */
     unsigned char sha256[32];
 };
 
@@ -71,17 +71,17 @@ struct record {
     int64_t key_id;         /* 0 = no key (refused before authentication) */
     int64_t integration_id; /* 0 = none chosen */
 
-    struct str method;       /* "POST" */
-    struct str path;         /* as sent by the client, without query; cut at 512 bytes */
-    struct str operation;    /* static text of the endpoint table, "chat.completions" */
-    struct str model_asked;  /* "" when the operation has no model */
+    struct str method;      /* "POST" */
+    struct str path;        /* as sent by the client, without query; cut at 512 bytes */
+    struct str operation;   /* static text of the endpoint table, "chat.completions" */
+    struct str model_asked; /* "" when the operation has no model */
     struct str model_answered;
     struct str service_tier; /* the one the price used */
     struct str upstream_host;
     struct str upstream_request_id; /* x-request-id */
     struct str trace_id, span_id, parent_span_id;
-    struct str user;         /* OpenAI's `user` or safety_identifier, or metadata _user */
-    struct str metadata;     /* x-portkey-metadata JSON object as given, "" when none */
+    struct str user;     /* OpenAI's `user` or safety_identifier, or metadata _user */
+    struct str metadata; /* x-portkey-metadata JSON object as given, "" when none */
     struct str user_agent;
     struct str finish_reason;
 
@@ -89,8 +89,8 @@ struct record {
     uint16_t status;          /* what the client was answered; 0 = nothing */
     uint16_t upstream_status; /* 0 = no answer */
     enum record_outcome outcome;
-    enum err err;             /* ERR_OK, or why it failed */
-    struct str err_detail;    /* one sentence without secrets */
+    enum err err;          /* ERR_OK, or why it failed */
+    struct str err_detail; /* one sentence without secrets */
 
     uint64_t first_byte_us; /* request head complete → first body byte from upstream; 0 = none */
     uint64_t total_us;      /* request head complete → last byte handed to the client's socket */
@@ -101,8 +101,8 @@ struct record {
     struct cost cost;
     uint32_t catalog_version; /* of the price catalogue used */
     /* What the price depended on beside the above, so that it can be worked out anew. */
-    uint32_t price_flags;    /* enum record_price_flag */
-    struct str container;    /* memory of code sessions, as in struct price_query */
+    uint32_t price_flags; /* enum record_price_flag */
+    struct str container; /* memory of code sessions, as in struct price_query */
 
     bool bodies_kept;
     struct record_body request_body, response_body;
@@ -115,14 +115,21 @@ struct record_open {
     int64_t workspace_id, key_id, integration_id;
     struct str method, path, operation, model_asked, trace_id, user, metadata;
     bool stream;
-    uint64_t request_bytes;   /* 0 = not known yet */
-    int64_t reserved_pusd;    /* upper bound reserved at admission; 0 = none */
+    uint64_t request_bytes; /* 0 = not known yet */
+    int64_t reserved_pusd;  /* upper bound reserved at admission; 0 = none */
 };
 
 #define RECORD_ID_TEXT_MAX 24
 /* The id as clients see it: "tgr_" and 13 characters of lower-case base 32. */
 size_t record_id_format(int64_t id, char out[RECORD_ID_TEXT_MAX]);
 bool record_id_parse(struct str text, int64_t *ret_id);
+#define RECORD_TRACE_TEXT_MAX 37
+/*
+ * The trace id of a request whose caller gave none: a UUID (version 4 in form) that is worked out
+ * from the request's id, so that it need not be stored and still leads back to the request.
+ */
+void record_trace_format(int64_t request_id, char out[RECORD_TRACE_TEXT_MAX]);
+bool record_trace_parse(struct str text, int64_t *ret_request_id);
 /* The smallest id of that microsecond, for key ranges. */
 int64_t record_id_floor(int64_t wall_us);
 int64_t record_id_time_us(int64_t id);

@@ -33,60 +33,60 @@ enum where { COLUMN, EXTRA };
 #define TEXT RECORD_TEXT_MAX
 
 /* `started_us` and `request_id` are differences while encoded: see put_base. */
-#define RECORD_FIELDS(X)                                              \
-    X(1, F, id, COLUMN, 0)                                            \
-    X(2, Z, request_id, COLUMN, 0)                                    \
-    X(3, U, attempt, COLUMN, UINT32_MAX)                              \
-    X(4, Z, started_us, EXTRA, 0)                                     \
-    X(5, Z, workspace_id, COLUMN, 0)                                  \
-    X(6, Z, key_id, COLUMN, 0)                                        \
-    X(7, Z, integration_id, COLUMN, 0)                                \
-    X(8, T, method, COLUMN, TEXT)                                     \
-    X(9, T, path, COLUMN, TEXT)                                       \
-    X(10, T, operation, COLUMN, TEXT)                                 \
-    X(11, T, model_asked, COLUMN, TEXT)                               \
-    X(12, T, model_answered, COLUMN, TEXT)                            \
-    X(13, T, service_tier, COLUMN, TEXT)                              \
-    X(14, T, upstream_host, COLUMN, TEXT)                             \
-    X(15, T, upstream_request_id, COLUMN, TEXT)                       \
-    X(16, T, trace_id, COLUMN, TEXT)                                  \
-    X(17, T, span_id, EXTRA, TEXT)                                    \
-    X(18, T, parent_span_id, EXTRA, TEXT)                             \
-    X(19, T, user, COLUMN, TEXT)                                      \
-    X(20, T, metadata, COLUMN, META)                                  \
-    X(21, T, user_agent, COLUMN, TEXT)                                \
-    X(22, T, finish_reason, COLUMN, TEXT)                             \
-    X(23, U, stream, COLUMN, 1)                                       \
-    X(24, U, status, COLUMN, UINT16_MAX)                              \
-    X(25, U, upstream_status, COLUMN, UINT16_MAX)                     \
-    X(26, U, outcome, COLUMN, RECORD_OUTCOME_COUNT - 1)               \
-    X(28, T, err_detail, EXTRA, TEXT)                                 \
-    X(29, U, first_byte_us, COLUMN, UINT64_MAX)                       \
-    X(30, U, total_us, COLUMN, UINT64_MAX)                            \
-    X(31, U, overhead_us, COLUMN, UINT64_MAX)                         \
-    X(32, U, events, EXTRA, UINT32_MAX)                               \
-    X(33, U, usage.source, EXTRA, USAGE_SOURCE_COUNT - 1)             \
-    X(35, U, usage.input_total_tok, EXTRA, UINT64_MAX)                \
-    X(36, U, usage.output_total_tok, EXTRA, UINT64_MAX)               \
-    X(37, U, usage.reasoning_tok, EXTRA, UINT64_MAX)                  \
-    X(38, U, usage.prediction_accepted_tok, EXTRA, UINT64_MAX)        \
-    X(39, U, usage.prediction_rejected_tok, EXTRA, UINT64_MAX)        \
-    X(40, U, usage.inconsistent, EXTRA, 1)                            \
-    X(41, A, usage.service_tier, EXTRA, USAGE_TEXT_MAX)               \
-    X(42, A, usage.quality, EXTRA, USAGE_TEXT_MAX)                    \
-    X(43, A, usage.size, EXTRA, USAGE_TEXT_MAX)                       \
-    X(44, Z, cost.total_pusd, COLUMN, 0)                              \
-    X(45, U, cost.state, COLUMN, COST_STATE_COUNT - 1)                \
-    X(46, U, cost.reason, EXTRA, COST_REASON_COUNT - 1)               \
-    X(48, U, cost.tier, EXTRA, PRICE_TIER_COUNT - 1)                  \
-    X(49, U, cost.match, EXTRA, PRICE_MATCH_COUNT - 1)                \
-    X(50, U, cost.long_context, EXTRA, 1)                             \
-    X(51, U, cost.price_row, EXTRA, UINT32_MAX)                       \
-    X(52, U, catalog_version, EXTRA, UINT32_MAX)                      \
-    X(53, U, price_flags, EXTRA, UINT32_MAX)                          \
-    X(54, T, container, EXTRA, TEXT)                                  \
-    X(55, U, bodies_kept, EXTRA, 1)                                   \
-    X(56, U, request_body.size_bytes, EXTRA, UINT64_MAX)              \
+#define RECORD_FIELDS(X)                                       \
+    X(1, F, id, COLUMN, 0)                                     \
+    X(2, Z, request_id, COLUMN, 0)                             \
+    X(3, U, attempt, COLUMN, UINT32_MAX)                       \
+    X(4, Z, started_us, EXTRA, 0)                              \
+    X(5, Z, workspace_id, COLUMN, 0)                           \
+    X(6, Z, key_id, COLUMN, 0)                                 \
+    X(7, Z, integration_id, COLUMN, 0)                         \
+    X(8, T, method, COLUMN, TEXT)                              \
+    X(9, T, path, COLUMN, TEXT)                                \
+    X(10, T, operation, COLUMN, TEXT)                          \
+    X(11, T, model_asked, COLUMN, TEXT)                        \
+    X(12, T, model_answered, COLUMN, TEXT)                     \
+    X(13, T, service_tier, COLUMN, TEXT)                       \
+    X(14, T, upstream_host, COLUMN, TEXT)                      \
+    X(15, T, upstream_request_id, COLUMN, TEXT)                \
+    X(16, T, trace_id, COLUMN, TEXT)                           \
+    X(17, T, span_id, EXTRA, TEXT)                             \
+    X(18, T, parent_span_id, EXTRA, TEXT)                      \
+    X(19, T, user, COLUMN, TEXT)                               \
+    X(20, T, metadata, COLUMN, META)                           \
+    X(21, T, user_agent, COLUMN, TEXT)                         \
+    X(22, T, finish_reason, COLUMN, TEXT)                      \
+    X(23, U, stream, COLUMN, 1)                                \
+    X(24, U, status, COLUMN, UINT16_MAX)                       \
+    X(25, U, upstream_status, COLUMN, UINT16_MAX)              \
+    X(26, U, outcome, COLUMN, RECORD_OUTCOME_COUNT - 1)        \
+    X(28, T, err_detail, EXTRA, TEXT)                          \
+    X(29, U, first_byte_us, COLUMN, UINT64_MAX)                \
+    X(30, U, total_us, COLUMN, UINT64_MAX)                     \
+    X(31, U, overhead_us, COLUMN, UINT64_MAX)                  \
+    X(32, U, events, EXTRA, UINT32_MAX)                        \
+    X(33, U, usage.source, EXTRA, USAGE_SOURCE_COUNT - 1)      \
+    X(35, U, usage.input_total_tok, EXTRA, UINT64_MAX)         \
+    X(36, U, usage.output_total_tok, EXTRA, UINT64_MAX)        \
+    X(37, U, usage.reasoning_tok, EXTRA, UINT64_MAX)           \
+    X(38, U, usage.prediction_accepted_tok, EXTRA, UINT64_MAX) \
+    X(39, U, usage.prediction_rejected_tok, EXTRA, UINT64_MAX) \
+    X(40, U, usage.inconsistent, EXTRA, 1)                     \
+    X(41, A, usage.service_tier, EXTRA, USAGE_TEXT_MAX)        \
+    X(42, A, usage.quality, EXTRA, USAGE_TEXT_MAX)             \
+    X(43, A, usage.size, EXTRA, USAGE_TEXT_MAX)                \
+    X(44, Z, cost.total_pusd, COLUMN, 0)                       \
+    X(45, U, cost.state, COLUMN, COST_STATE_COUNT - 1)         \
+    X(46, U, cost.reason, EXTRA, COST_REASON_COUNT - 1)        \
+    X(48, U, cost.tier, EXTRA, PRICE_TIER_COUNT - 1)           \
+    X(49, U, cost.match, EXTRA, PRICE_MATCH_COUNT - 1)         \
+    X(50, U, cost.long_context, EXTRA, 1)                      \
+    X(51, U, cost.price_row, EXTRA, UINT32_MAX)                \
+    X(52, U, catalog_version, EXTRA, UINT32_MAX)               \
+    X(53, U, price_flags, EXTRA, UINT32_MAX)                   \
+    X(54, T, container, EXTRA, TEXT)                           \
+    X(55, U, bodies_kept, EXTRA, 1)                            \
+    X(56, U, request_body.size_bytes, EXTRA, UINT64_MAX)       \
     X(57, U, response_body.size_bytes, EXTRA, UINT64_MAX)
 
 #define FIELD_ID 1 /* the first one of both kinds */
@@ -99,30 +99,30 @@ enum where { COLUMN, EXTRA };
 #define FIELD_REQUEST_BODY 60
 #define FIELD_RESPONSE_BODY 61
 
-#define OPEN_FIELDS(X)                                  \
-    X(1, F, id, COLUMN, 0)                              \
-    X(2, Z, request_id, COLUMN, 0)                      \
-    X(4, Z, started_us, COLUMN, 0)                      \
-    X(5, Z, workspace_id, COLUMN, 0)                    \
-    X(6, Z, key_id, COLUMN, 0)                          \
-    X(7, Z, integration_id, COLUMN, 0)                  \
-    X(8, T, method, COLUMN, TEXT)                       \
-    X(9, T, path, COLUMN, TEXT)                         \
-    X(10, T, operation, COLUMN, TEXT)                   \
-    X(11, T, model_asked, COLUMN, TEXT)                 \
-    X(16, T, trace_id, COLUMN, TEXT)                    \
-    X(19, T, user, COLUMN, TEXT)                        \
-    X(20, T, metadata, COLUMN, META)                    \
-    X(23, U, stream, COLUMN, 1)                         \
-    X(56, U, request_bytes, COLUMN, UINT64_MAX)         \
+#define OPEN_FIELDS(X)                          \
+    X(1, F, id, COLUMN, 0)                      \
+    X(2, Z, request_id, COLUMN, 0)              \
+    X(4, Z, started_us, COLUMN, 0)              \
+    X(5, Z, workspace_id, COLUMN, 0)            \
+    X(6, Z, key_id, COLUMN, 0)                  \
+    X(7, Z, integration_id, COLUMN, 0)          \
+    X(8, T, method, COLUMN, TEXT)               \
+    X(9, T, path, COLUMN, TEXT)                 \
+    X(10, T, operation, COLUMN, TEXT)           \
+    X(11, T, model_asked, COLUMN, TEXT)         \
+    X(16, T, trace_id, COLUMN, TEXT)            \
+    X(19, T, user, COLUMN, TEXT)                \
+    X(20, T, metadata, COLUMN, META)            \
+    X(23, U, stream, COLUMN, 1)                 \
+    X(56, U, request_bytes, COLUMN, UINT64_MAX) \
     X(62, Z, reserved_pusd, COLUMN, 0)
 
 /* The cost of a gap is 128 bits: FIELD_GAP_COST_HIGH has the upper half. */
-#define GAP_FIELDS(X)                         \
-    X(1, U, records, COLUMN, UINT64_MAX)      \
-    X(2, U, opens, COLUMN, UINT64_MAX)        \
-    X(3, Z, since_us, COLUMN, 0)              \
-    X(4, Z, until_us, COLUMN, 0)              \
+#define GAP_FIELDS(X)                    \
+    X(1, U, records, COLUMN, UINT64_MAX) \
+    X(2, U, opens, COLUMN, UINT64_MAX)   \
+    X(3, Z, since_us, COLUMN, 0)         \
+    X(4, Z, until_us, COLUMN, 0)         \
     X(5, U, unpriced, COLUMN, UINT64_MAX)
 #define FIELD_GAP_COST_LOW 6
 #define FIELD_GAP_COST_HIGH 7
@@ -218,14 +218,14 @@ static unsigned char *put_start(unsigned char *p, enum record_kind kind)
         p = put_##kind(p, number, VALUE_##kind(v.member, limit));
 
 /* The two fields whose differences are small are turned into them. */
-#define BASE(v)                                                       \
-    do {                                                              \
-        (v)->request_id = minus((v)->request_id, (v)->id);            \
+#define BASE(v)                                                        \
+    do {                                                               \
+        (v)->request_id = minus((v)->request_id, (v)->id);             \
         (v)->started_us = minus((v)->started_us, id_time_us((v)->id)); \
     } while (0)
-#define UNBASE(v)                                                    \
-    do {                                                             \
-        (v)->request_id = plus((v)->request_id, (v)->id);            \
+#define UNBASE(v)                                                     \
+    do {                                                              \
+        (v)->request_id = plus((v)->request_id, (v)->id);             \
         (v)->started_us = plus((v)->started_us, id_time_us((v)->id)); \
     } while (0)
 
@@ -332,11 +332,11 @@ static bool next_field(struct wire *w, struct field *f)
 #define TAKE_A(member) str_copy(member, sizeof(member), f->s)
 
 /* A known number in another form or beyond its limit is damage, not news. */
-#define TAKE(number_, kind, member, where, limit)                \
-    case number_:                                                \
+#define TAKE(number_, kind, member, where, limit)                 \
+    case number_:                                                 \
         if (f->form != FORM_OF_##kind || !IN_LIMIT_##kind(limit)) \
-            return false;                                        \
-        TAKE_##kind(v->member);                                  \
+            return false;                                         \
+        TAKE_##kind(v->member);                                   \
         return true;
 
 static bool take_meters(struct str list, struct record *r)

@@ -109,9 +109,9 @@ void rollup_free(struct rollup *u)
 
 static void bind_key(struct store_stmt *st, const struct rollup_key *k)
 {
-    const int64_t values[] = {k->workspace_id,   k->key_id,       k->integration_id, k->operation, k->model_asked,
-                              k->model_answered, k->service_tier, k->status_class,   k->outcome,   k->cost_state,
-                              k->stream};
+    const int64_t values[] = {k->workspace_id, k->key_id,         k->integration_id, k->operation,
+                              k->model_asked,  k->model_answered, k->service_tier,   k->status_class,
+                              k->outcome,      k->cost_state,     k->stream};
     for (int i = 0; i < (int)(sizeof values / sizeof values[0]); i++)
         store_bind_i64(st, i + 1, values[i]);
 }
@@ -176,8 +176,7 @@ static enum err sums_from_db(struct rollup *u, int64_t hour, int64_t combo, stru
 {
     struct store_stmt *st;
     bool row;
-    enum err e =
-        store_prepare(u->db, "SELECT " ROLLUP_SUM_COLUMNS " FROM rollups WHERE hour=?1 AND combo=?2", &st);
+    enum err e = store_prepare(u->db, "SELECT " ROLLUP_SUM_COLUMNS " FROM rollups WHERE hour=?1 AND combo=?2", &st);
     if (e != ERR_OK)
         return e;
     store_bind_i64(st, 1, hour);

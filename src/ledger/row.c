@@ -100,9 +100,9 @@ static struct str unpack(struct store_stmt *st, int column, char out[ROW_ID_TEXT
 
 /* --- writing --------------------------------------------------------------------------------- */
 
-#define INSERT                                                                                            \
+#define INSERT                                                                                             \
     "INSERT INTO attempts(" ROW_COLUMNS ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13," \
-    " ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33,"  \
+    " ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33," \
     " ?34) ON CONFLICT(id) DO NOTHING"
 
 static void bind_number(struct store_stmt *st, enum row_column column, uint64_t v)
@@ -364,8 +364,8 @@ enum err row_read(struct row_reader *r, struct store_stmt *st, struct record *re
         .integration_id = store_i64(st, ROW_INTEGRATION_ID),
         .stream = store_i64(st, ROW_STREAM) != 0,
         .status = (uint16_t)store_i64(st, ROW_STATUS),
-        .upstream_status = (uint16_t)store_i64(st, store_is_null(st, ROW_UPSTREAM_STATUS) ? ROW_STATUS
-                                                                                            : ROW_UPSTREAM_STATUS),
+        .upstream_status =
+            (uint16_t)store_i64(st, store_is_null(st, ROW_UPSTREAM_STATUS) ? ROW_STATUS : ROW_UPSTREAM_STATUS),
         .outcome = (enum record_outcome)outcome,
         .first_byte_us = (uint64_t)store_i64(st, ROW_FIRST_BYTE_US),
         .total_us = (uint64_t)store_i64(st, ROW_TOTAL_US),

@@ -13,16 +13,16 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "ledger/dims.h"
+#include "ledger/drain/dims.h"
 #include "ledger/record.h"
 #include "ledger/rollup.h"
 #include "store/sqlite.h"
 
 /* The columns in the order row_read wants them, from the first of the statement on. */
 #define ROW_COLUMNS                                                                                        \
-    "id, request_id, attempt, workspace_id, key_id, integration_id, method, path, operation, model_asked,"  \
-    " model_answered, service_tier, upstream_host, user_agent, finish_reason, stream, status,"              \
-    " upstream_status, outcome, err, first_byte_us, total_us, overhead_us, input_tok, cached_tok,"          \
+    "id, request_id, attempt, workspace_id, key_id, integration_id, method, path, operation, model_asked," \
+    " model_answered, service_tier, upstream_host, user_agent, finish_reason, stream, status,"             \
+    " upstream_status, outcome, err, first_byte_us, total_us, overhead_us, input_tok, cached_tok,"         \
     " output_tok, cost_pusd, cost_state, body_place, upstream_request_id, trace_id, user, metadata, extra"
 
 enum row_column {

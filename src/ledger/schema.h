@@ -26,24 +26,24 @@ enum err schema_check(struct store_db *db) ERR_USE;
  * name, whether a text is taken in at its second appearance only (else at once, from rows that
  * upstream answered well). Append only: the database stores the number.
  */
-#define SCHEMA_DIM_TABLE(X)                                      \
-    X(NONE, false)                                               \
-    X(METHOD, true)                                              \
-    X(PATH, true)                                                \
-    X(OPERATION, false)                                          \
-    X(MODEL, false)                                              \
-    X(TIER, false)                                               \
-    X(HOST, true)                                                \
-    X(USER_AGENT, true)                                          \
-    X(FINISH, true)                                              \
-    X(ERR, true)                                                 \
+#define SCHEMA_DIM_TABLE(X) \
+    X(NONE, false)          \
+    X(METHOD, true)         \
+    X(PATH, true)           \
+    X(OPERATION, false)     \
+    X(MODEL, false)         \
+    X(TIER, false)          \
+    X(HOST, true)           \
+    X(USER_AGENT, true)     \
+    X(FINISH, true)         \
+    X(ERR, true)            \
     X(METADATA, true)
 
 enum schema_dim {
 #define X(name, second) SCHEMA_DIM_##name,
     SCHEMA_DIM_TABLE(X)
 #undef X
-    SCHEMA_DIM_COUNT
+        SCHEMA_DIM_COUNT
 };
 
 /* The ids of two texts that always are there: none, and one that has no row of its own. */
@@ -54,7 +54,7 @@ enum schema_dim {
 #define SCHEMA_HOUR_US INT64_C(3600000000)
 
 /* Numbers by name in the table `state`. */
-#define SCHEMA_STATE_ROWS_FROM "rows_from" /* rows with smaller ids have been removed */
+#define SCHEMA_STATE_ROWS_FROM "rows_from"     /* rows with smaller ids have been removed */
 #define SCHEMA_STATE_BODIES_FROM "bodies_from" /* body segments below this sequence have been removed */
 /* 0 when it has never been set. */
 enum err schema_state(struct store_db *db, const char *name, int64_t *ret_value) ERR_USE;

@@ -19,7 +19,7 @@
 
 struct sums {
     uint64_t attempts;
-    uint64_t requests; /* first attempts */
+    uint64_t requests;   /* first attempts */
     money_sum cost_pusd; /* of those that have one */
     unsigned __int128 quantity[METER_COUNT];
     money_sum part_pusd[METER_COUNT];

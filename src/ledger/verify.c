@@ -33,8 +33,8 @@ struct verify {
     struct store_db *db;
     struct row_reader rows;
     int64_t bodies_from; /* body segments below this sequence have been removed */
-    bool served; /* another process has the ledger open */
-    bool ended;  /* progress said so */
+    bool served;         /* another process has the ledger open */
+    bool ended;          /* progress said so */
 };
 
 const char *verify_part_text(enum verify_part p)
@@ -45,7 +45,7 @@ const char *verify_part_text(enum verify_part p)
 }
 
 __attribute__((format(printf, 3, 4))) static void finding(struct verify *v, enum verify_part part, const char *format,
-                                                           ...)
+                                                          ...)
 {
     char text[TEXT_MAX];
     va_list args;
@@ -69,7 +69,7 @@ static bool tick(struct verify *v, enum verify_part part, uint64_t done, uint64_
 struct walk {
     struct verify *v;
     const struct journal_segment *s;
-    bool last;          /* of its worker */
+    bool last; /* of its worker */
     bool after_damage;
     uint64_t positions[2]; /* stored ones in this segment that must be ends of entries; 0 = none */
     uint64_t total_bytes;
@@ -135,8 +135,8 @@ static enum err walk_segment(struct walk *w)
         if (e != ERR_OK)
             break;
         check_item(w, &item);
-        if (++count % TICK_EVERY == 0 && !tick(w->v, VERIFY_JOURNAL, w->v->result->journal_bytes + item.end,
-                                               w->total_bytes))
+        if (++count % TICK_EVERY == 0 &&
+            !tick(w->v, VERIFY_JOURNAL, w->v->result->journal_bytes + item.end, w->total_bytes))
             e = ERR_CLIENT_GONE;
     } while (e == ERR_OK && (item.found == JOURNAL_ENTRY || item.found == JOURNAL_DAMAGE));
     journal_reader_close(r);

@@ -32,7 +32,7 @@ struct store_stmt {
     sqlite3_stmt *raw;
     struct store_db *db;
     uint64_t hash; /* of the text */
-    bool too_big; /* a value was refused; the next step reports it */
+    bool too_big;  /* a value was refused; the next step reports it */
     struct store_stmt *next;
 };
 
@@ -403,8 +403,8 @@ enum err store_version(struct store_db *db, int *ret_version)
 {
     struct store_stmt *st;
     bool row;
-    enum err e = store_prepare(db, "SELECT count(*) FROM sqlite_schema WHERE type='table' AND name='tollgate_schema'",
-                               &st);
+    enum err e =
+        store_prepare(db, "SELECT count(*) FROM sqlite_schema WHERE type='table' AND name='tollgate_schema'", &st);
     if (e == ERR_OK)
         e = store_step(st, &row);
     if (e != ERR_OK)
@@ -516,10 +516,10 @@ void store_use_file_calls(void)
         const char *name;
         sqlite3_syscall_ptr call;
     } calls[] = {
-        {"open", (sqlite3_syscall_ptr)file_sys_open},         {"read", (sqlite3_syscall_ptr)file_sys_read},
-        {"pread", (sqlite3_syscall_ptr)file_sys_pread},       {"pread64", (sqlite3_syscall_ptr)file_sys_pread},
-        {"write", (sqlite3_syscall_ptr)file_sys_write},       {"pwrite", (sqlite3_syscall_ptr)file_sys_pwrite},
-        {"pwrite64", (sqlite3_syscall_ptr)file_sys_pwrite},   {"ftruncate", (sqlite3_syscall_ptr)file_sys_ftruncate},
+        {"open", (sqlite3_syscall_ptr)file_sys_open},       {"read", (sqlite3_syscall_ptr)file_sys_read},
+        {"pread", (sqlite3_syscall_ptr)file_sys_pread},     {"pread64", (sqlite3_syscall_ptr)file_sys_pread},
+        {"write", (sqlite3_syscall_ptr)file_sys_write},     {"pwrite", (sqlite3_syscall_ptr)file_sys_pwrite},
+        {"pwrite64", (sqlite3_syscall_ptr)file_sys_pwrite}, {"ftruncate", (sqlite3_syscall_ptr)file_sys_ftruncate},
         {"unlink", (sqlite3_syscall_ptr)file_sys_unlink},
     };
     sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);

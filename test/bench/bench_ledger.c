@@ -24,7 +24,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "base/rng.h"
-#include "ledger/drain.h"
+#include "ledger/drain/drain.h"
 #include "ledger/journal.h"
 #include "ledger/schema.h"
 #include "ledger/verify.h"
@@ -94,8 +94,9 @@ static void make_sample(struct sample *s, struct rng_seeded *g, bool bodies)
     snprintf(s->trace, sizeof s->trace, "%016llx%016llx", (unsigned long long)rng_seeded_u64(g),
              (unsigned long long)rng_seeded_u64(g));
     s->user_n = (size_t)snprintf(s->user, sizeof s->user, "user-%u", (unsigned)rng_seeded_below(g, 5000));
-    s->metadata_n = (size_t)snprintf(s->metadata, sizeof s->metadata, "{\"env\":\"prod\",\"team\":\"t%u\",\"feature\":\"f%u\"}",
-                                     (unsigned)rng_seeded_below(g, 20), (unsigned)rng_seeded_below(g, 30));
+    s->metadata_n =
+        (size_t)snprintf(s->metadata, sizeof s->metadata, "{\"env\":\"prod\",\"team\":\"t%u\",\"feature\":\"f%u\"}",
+                         (unsigned)rng_seeded_below(g, 20), (unsigned)rng_seeded_below(g, 30));
     if (!bodies)
         return;
     size_t n = (size_t)snprintf(s->request, sizeof s->request,
@@ -110,33 +111,49 @@ static void make_sample(struct sample *s, struct rng_seeded *g, bool bodies)
                          "\"gpt-4o-mini\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"",
                          s->trace);
     n += prose(s->response + n, BODY - n - 230, g);
-    n += (size_t)snprintf(s->response + n, sizeof s->response - n,
-                          "\",\"refusal\":null},\"logprobs\":null,\"finish_reason\":\"stop\"}],\"usage\":{"
-                          "\"prompt_tokens\":512,\"completion_tokens\":400,\"total_tokens\":912,"
-                          "\"prompt_tokens_details\":{\"cached_tokens\":128}},\"system_fingerprint\":\"fp_0123456789\"}");
+    n += (size_t)snprintf(
+        s->response + n, sizeof s->response - n,
+        "\",\"refusal\":null},\"logprobs\":null,\"finish_reason\":\"stop\"}],\"usage\":{"
+        "\"prompt_tokens\":512,\"completion_tokens\":400,\"total_tokens\":912,"
+        "\"prompt_tokens_details\":{\"cached_tokens\":128}},\"system_fingerprint\":\"fp_0123456789\"}");
     s->response_n = n;
 }
 
-__attribute__((noinline)) static void make_record(struct record *r, const struct sample *s, struct rng_seeded *g, int64_t id, bool bodies,
-                        bool trace)
+__attribute__((noinline)) static void make_record(struct record *r, const struct sample *s, struct rng_seeded *g,
+                                                  int64_t id, bool bodies, bool trace)
 {
     static const char *const models[] = {"gpt-4o-mini", "gpt-4o", "gpt-4.1", "gpt-4.1-mini", "o4-mini", "gpt-5"};
     uint64_t q = rng_seeded_u64(g);
     bool failed = (q >> 36) % 50 == 0;
     struct str model = str_c(models[(q >> 28) % 6]);
     *r = (struct record){
-        .id = id, .request_id = id, .started_us = record_id_time_us(id),
-        .workspace_id = 1 + (int64_t)((q >> 16) % 20), .key_id = 1 + (int64_t)((q >> 16) % 200), .integration_id = 1,
-        .method = STR("POST"), .path = STR("/v1/chat/completions"), .operation = STR("chat.completions"),
-        .model_asked = model, .model_answered = failed ? STR("") : model,
-        .service_tier = failed ? STR("") : STR("default"), .upstream_host = STR("api.openai.com"),
-        .upstream_request_id = str_of(s->upstream_id, 36), .user = str_of(s->user, s->user_n),
+        .id = id,
+        .request_id = id,
+        .started_us = record_id_time_us(id),
+        .workspace_id = 1 + (int64_t)((q >> 16) % 20),
+        .key_id = 1 + (int64_t)((q >> 16) % 200),
+        .integration_id = 1,
+        .method = STR("POST"),
+        .path = STR("/v1/chat/completions"),
+        .operation = STR("chat.completions"),
+        .model_asked = model,
+        .model_answered = failed ? STR("") : model,
+        .service_tier = failed ? STR("") : STR("default"),
+        .upstream_host = STR("api.openai.com"),
+        .upstream_request_id = str_of(s->upstream_id, 36),
+        .user = str_of(s->user, s->user_n),
         .metadata = str_of(s->metadata, s->metadata_n),
-        .user_agent = STR("OpenAI/Python 2.8.0"), .finish_reason = STR("stop"),
-        .stream = (q >> 40) & 1, .status = failed ? 429 : 200, .upstream_status = failed ? 429 : 200,
+        .user_agent = STR("OpenAI/Python 2.8.0"),
+        .finish_reason = STR("stop"),
+        .stream = (q >> 40) & 1,
+        .status = failed ? 429 : 200,
+        .upstream_status = failed ? 429 : 200,
         .outcome = failed ? RECORD_UPSTREAM_ERROR : RECORD_COMPLETED,
-        .first_byte_us = 150000 + (q >> 22) % 600000, .overhead_us = 80 + q % 50, .events = (uint32_t)((q >> 3) % 300),
-        .cost.meter = METER_COUNT, .catalog_version = 12,
+        .first_byte_us = 150000 + (q >> 22) % 600000,
+        .overhead_us = 80 + q % 50,
+        .events = (uint32_t)((q >> 3) % 300),
+        .cost.meter = METER_COUNT,
+        .catalog_version = 12,
     };
     r->total_us = r->first_byte_us + (q >> 11) % 4000000;
     if (trace)
@@ -168,11 +185,20 @@ __attribute__((noinline)) static void make_record(struct record *r, const struct
 
 static struct record_open open_of(const struct record *r)
 {
-    return (struct record_open){.id = r->id, .request_id = r->request_id, .started_us = r->started_us,
-                                .workspace_id = r->workspace_id, .key_id = r->key_id,
-                                .integration_id = r->integration_id, .method = r->method, .path = r->path,
-                                .operation = r->operation, .model_asked = r->model_asked, .user = r->user,
-                                .metadata = r->metadata, .stream = r->stream, .request_bytes = 2050,
+    return (struct record_open){.id = r->id,
+                                .request_id = r->request_id,
+                                .started_us = r->started_us,
+                                .workspace_id = r->workspace_id,
+                                .key_id = r->key_id,
+                                .integration_id = r->integration_id,
+                                .method = r->method,
+                                .path = r->path,
+                                .operation = r->operation,
+                                .model_asked = r->model_asked,
+                                .user = r->user,
+                                .metadata = r->metadata,
+                                .stream = r->stream,
+                                .request_bytes = 2050,
                                 .reserved_pusd = 123456789};
 }
 

@@ -19,7 +19,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "ledger/drain.h"
+#include "ledger/drain/drain.h"
 #include "ledger/journal_read.h"
 #include "ledger/journal_recover.h"
 #include "ledger/query.h"
@@ -100,8 +100,11 @@ static void open_journals(struct process *p, uint64_t segment_bytes)
     assert_int_equal(journal_recover(journal_dir, &found), ERR_OK);
     for (unsigned w = 0; w < WORKERS; w++) {
         p->first[w] = found.next_sequence[w];
-        const struct journal_options o = {.dir = journal_dir, .worker = w, .first_sequence = p->first[w],
-                                          .segment_bytes = segment_bytes, .last_id = found.last_id};
+        const struct journal_options o = {.dir = journal_dir,
+                                          .worker = w,
+                                          .first_sequence = p->first[w],
+                                          .segment_bytes = segment_bytes,
+                                          .last_id = found.last_id};
         assert_int_equal(journal_open(&o, &p->journals[w]), ERR_OK);
     }
 }
@@ -130,11 +133,21 @@ static void add(struct process *p, uint64_t i)
 
 static struct record_open open_of(uint64_t i)
 {
-    return (struct record_open){.id = id_of(i), .request_id = id_of(i), .started_us = record_id_time_us(id_of(i)),
-                                .workspace_id = 1, .key_id = 4, .integration_id = 2, .method = STR("POST"),
-                                .path = STR("/v1/responses"), .operation = STR("responses"),
-                                .model_asked = STR("gpt-5"), .trace_id = STR("a trace"), .user = STR("someone"),
-                                .metadata = STR("{\"a\":1}"), .stream = true, .request_bytes = 777,
+    return (struct record_open){.id = id_of(i),
+                                .request_id = id_of(i),
+                                .started_us = record_id_time_us(id_of(i)),
+                                .workspace_id = 1,
+                                .key_id = 4,
+                                .integration_id = 2,
+                                .method = STR("POST"),
+                                .path = STR("/v1/responses"),
+                                .operation = STR("responses"),
+                                .model_asked = STR("gpt-5"),
+                                .trace_id = STR("a trace"),
+                                .user = STR("someone"),
+                                .metadata = STR("{\"a\":1}"),
+                                .stream = true,
+                                .request_bytes = 777,
                                 .reserved_pusd = i % 2 ? 0 : 5000000 + (int64_t)i};
 }
 
@@ -388,8 +401,11 @@ static void any_call_may_fail_and_the_next_try_goes_on(void **state)
         enum file_fault_kind kind;
         int error;
         bool stays;
-    } ways[] = {{FILE_FAULT_ERROR, EIO, false}, {FILE_FAULT_TORN, ENOSPC, false}, {FILE_FAULT_SHORT, EIO, false},
-                {FILE_FAULT_ERROR, EINTR, false}, {FILE_FAULT_TORN, ENOSPC, true}};
+    } ways[] = {{FILE_FAULT_ERROR, EIO, false},
+                {FILE_FAULT_TORN, ENOSPC, false},
+                {FILE_FAULT_SHORT, EIO, false},
+                {FILE_FAULT_ERROR, EINTR, false},
+                {FILE_FAULT_TORN, ENOSPC, true}};
     for (size_t w = 0; w < sizeof ways / sizeof ways[0]; w++) {
         unsigned failures = 0;
         for (uint64_t at = 1; at < 60; at += 1 + at / 6) {
@@ -400,7 +416,10 @@ static void any_call_may_fail_and_the_next_try_goes_on(void **state)
                 add(&p, i);
                 flush(&p);
             }
-            struct file_faults f = {.calls = FILE_CALLS_ALL, .kind = ways[w].kind, .error = ways[w].error, .at = at,
+            struct file_faults f = {.calls = FILE_CALLS_ALL,
+                                    .kind = ways[w].kind,
+                                    .error = ways[w].error,
+                                    .at = at,
                                     .stays = ways[w].stays};
             bool more;
             file_set_faults(&f);
@@ -638,8 +657,7 @@ static void damage_inside_a_journal_costs_its_record_and_is_written_down(void **
     fixture_write(path, bytes, n);
     mem_free(bytes);
     journal_segments_free(&all);
-    assert_int_equal(verify_ledger(dir, &(struct verify_options){.context = NULL}, &(struct verify_result){0}),
-                     ERR_OK);
+    assert_int_equal(verify_ledger(dir, &(struct verify_options){.context = NULL}, &(struct verify_result){0}), ERR_OK);
     begin(&p, 0);
     drain_all(&p);
     struct drain_counts c = drain_counts(p.drain);

@@ -52,8 +52,8 @@ static int64_t id_of(uint64_t i)
 static struct journal *open_journal(uint64_t sequence, uint64_t segment_bytes)
 {
     struct journal *j;
-    const struct journal_options o = {.dir = dir, .worker = 3, .first_sequence = sequence,
-                                      .segment_bytes = segment_bytes};
+    const struct journal_options o = {
+        .dir = dir, .worker = 3, .first_sequence = sequence, .segment_bytes = segment_bytes};
     assert_int_equal(journal_open(&o, &j), ERR_OK);
     return j;
 }
@@ -275,8 +275,7 @@ static void fail_write(enum file_fault_kind kind, int error, uint64_t at, unsign
     uint64_t acknowledged = 0, refused = 0, next = 0;
     static bool good[4000];
     struct journal *j = open_journal(1, 30000);
-    struct file_faults f = {.calls = FILE_CALL_BIT(FILE_WRITE), .kind = kind, .error = error, .at = at,
-                            .stays = stays};
+    struct file_faults f = {.calls = FILE_CALL_BIT(FILE_WRITE), .kind = kind, .error = error, .at = at, .stays = stays};
     file_set_faults(&f);
     for (unsigned turn = 0; turn < 60; turn++) {
         if (turn == 40)
@@ -331,7 +330,10 @@ static void a_torn_write_that_cannot_be_cut_off_stops_all_writing_until_it_can(v
     add(j, 0, false);
     assert_int_equal(journal_flush(j), ERR_OK);
     struct file_faults f = {.calls = FILE_CALL_BIT(FILE_WRITE) | FILE_CALL_BIT(FILE_TRUNCATE),
-                            .kind = FILE_FAULT_TORN, .error = EIO, .at = 1, .stays = true};
+                            .kind = FILE_FAULT_TORN,
+                            .error = EIO,
+                            .at = 1,
+                            .stays = true};
     file_set_faults(&f);
     add(j, 1, true);
     assert_int_equal(journal_flush(j), ERR_JOURNAL_FAILED);

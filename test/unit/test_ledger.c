@@ -239,8 +239,7 @@ static void *read_often(void *context)
         struct query_filter f = query_filter_all();
         f.status = 200;
         f.limit = 50;
-        if (query_cost(q, &all, NULL, NULL, &total) != ERR_OK ||
-            query_attempts(q, &f, count_row, &rows) != ERR_OK)
+        if (query_cost(q, &all, NULL, NULL, &total) != ERR_OK || query_attempts(q, &f, count_row, &rows) != ERR_OK)
             return q;
         usleep(2000);
     }
@@ -349,8 +348,11 @@ static void a_full_disk_is_survived_and_what_was_lost_is_known(void **state)
     struct ledger_status s;
     uint64_t stored = 0, refused = 0;
     record_ids_init(&ids, 0, ledger_last_id(l));
-    struct file_faults f = {.calls = FILE_CALL_BIT(FILE_WRITE) | FILE_CALL_BIT(FILE_OPEN), .kind = FILE_FAULT_TORN,
-                            .error = ENOSPC, .at = 1, .stays = true};
+    struct file_faults f = {.calls = FILE_CALL_BIT(FILE_WRITE) | FILE_CALL_BIT(FILE_OPEN),
+                            .kind = FILE_FAULT_TORN,
+                            .error = ENOSPC,
+                            .at = 1,
+                            .stays = true};
     for (uint64_t i = 0; i < 900; i++) {
         if (i == 300)
             file_set_faults(&f);
@@ -542,8 +544,7 @@ static void new_prices_change_rows_and_rollups_together(void **state)
     assert_int_equal(done.changed, before.unpriced);
     struct query_sums middle = sums_now();
     assert_int_equal(middle.unpriced, 0);
-    assert_true(middle.sums.cost_pusd ==
-                before.sums.cost_pusd + (money_sum)before.unpriced * 10 * MONEY_PUSD_PER_USD);
+    assert_true(middle.sums.cost_pusd == before.sums.cost_pusd + (money_sum)before.unpriced * 10 * MONEY_PUSD_PER_USD);
     assert_true(done.after_pusd - done.before_pusd == middle.sums.cost_pusd - before.sums.cost_pusd);
     verify();
     job.unpriced_only = false;
@@ -601,8 +602,11 @@ static void *work_until_killed(void *context)
             journal_add(j, &f->r);
         } else {
             int64_t id = record_ids_next(&ids, clock_wall_us());
-            *o = (struct record_open){.id = id, .request_id = id, .started_us = record_id_time_us(id),
-                                      .workspace_id = 9, .reserved_pusd = 1 + (int64_t)rng_seeded_below(&g, 1000000)};
+            *o = (struct record_open){.id = id,
+                                      .request_id = id,
+                                      .started_us = record_id_time_us(id),
+                                      .workspace_id = 9,
+                                      .reserved_pusd = 1 + (int64_t)rng_seeded_below(&g, 1000000)};
             journal_add_open(j, o);
         }
         if (journal_flush(j) != ERR_OK)

@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "ledger/drain.h"
+#include "ledger/drain/drain.h"
 #include "ledger/query.h"
 #include "ledger/query_cost.h"
 #include "ledger/schema.h"
@@ -24,7 +24,7 @@
 
 #define SEED 8
 #define COUNT 3000
-#define STEP_US 21000000 /* 17 hours and a half in all, across midnight and a month's end */
+#define STEP_US 21000000                   /* 17 hours and a half in all, across midnight and a month's end */
 #define FIRST_US INT64_C(1796032800000000) /* 2026-11-30T10:00:00Z */
 
 static char dir[FIXTURE_PATH_MAX];
@@ -361,21 +361,50 @@ static void value(enum query_dim d, const struct record *r, int64_t *number, str
     *number = 0;
     *text = STR("");
     switch (d) {
-    case QUERY_DIM_HOUR: *number = us; break;
-    case QUERY_DIM_DAY: *number = us / (24 * SCHEMA_HOUR_US) * 24 * SCHEMA_HOUR_US; break;
-    case QUERY_DIM_MONTH: *number = month_of(us); break;
-    case QUERY_DIM_WORKSPACE: *number = r->workspace_id; break;
-    case QUERY_DIM_KEY: *number = r->key_id; break;
-    case QUERY_DIM_INTEGRATION: *number = r->integration_id; break;
-    case QUERY_DIM_OPERATION: *text = r->operation; break;
-    case QUERY_DIM_MODEL_ASKED: *text = shown(r->model_asked); break;
-    case QUERY_DIM_MODEL_ANSWERED: *text = r->model_answered.n ? r->model_answered : shown(r->model_asked); break;
-    case QUERY_DIM_TIER: *text = r->service_tier; break;
-    case QUERY_DIM_STATUS_CLASS: *number = r->status / 100; break;
-    case QUERY_DIM_OUTCOME: *number = r->outcome; break;
-    case QUERY_DIM_COST_STATE: *number = r->cost.state; break;
-    case QUERY_DIM_STREAM: *number = r->stream; break;
-    case QUERY_DIM_COUNT: break;
+    case QUERY_DIM_HOUR:
+        *number = us;
+        break;
+    case QUERY_DIM_DAY:
+        *number = us / (24 * SCHEMA_HOUR_US) * 24 * SCHEMA_HOUR_US;
+        break;
+    case QUERY_DIM_MONTH:
+        *number = month_of(us);
+        break;
+    case QUERY_DIM_WORKSPACE:
+        *number = r->workspace_id;
+        break;
+    case QUERY_DIM_KEY:
+        *number = r->key_id;
+        break;
+    case QUERY_DIM_INTEGRATION:
+        *number = r->integration_id;
+        break;
+    case QUERY_DIM_OPERATION:
+        *text = r->operation;
+        break;
+    case QUERY_DIM_MODEL_ASKED:
+        *text = shown(r->model_asked);
+        break;
+    case QUERY_DIM_MODEL_ANSWERED:
+        *text = r->model_answered.n ? r->model_answered : shown(r->model_asked);
+        break;
+    case QUERY_DIM_TIER:
+        *text = r->service_tier;
+        break;
+    case QUERY_DIM_STATUS_CLASS:
+        *number = r->status / 100;
+        break;
+    case QUERY_DIM_OUTCOME:
+        *number = r->outcome;
+        break;
+    case QUERY_DIM_COST_STATE:
+        *number = r->cost.state;
+        break;
+    case QUERY_DIM_STREAM:
+        *number = r->stream;
+        break;
+    case QUERY_DIM_COUNT:
+        break;
     }
 }
 
@@ -447,8 +476,8 @@ static bool compare_group(void *context, const struct query_dim_value *values, c
 
 static size_t check_report(const struct query_cost *c)
 {
-    struct report rep = {.c = c, .groups = mem_alloc(GROUPS_MAX * sizeof(struct group)),
-                         .last = (money_sum)INT64_MAX * INT64_MAX};
+    struct report rep = {
+        .c = c, .groups = mem_alloc(GROUPS_MAX * sizeof(struct group)), .last = (money_sum)INT64_MAX * INT64_MAX};
     struct query_sums total, expected = {.errors = 0};
     for (int i = 0; i < COUNT; i++) {
         const struct record *r = &records[i].r;
@@ -526,8 +555,8 @@ static void pages_of_a_key_a_trace_and_a_request_use_their_indices(void **state)
     (void)state;
     const struct {
         const char *where, *index;
-    } list[] = {{"key_id = 5", "attempts_key"}, {"trace_id = x'00'", "attempts_trace"},
-                {"request_id = 9", "attempts_request"}};
+    } list[] = {
+        {"key_id = 5", "attempts_key"}, {"trace_id = x'00'", "attempts_trace"}, {"request_id = 9", "attempts_request"}};
     char path[FIXTURE_PATH_MAX], sql[512];
     struct store_db *db;
     const struct store_options ro = {.read_only = true};
@@ -538,7 +567,8 @@ static void pages_of_a_key_a_trace_and_a_request_use_their_indices(void **state)
         bool row, used = false, sorts = false;
         snprintf(sql, sizeof sql,
                  "EXPLAIN QUERY PLAN SELECT * FROM attempts WHERE id >= 5 AND id < 999999 AND %s ORDER BY id DESC"
-                 " LIMIT 50", list[i].where);
+                 " LIMIT 50",
+                 list[i].where);
         assert_int_equal(store_prepare_once(db, sql, &st), ERR_OK);
         while (store_step(st, &row) == ERR_OK && row) {
             used = used || str_search(store_text(st, 3), str_c(list[i].index)) >= 0;
@@ -622,21 +652,28 @@ static void verify_finds_each_kind_of_wrong(void **state)
     assert_int_equal(r.bodies, COUNT / 50);
     assert_true(r.rollups > 100);
     assert_int_equal(verify_after("UPDATE attempts SET cost_pusd = cost_pusd + 1 WHERE id ="
-                                  " (SELECT max(id) FROM attempts WHERE cost_state = 1)").count[VERIFY_ROLLUPS], 1);
-    assert_int_equal(verify_after("DELETE FROM attempts WHERE id = (SELECT min(id) FROM attempts)")
-                             .count[VERIFY_ROLLUPS], 1);
-    assert_true(verify_after("DELETE FROM rollups WHERE hour = (SELECT max(hour) FROM rollups)")
-                        .count[VERIFY_ROLLUPS] > 10);
+                                  " (SELECT max(id) FROM attempts WHERE cost_state = 1)")
+                         .count[VERIFY_ROLLUPS],
+                     1);
+    assert_int_equal(
+        verify_after("DELETE FROM attempts WHERE id = (SELECT min(id) FROM attempts)").count[VERIFY_ROLLUPS], 1);
+    assert_true(verify_after("DELETE FROM rollups WHERE hour = (SELECT max(hour) FROM rollups)").count[VERIFY_ROLLUPS] >
+                10);
     assert_true(verify_after("UPDATE rollups SET carry = 1 WHERE hour = (SELECT min(hour) FROM rollups)")
-                        .count[VERIFY_ROLLUPS] > 10);
+                    .count[VERIFY_ROLLUPS] > 10);
     assert_int_equal(verify_after("INSERT INTO rollups SELECT hour + 1000, combo, attempts, requests, carry, cost_pusd,"
-                                  " input_tok, output_tok, sums FROM rollups LIMIT 1").count[VERIFY_ROLLUPS], 1);
+                                  " input_tok, output_tok, sums FROM rollups LIMIT 1")
+                         .count[VERIFY_ROLLUPS],
+                     1);
     assert_int_equal(verify_after("UPDATE attempts SET body_place = body_place + 1 WHERE id ="
-                                  " (SELECT min(id) FROM attempts WHERE body_place > 0)").count[VERIFY_BODIES], 1);
+                                  " (SELECT min(id) FROM attempts WHERE body_place > 0)")
+                         .count[VERIFY_BODIES],
+                     1);
     assert_int_equal(verify_after("UPDATE attempts SET extra = x'ffff' WHERE id = (SELECT max(id) FROM attempts)")
-                             .count[VERIFY_ROLLUPS], 2); /* the row, and the sum without it */
-    assert_int_equal(verify_after("UPDATE positions SET drained = drained - 1, low = drained")
-                             .count[VERIFY_JOURNAL], 1);
+                         .count[VERIFY_ROLLUPS],
+                     2); /* the row, and the sum without it */
+    assert_int_equal(verify_after("UPDATE positions SET drained = drained - 1, low = drained").count[VERIFY_JOURNAL],
+                     1);
     assert_int_equal(f.count[VERIFY_JOURNAL], 0);
     const struct verify_options stopping = {.progress = stop_at_once};
     assert_int_equal(verify_ledger(dir, &stopping, &r), ERR_CLIENT_GONE);

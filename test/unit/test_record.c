@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "base/rng.h"
 #include "base/wire.h"
 #include "ledger/record.h"
 #include "ledger/record_codec.h"
@@ -82,8 +83,15 @@ static void id_texts_come_back_and_sort_alike(void **state)
     int64_t id;
     assert_true(record_id_parse(STR("tgr_7zzzzzzzzzzzz"), &id));
     assert_int_equal(id, INT64_MAX);
-    const char *const bad[] = {"",  "tgr_", "tgr_8zzzzzzzzzzzz", "tgr_7zzzzzzzzzzz", "tgr_7zzzzzzzzzzzzz",
-                               "tgr_7zzzzzzzzzzzu", "tgr_7ZZZZZZZZZZZZ", "req_7zzzzzzzzzzzz", "tgr_7zzzzzzz zzzz"};
+    const char *const bad[] = {"",
+                               "tgr_",
+                               "tgr_8zzzzzzzzzzzz",
+                               "tgr_7zzzzzzzzzzz",
+                               "tgr_7zzzzzzzzzzzzz",
+                               "tgr_7zzzzzzzzzzzu",
+                               "tgr_7ZZZZZZZZZZZZ",
+                               "req_7zzzzzzzzzzzz",
+                               "tgr_7zzzzzzz zzzz"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_false(record_id_parse(str_c(bad[i]), &id));
 }
@@ -194,10 +202,21 @@ static void open_and_gap_come_back(void **state)
 {
     (void)state;
     static unsigned char bytes[RECORD_ENCODED_MAX];
-    const struct record_open o = {.id = 99, .request_id = 98, .started_us = NOW_US, .workspace_id = 1, .key_id = 2,
-                                  .integration_id = 3, .method = STR("GET"), .path = STR("/v1/models"),
-                                  .operation = STR("models.list"), .model_asked = STR("m"), .trace_id = STR("t"),
-                                  .user = STR("u"), .metadata = STR("{}"), .stream = true, .request_bytes = 5,
+    const struct record_open o = {.id = 99,
+                                  .request_id = 98,
+                                  .started_us = NOW_US,
+                                  .workspace_id = 1,
+                                  .key_id = 2,
+                                  .integration_id = 3,
+                                  .method = STR("GET"),
+                                  .path = STR("/v1/models"),
+                                  .operation = STR("models.list"),
+                                  .model_asked = STR("m"),
+                                  .trace_id = STR("t"),
+                                  .user = STR("u"),
+                                  .metadata = STR("{}"),
+                                  .stream = true,
+                                  .request_bytes = 5,
                                   .reserved_pusd = INT64_MAX};
     struct record_open open;
     size_t n = record_encode_open(&o, bytes);
@@ -209,8 +228,8 @@ static void open_and_gap_come_back(void **state)
     assert_true(str_eq(open.path, o.path) && str_eq(open.metadata, o.metadata) && open.stream);
 
     const money_sum big = -((money_sum)INT64_MAX * 1000 + 17);
-    const struct record_gap g = {.records = 5, .opens = 6, .since_us = NOW_US, .until_us = NOW_US + 9,
-                                 .cost_pusd = big, .unpriced = 2};
+    const struct record_gap g = {
+        .records = 5, .opens = 6, .since_us = NOW_US, .until_us = NOW_US + 9, .cost_pusd = big, .unpriced = 2};
     struct record_gap gap;
     n = record_encode_gap(&g, bytes);
     assert_int_equal(record_decode_gap(str_of((char *)bytes, n), &gap), ERR_OK);
@@ -228,10 +247,11 @@ static void texts_beyond_their_limits_are_cut(void **state)
     struct record back;
     memset(long_text, 'x', sizeof long_text);
     full_record(&f);
-    struct str *const texts[] = {&f.r.method, &f.r.path, &f.r.operation, &f.r.model_asked, &f.r.model_answered,
-                                 &f.r.service_tier, &f.r.upstream_host, &f.r.upstream_request_id, &f.r.trace_id,
-                                 &f.r.span_id, &f.r.parent_span_id, &f.r.user, &f.r.metadata, &f.r.user_agent,
-                                 &f.r.finish_reason, &f.r.err_detail, &f.r.container};
+    struct str *const texts[] = {&f.r.method,         &f.r.path,         &f.r.operation,      &f.r.model_asked,
+                                 &f.r.model_answered, &f.r.service_tier, &f.r.upstream_host,  &f.r.upstream_request_id,
+                                 &f.r.trace_id,       &f.r.span_id,      &f.r.parent_span_id, &f.r.user,
+                                 &f.r.metadata,       &f.r.user_agent,   &f.r.finish_reason,  &f.r.err_detail,
+                                 &f.r.container};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         *texts[i] = str_of(long_text, sizeof long_text);
     size_t n = record_encode(&f.r, bytes);
@@ -248,9 +268,9 @@ static void fields_of_the_future_are_skipped(void **state)
     struct record back;
     full_record(&f);
     unsigned char *p = bytes + record_encode(&f.r, bytes);
-    p = wire_put_varint(wire_put_varint(p, 1000 << 2), 123456);                          /* a number */
+    p = wire_put_varint(wire_put_varint(p, 1000 << 2), 123456);                              /* a number */
     p = wire_put_bytes(wire_put_varint(wire_put_varint(p, 1001 << 2 | 1), 5), STR("later")); /* bytes */
-    p = wire_put_u64(wire_put_varint(p, 1002 << 2 | 2), 42);                             /* 64 bits */
+    p = wire_put_u64(wire_put_varint(p, 1002 << 2 | 2), 42);                                 /* 64 bits */
     assert_int_equal(record_decode(str_of((char *)bytes, (size_t)(p - bytes)), &back), ERR_OK);
     fixture_same(&f.r, &back);
 }
@@ -290,9 +310,30 @@ static void a_record_cut_anywhere_is_an_error_or_a_shorter_one(void **state)
     assert_true(good < 80);
 }
 
+static void a_trace_id_of_ours_leads_back_to_its_request(void **state)
+{
+    struct rng_seeded g = {11};
+    char text[RECORD_TRACE_TEXT_MAX];
+    int64_t id, back;
+    (void)state;
+    for (int i = 0; i < 100000; i++) {
+        id = (int64_t)(rng_seeded_u64(&g) >> 1);
+        record_trace_format(id, text);
+        assert_int_equal(strlen(text), RECORD_TRACE_TEXT_MAX - 1);
+        assert_true(text[14] == '4' && strchr("89ab", text[19]));
+        assert_true(record_trace_parse(str_c(text), &back));
+        assert_int_equal(back, id);
+        text[rng_seeded_below(&g, 8)] ^= 1;
+        assert_false(record_trace_parse(str_c(text), &back) && back == id);
+    }
+    assert_false(record_trace_parse(STR("7a6f9a4a-e6ba-4035-a91f-6040fcee94e4"), &back));
+    assert_false(record_trace_parse(STR(""), &back));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_trace_id_of_ours_leads_back_to_its_request),
         cmocka_unit_test(ids_are_unique_and_grow_whatever_the_clock_does),
         cmocka_unit_test(ids_of_two_workers_never_meet),
         cmocka_unit_test(ids_are_above_those_of_the_last_process),

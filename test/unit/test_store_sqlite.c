@@ -144,7 +144,7 @@ static void a_transaction_is_whole_or_absent(void **state)
     assert_int_equal(store_begin(db), ERR_OK);
     assert_int_equal(store_exec(db, "INSERT INTO t VALUES(1)"), ERR_OK);
     assert_int_equal(number(other, "SELECT count(*) FROM t"), 0); /* readers do not wait */
-    assert_int_equal(store_begin(other), ERR_STORE_FAILED);        /* writers do, for a while */
+    assert_int_equal(store_begin(other), ERR_STORE_FAILED);       /* writers do, for a while */
     assert_non_null(strstr(store_reason(other), "locked"));
     store_rollback(db);
     store_rollback(db); /* without a transaction: nothing */
@@ -355,13 +355,19 @@ static void when_any_system_call_fails_commits_are_honest(void **state)
         enum file_fault_kind kind;
         int error;
         bool stays;
-    } ways[] = {{FILE_FAULT_ERROR, EIO, false}, {FILE_FAULT_TORN, ENOSPC, false}, {FILE_FAULT_TORN, ENOSPC, true},
-                {FILE_FAULT_SHORT, EIO, false}, {FILE_FAULT_ERROR, EINTR, false}};
+    } ways[] = {{FILE_FAULT_ERROR, EIO, false},
+                {FILE_FAULT_TORN, ENOSPC, false},
+                {FILE_FAULT_TORN, ENOSPC, true},
+                {FILE_FAULT_SHORT, EIO, false},
+                {FILE_FAULT_ERROR, EINTR, false}};
     for (size_t w = 0; w < sizeof ways / sizeof ways[0]; w++) {
         for (uint64_t at = 1; at < 60; at += 2) {
             struct store_db *db = open_db();
             assert_int_equal(store_exec(db, "CREATE TABLE t(a, b)"), ERR_OK);
-            struct file_faults f = {.calls = FILE_CALLS_ALL, .kind = ways[w].kind, .error = ways[w].error, .at = at,
+            struct file_faults f = {.calls = FILE_CALLS_ALL,
+                                    .kind = ways[w].kind,
+                                    .error = ways[w].error,
+                                    .at = at,
                                     .stays = ways[w].stays};
             bool there[12];
             file_set_faults(&f);
@@ -381,8 +387,7 @@ static void when_any_system_call_fails_commits_are_honest(void **state)
                 if (there[i])
                     assert_int_equal(n, 2);
             }
-            assert_int_equal(number(db, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'"),
-                             1);
+            assert_int_equal(number(db, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'"), 1);
             store_close(db);
             fixture_remove(dir);
             assert_int_equal(mkdir(dir, 0700), 0);

@@ -3,7 +3,7 @@
  * Removal from the low end of the key, which is the oldest. Freed pages are used again by new rows,
  * so the file stops growing when as much goes as comes.
  */
-#include "ledger/retention.h"
+#include "ledger/drain/retention.h"
 
 #include "ledger/schema.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef LEDGER_DIMS_H
-#define LEDGER_DIMS_H
+#ifndef LEDGER_DRAIN_DIMS_H
+#define LEDGER_DRAIN_DIMS_H
 
 /*
  * dims: the writer's memory of the table `dims`: texts that repeat, and their small numbers.

@@ -14,7 +14,7 @@
  * Deleting: a commit is durable only after one with full sync (the others may be undone by a power
  * cut). So when segments could go, the next batch is committed with full sync and they go after it.
  */
-#include "ledger/drain.h"
+#include "ledger/drain/drain.h"
 
 #include <stdio.h>
 
@@ -22,11 +22,11 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/must.h"
-#include "ledger/dims.h"
-#include "ledger/opens.h"
+#include "ledger/drain/dims.h"
+#include "ledger/drain/opens.h"
+#include "ledger/drain/tail.h"
 #include "ledger/record_codec.h"
 #include "ledger/schema.h"
-#include "ledger/tail.h"
 
 #define BATCH_ROWS 2000
 #define BATCH_BYTES (16u << 20)
@@ -50,8 +50,8 @@ struct drain {
     struct body_store *bodies;
     struct source sources[RECORD_WORKERS_MAX];
     bool loaded;
-    bool live;         /* what earlier processes left is stored */
-    bool delete_next;  /* there are segments to delete: commit with full sync */
+    bool live;        /* what earlier processes left is stored */
+    bool delete_next; /* there are segments to delete: commit with full sync */
     char reason[REASON_MAX];
     /* Of the batch under way; added to `counts` by the commit. */
     struct drain_counts batch;

@@ -8,7 +8,7 @@
  * The directory is looked at only when a segment is opened, and not again before something has
  * changed.
  */
-#include "ledger/tail.h"
+#include "ledger/drain/tail.h"
 
 #include "base/must.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef LEDGER_OPENS_H
-#define LEDGER_OPENS_H
+#ifndef LEDGER_DRAIN_OPENS_H
+#define LEDGER_DRAIN_OPENS_H
 
 /*
  * opens: the drain's memory of attempts that have begun and not ended.

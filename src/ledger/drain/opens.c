@@ -3,7 +3,7 @@
  * A hash table by id of owned nodes, and a list per worker, in the order of its journal, of those
  * that are in memory only. A node in the table keeps no payload.
  */
-#include "ledger/opens.h"
+#include "ledger/drain/opens.h"
 
 #include "base/list.h"
 #include "base/mem.h"

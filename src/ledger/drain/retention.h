@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef LEDGER_RETENTION_H
-#define LEDGER_RETENTION_H
+#ifndef LEDGER_DRAIN_RETENTION_H
+#define LEDGER_DRAIN_RETENTION_H
 
 /*
  * retention: removes rows that are too old, a few at a time, so that the drain never waits long.

@@ -4,7 +4,7 @@
  * is remembered by its hash in a small direct-mapped table the first time; a collision there only
  * delays or hastens its admission.
  */
-#include "ledger/dims.h"
+#include "ledger/drain/dims.h"
 
 #include "base/mem.h"
 #include "base/must.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef LEDGER_REPRICE_H
-#define LEDGER_REPRICE_H
+#ifndef LEDGER_DRAIN_REPRICE_H
+#define LEDGER_DRAIN_REPRICE_H
 
 /*
  * reprice: gives stored rows a cost by other prices and moves the rollups with them.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef LEDGER_DRAIN_H
-#define LEDGER_DRAIN_H
+#ifndef LEDGER_DRAIN_DRAIN_H
+#define LEDGER_DRAIN_DRAIN_H
 
 /*
  * drain: moves records from the journals into the database, exactly once.
@@ -28,7 +28,7 @@
 struct drain;
 
 struct drain_options {
-    struct store_db *db;      /* migrated; the drain's alone from now on */
+    struct store_db *db;                  /* migrated; the drain's alone from now on */
     const char *journal_dir, *bodies_dir; /* outlive the drain */
     /* By worker; NULL where this process has no journal. */
     struct journal *journals[RECORD_WORKERS_MAX];

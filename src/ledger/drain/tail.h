@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef LEDGER_TAIL_H
-#define LEDGER_TAIL_H
+#ifndef LEDGER_DRAIN_TAIL_H
+#define LEDGER_DRAIN_TAIL_H
 
 /*
  * tail: follows one worker's journal from segment to segment, while the worker writes on.
@@ -20,14 +20,14 @@
 struct tail {
     const char *dir; /* of the journal */
     unsigned worker;
-    const struct journal *live;  /* NULL: no one writes this worker's journal now */
-    uint64_t live_from;          /* sequence of the first segment of this process; only with `live` */
-    bool may_live;               /* segments of this process are read too */
-    uint64_t pos;                /* everything before it has been given out */
+    const struct journal *live;    /* NULL: no one writes this worker's journal now */
+    uint64_t live_from;            /* sequence of the first segment of this process; only with `live` */
+    bool may_live;                 /* segments of this process are read too */
+    uint64_t pos;                  /* everything before it has been given out */
     struct journal_reader *reader; /* of the segment of `pos`, or NULL */
-    bool whole;                  /* that segment has reached its final size, `size` */
+    bool whole;                    /* that segment has reached its final size, `size` */
     uint64_t size;
-    uint64_t past_all;           /* no segment from this sequence on existed at the last look, or 0 */
+    uint64_t past_all; /* no segment from this sequence on existed at the last look, or 0 */
 };
 
 void tail_init(struct tail *t, const char *dir, unsigned worker, const struct journal *live, uint64_t live_from);

@@ -5,7 +5,7 @@
  *
  * Rows of interrupted attempts keep their estimate, the reserved amount: no usage is known to price.
  */
-#include "ledger/reprice.h"
+#include "ledger/drain/reprice.h"
 
 #include <string.h>
 
@@ -135,9 +135,8 @@ static enum err next_chunk(struct reprice *p, struct store_db *db, struct chunk 
     bool row;
     size_t seen = 0;
     ret->count = 0;
-    enum err e = store_prepare(db,
-                               "SELECT id, cost_state FROM attempts WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3",
-                               &st);
+    enum err e =
+        store_prepare(db, "SELECT id, cost_state FROM attempts WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3", &st);
     if (e != ERR_OK)
         return e;
     store_bind_i64(st, 1, p->next_id);
