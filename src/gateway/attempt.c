@@ -69,7 +69,7 @@ static void note_open(struct request *r)
         .path = r->path,
         .operation = r->endpoint->operation,
         .model_asked = r->model_asked,
-        .trace_id = r->trace_id,
+        .trace_id = request_trace_to_keep(r),
         .user = r->user,
         .metadata = r->metadata,
         .stream = r->stream,

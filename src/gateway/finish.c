@@ -15,6 +15,7 @@
 #include "ledger/journal.h"
 
 #define LINES_MAX (HTTP1_HEAD_MAX * 2)
+#define PUSD_PER_MICRO_USD 1000000
 
 static uint64_t since(uint64_t from, uint64_t to)
 {
@@ -75,7 +76,7 @@ static void fill_identity(const struct request *r, struct record *rec)
     rec->path = r->path;
     rec->operation = r->endpoint->operation;
     rec->model_asked = r->model_asked;
-    rec->trace_id = r->trace_id;
+    rec->trace_id = request_trace_to_keep(r);
     rec->span_id = r->span_id;
     rec->parent_span_id = r->parent_span_id;
     rec->user = r->user;
@@ -100,17 +101,26 @@ static void fill_answer(const struct request *r, struct record *rec, uint64_t no
     rec->events = y->events;
 }
 
-static void count(struct worker *w, const struct record *rec)
+/* The counter is in millionths of a dollar; what is less waits, so that many small amounts count too. */
+static void count_cost(struct worker *w, int64_t cost_pusd)
 {
-    metrics_add(&w->metrics, METRIC_IN_FLIGHT, (uint64_t)-1);
+    w->cost_rest_pusd += cost_pusd > 0 ? (uint64_t)cost_pusd : 0;
+    metrics_add(&w->metrics, METRIC_COST_MICRO_USD, w->cost_rest_pusd / PUSD_PER_MICRO_USD);
+    w->cost_rest_pusd %= PUSD_PER_MICRO_USD;
+}
+
+static void count(const struct request *r, const struct record *rec)
+{
+    struct worker *w = r->worker;
+    if (rec->outcome == RECORD_REFUSED && !r->opened)
+        metrics_add(&w->metrics, METRIC_REFUSED, 1);
     if (rec->outcome != RECORD_COMPLETED)
         metrics_add(&w->metrics, METRIC_ERRORS, 1);
     if (rec->cost.state == COST_UNPRICED)
         metrics_add(&w->metrics, METRIC_UNPRICED, 1);
     if (rec->usage.source == USAGE_ESTIMATED)
         metrics_add(&w->metrics, METRIC_ESTIMATED, 1);
-    if (rec->cost.total_pusd > 0)
-        metrics_add(&w->metrics, METRIC_COST_MICRO_USD, (uint64_t)(rec->cost.total_pusd / 1000000));
+    count_cost(w, rec->cost.total_pusd);
 }
 
 /* Records. What is still to be sent waits for the journal. */
@@ -130,9 +140,7 @@ static void record_add(struct request *r, enum record_outcome outcome, enum err 
     fill_bodies(r, &rec);
     if (r->key) /* a stranger's attempts are counted, not recorded: they could fill the ledger */
         journal_add(w->journal, &rec);
-    count(w, &rec);
-    if (!r->key)
-        metrics_add(&w->metrics, METRIC_REFUSED, 1);
+    count(r, &rec);
     list_remove(&r->node);
     list_append(&w->finishing, &r->node);
     loop_wake_hooks(w->loop);
@@ -145,7 +153,8 @@ void finish_request(struct request *r, enum record_outcome outcome, enum err e, 
     r->stage = "finish";
     attempt_cancel(r);
     struct relay *y = r->relay;
-    r->reply_status = y ? y->status : 0;
+    if (y && (y->head_sent || r->x))
+        r->reply_status = y->status;
     if (y && y->mode == RELAY_HELD && r->x) {
         y->framing = y->framing == HTTP1_NO_BODY ? HTTP1_NO_BODY : HTTP1_LENGTH;
         y->length = buf_size(&y->held);

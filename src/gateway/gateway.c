@@ -2,6 +2,7 @@
 /* The set of workers: start, change what they work with, drain, stop. */
 #include "gateway/gateway.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +21,7 @@ struct gateway {
     char listen[128]; /* with the real port once the first worker has it */
     struct worker *workers[WORKERS_MAX];
     unsigned count, started;
+    pthread_mutex_t prices_lock; /* changes of prices come from more than one thread */
     struct price_catalog *prices;
     _Atomic bool draining;
     uint16_t port;
@@ -37,6 +39,7 @@ static void free_all(struct gateway *g)
     for (unsigned i = 0; i < g->count; i++)
         worker_free(g->workers[i]);
     price_catalog_free(g->prices);
+    pthread_mutex_destroy(&g->prices_lock);
     mem_free(g);
 }
 
@@ -81,10 +84,21 @@ static bool start_threads(struct gateway *g)
     return g->started == g->count;
 }
 
+static void stop_loop(void *ctx)
+{
+    loop_stop(ctx);
+}
+
+/* Behind what was posted before, and a turn later, so that those answers are handed to the kernel. */
+static void stop_soon(void *ctx)
+{
+    loop_post(ctx, stop_loop, ctx);
+}
+
 static void stop_threads(struct gateway *g)
 {
     for (unsigned i = 0; i < g->started; i++)
-        loop_stop(g->workers[i]->loop);
+        loop_post(g->workers[i]->loop, stop_soon, g->workers[i]->loop);
     for (unsigned i = 0; i < g->started; i++)
         pthread_join(g->workers[i]->thread, NULL);
     g->started = 0;
@@ -97,6 +111,7 @@ enum err gateway_start(const struct gateway_settings *settings, struct snapshot 
     struct gateway *g = mem_zalloc(sizeof *g);
     g->settings = *settings;
     g->prices = prices;
+    pthread_mutex_init(&g->prices_lock, NULL);
     str_copy(g->listen, sizeof g->listen, settings->listen);
     enum err e = open_workers(g, snapshot, why, why_cap);
     if (!e && !start_threads(g)) {
@@ -149,15 +164,17 @@ static void take_prices(void *ctx)
 void gateway_set_prices(struct gateway *g, struct price_catalog *prices)
 {
     struct price_change *change = mem_zalloc(sizeof *change);
-    change->fresh = prices;
-    change->old = g->prices;
     change->left = g->count;
+    change->fresh = prices;
+    pthread_mutex_lock(&g->prices_lock); /* until all are posted: every worker sees the changes in one order */
+    change->old = g->prices;
     g->prices = prices;
     for (unsigned i = 0; i < g->count; i++) {
         struct price_visit *v = mem_zalloc(sizeof *v);
         *v = (struct price_visit){change, g->workers[i]};
         loop_post(g->workers[i]->loop, take_prices, v);
     }
+    pthread_mutex_unlock(&g->prices_lock);
 }
 
 static void drain_worker(void *ctx)

@@ -197,6 +197,7 @@ static void pass(struct request *r, struct str bytes)
         return;
     relay_send_head(r);
     http_send(r->x, bytes);
+    r->relay->all_taken = http_unsent(r->x) == 0;
     if (r->call_live && r->x && http_unsent(r->x) > HTTP_HIGH_WATER)
         http_call_pause(&r->call);
 }

@@ -30,6 +30,7 @@ struct relay {
     bool head_sent;
     bool hide;                  /* keep from the client what our include_usage caused */
     bool half_event;            /* an event too large to keep was passed on in part */
+    bool all_taken;             /* the client's socket took everything that was passed on so far */
     bool unreadable;            /* a content coding the meter cannot read */
     enum http1_framing framing; /* towards the client */
     uint64_t length;

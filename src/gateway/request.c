@@ -53,19 +53,6 @@ static struct str field_value(const struct http1_head *head, struct str name)
     return f ? f->value : STR("");
 }
 
-/* A random UUID, version 4, for correlation only. */
-static struct str new_trace_id(struct request *r)
-{
-    uint64_t a = rng_seeded_u64(&r->worker->rng), b = rng_seeded_u64(&r->worker->rng);
-    char text[] = "00000000-0000-4000-8000-000000000000";
-    digits_hex_fixed(a >> 32, text, 8);
-    digits_hex_fixed(a >> 16, text + 9, 4);
-    digits_hex_fixed(a, text + 15, 3);
-    digits_hex_fixed(0x8000 | (b >> 48 & 0x3fff), text + 19, 4);
-    digits_hex_fixed(b, text + 24, 12);
-    return keep(r, str_of(text, sizeof text - 1), sizeof text);
-}
-
 /* "00-<32 hex>-<16 hex>-<2 hex>"; anything else is ignored (W3C Trace Context). */
 static void read_traceparent(struct request *r, struct str v)
 {
@@ -105,8 +92,10 @@ static void keep_head(struct request *r, const struct http1_head *h)
     const struct http1_field *parent = http1_find_id(h, HTTP1_TRACEPARENT);
     if (parent)
         read_traceparent(r, parent->value);
-    if (!r->trace_id.n)
-        r->trace_id = new_trace_id(r);
+    if (!r->trace_id.n) {
+        record_trace_format(r->id, r->own_trace_id);
+        r->trace_id = str_of(r->own_trace_id, sizeof r->own_trace_id - 1);
+    }
     struct str metadata = field_value(h, STR("x-portkey-metadata"));
     if (metadata.n && metadata.n <= METADATA_KEPT && metadata.p[0] == '{')
         r->metadata = keep(r, metadata, METADATA_KEPT);
@@ -162,6 +151,7 @@ void request_release(struct request *r)
 {
     struct loop *l = r->worker->loop;
     must(!r->call_live);
+    metrics_add(&r->worker->metrics, METRIC_IN_FLIGHT, (uint64_t)-1);
     list_remove(&r->node);
     snapshot_unref(r->snapshot);
     r->snapshot = NULL;
@@ -173,6 +163,11 @@ void request_release(struct request *r)
     if (r->x)
         r->x->app_data = NULL;
     loop_bury(l, &r->grave);
+}
+
+struct str request_trace_to_keep(const struct request *r)
+{
+    return r->own_trace_id[0] ? STR("") : r->trace_id;
 }
 
 void request_own_lines(const struct request *r, struct buf *out)
@@ -201,6 +196,27 @@ static void on_drained(struct http_exchange *x)
         http_call_resume(&r->call);
 }
 
+/* A client that knows its protocol leaves when it has the last event, before the stream's framing ends. */
+static bool has_it_all(const struct request *r)
+{
+    const struct relay *y = r->relay;
+    return y && y->mode == RELAY_EVENTS && y->all_taken && (y->meter.ends & ~(unsigned)USAGE_END_ERROR);
+}
+
+static enum record_outcome outcome_of(const struct request *r, enum err why)
+{
+    switch (why) {
+    case ERR_CLIENT_GONE:
+        return has_it_all(r) ? RECORD_COMPLETED : RECORD_CLIENT_CANCELLED;
+    case ERR_CLIENT_STALLED:
+        return RECORD_CLIENT_STALLED;
+    case ERR_DRAINING:
+        return RECORD_INTERRUPTED;
+    default:
+        return RECORD_REFUSED; /* its body came too slowly, or was no HTTP */
+    }
+}
+
 static void on_closed(struct http_exchange *x, enum err why)
 {
     struct request *r = request_of(x);
@@ -209,17 +225,17 @@ static void on_closed(struct http_exchange *x, enum err why)
     if (r->call_live)
         http_call_cancel(&r->call);
     r->call_live = false;
-    if (r->finished)
-        return; /* recorded already; finish_turn or on_done frees it */
-    if (why == ERR_DRAINING) {
-        finish_request(r, RECORD_INTERRUPTED, ERR_INTERRUPTED,
-                       STR("the gateway stopped before the answer was complete"));
-        return;
+    if (r->finished) {
+        if (list_empty(&r->node)) /* its last bytes were under way */
+            request_release(r);
+        return; /* else it waits for finish_turn */
     }
-    bool stalled = why == ERR_CLIENT_STALLED;
-    metrics_add(&r->worker->metrics, METRIC_CANCELLED, 1);
-    finish_request(r, stalled ? RECORD_CLIENT_STALLED : RECORD_CLIENT_CANCELLED,
-                   stalled ? ERR_CLIENT_STALLED : ERR_CLIENT_GONE, STR(""));
+    enum record_outcome outcome = outcome_of(r, why);
+    if (outcome == RECORD_CLIENT_CANCELLED || outcome == RECORD_CLIENT_STALLED)
+        metrics_add(&r->worker->metrics, METRIC_CANCELLED, 1);
+    if (outcome == RECORD_REFUSED && !r->relay)
+        r->reply_status = err_info(why)->status; /* the server says it to the client */
+    finish_request(r, outcome, outcome == RECORD_COMPLETED ? ERR_OK : why, STR(""));
 }
 
 static void on_done(struct http_exchange *x)

@@ -58,6 +58,7 @@ struct request {
     struct str method, path;   /* as the client sent them */
     struct str operation_path; /* below "/v1", without query */
     struct str query;
+    char own_trace_id[RECORD_TRACE_TEXT_MAX]; /* "" when the caller gave one */
     struct str trace_id, span_id, parent_span_id, metadata, user_agent;
     struct str content_type;
     struct str model_asked, user, service_tier_asked, quality, size;
@@ -107,6 +108,8 @@ void request_release(struct request *r);
 /* The memory of ended requests that is kept for the next ones. */
 void request_spares_free(struct worker *w);
 
+/* The trace id to be stored: one that is worked out from the request's id is not. */
+struct str request_trace_to_keep(const struct request *r);
 /* The header lines every answer carries: trace id, request id. Appended to `out`. */
 void request_own_lines(const struct request *r, struct buf *out);
 

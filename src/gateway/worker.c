@@ -133,7 +133,6 @@ struct worker *worker_new(struct gateway *g, const struct gateway_settings *sett
     spares_init(&w->spare_intakes, SPARES_MAX);
     spares_init(&w->spare_relays, SPARES_MAX);
     w->snapshot = snapshot_ref(snapshot);
-    w->rng.state = rng_u64();
     record_ids_init(&w->ids, index, ledger_last_id(settings->ledger));
     w->loop = loop_new();
     w->journal = ledger_journal(settings->ledger, index);

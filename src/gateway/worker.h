@@ -12,7 +12,6 @@
 #include <pthread.h>
 
 #include "base/list.h"
-#include "base/rng.h"
 #include "base/spares.h"
 #include "control/snapshot.h"
 #include "gateway/gateway.h"
@@ -42,12 +41,12 @@ struct worker {
     struct snapshot_slot slot; /* where a newer one is put */
     struct price_catalog *prices;
     struct record_ids ids;
-    struct rng_seeded rng; /* for trace ids; not for secrets */
     struct list requests;  /* under way */
     struct list finishing; /* recorded, to be sent at the end of the turn */
     struct spares spare_requests, spare_intakes, spare_relays;
     bool draining;
     struct metrics metrics;
+    uint64_t cost_rest_pusd; /* not yet in METRIC_COST_MICRO_USD: less than a millionth of a dollar */
 };
 
 /* The newest snapshot; good until the next call unless a reference is taken. */

@@ -50,6 +50,13 @@ static void write_usage(struct json_write *w, const struct usage *u)
     json_write_object_end(w);
 }
 
+static void write_trace(struct json_write *w, const struct record *r)
+{
+    char own[RECORD_TRACE_TEXT_MAX];
+    record_trace_format(r->request_id, own);
+    json_write_member_string(w, "trace_id", r->trace_id.n ? r->trace_id : str_c(own));
+}
+
 /* The row's members, without braces. */
 static void write_row(struct json_write *w, const struct record *r, const struct names *n)
 {
@@ -76,7 +83,7 @@ static void write_row(struct json_write *w, const struct record *r, const struct
     json_write_member_text(w, "finish_reason", r->finish_reason);
     json_write_member_text(w, "upstream_host", r->upstream_host);
     json_write_member_text(w, "upstream_request_id", r->upstream_request_id);
-    json_write_member_text(w, "trace_id", r->trace_id);
+    write_trace(w, r);
     json_write_member_text(w, "span_id", r->span_id);
     json_write_member_text(w, "parent_span_id", r->parent_span_id);
     json_write_member_text(w, "user", r->user);
@@ -185,6 +192,11 @@ void logs_list(struct job *j)
     json_write_key(l.w, STR("data"));
     json_write_array(l.w);
     enum err e = query_attempts(j->console->query, &filter, each_row, &l);
+    /* A trace id that we made leads to its request; callers may have gone on to use it for others. */
+    if (!e && filter.trace_id.n && record_trace_parse(filter.trace_id, &filter.request_id)) {
+        filter.trace_id = STR("");
+        e = query_attempts(j->console->query, &filter, each_row, &l);
+    }
     if (e) {
         job_fail(j, e, STR(""), STR(""));
         return;
