@@ -20,9 +20,13 @@ bool str_eq_nocase(struct str a, struct str b)
 {
     if (a.n != b.n)
         return false;
-    for (size_t i = 0; i < a.n; i++)
-        if (lower(a.p[i]) != lower(b.p[i]))
+    for (size_t i = 0; i < a.n; i++) {
+        /* Mostly the case is the same too. */
+        while (i + 8 <= a.n && memcmp(a.p + i, b.p + i, 8) == 0)
+            i += 8;
+        if (i < a.n && lower(a.p[i]) != lower(b.p[i]))
             return false;
+    }
     return true;
 }
 

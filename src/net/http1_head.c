@@ -28,10 +28,25 @@ __attribute__((constructor)) static void class_fill(void)
     }
 }
 
+#define EACH_BYTE UINT64_C(0x0101010101010101)
+
+/* Eight bytes from U+0020 on without DEL: a value's, but for the rare tab. */
+static bool plain_word(const char *p)
+{
+    uint64_t w, del;
+    memcpy(&w, p, 8);
+    del = w ^ EACH_BYTE * 0x7f;
+    uint64_t below = (w - EACH_BYTE * 0x20) & ~w, is_del = (del - EACH_BYTE) & ~del;
+    return ((below | is_del) & EACH_BYTE * 0x80) == 0;
+}
+
 static bool all_of(struct str s, unsigned char flag)
 {
     unsigned char common = flag;
-    for (size_t i = 0; i < s.n; i++)
+    size_t i = 0;
+    while (flag == VALUE && i + 8 <= s.n && plain_word(s.p + i))
+        i += 8;
+    for (; i < s.n; i++)
         common &= class_of[(unsigned char)s.p[i]];
     return common == flag;
 }
@@ -72,12 +87,30 @@ __attribute__((constructor)) static void by_length_fill(void)
     }
 }
 
+/* Among token characters, bit 5 makes a letter lower case and no other character a letter or '-'. */
+static bool is_known(struct str name, struct str lower)
+{
+    const uint64_t bit = EACH_BYTE * 0x20;
+    size_t i = 0;
+    for (; i + 8 <= name.n; i += 8) {
+        uint64_t a, b;
+        memcpy(&a, name.p + i, 8);
+        memcpy(&b, lower.p + i, 8);
+        if ((a | bit) != (b | bit))
+            return false;
+    }
+    for (; i < name.n; i++)
+        if ((name.p[i] | 0x20) != (lower.p[i] | 0x20))
+            return false;
+    return true;
+}
+
 enum http1_field_id http1_field_id_of(struct str name)
 {
     if (name.n > NAME_MAX_KNOWN)
         return HTTP1_OTHER;
     for (const unsigned char *id = by_length[name.n]; *id; id++)
-        if ((name.p[0] | 0x20) == known[*id].text.p[0] && str_eq_nocase(name, known[*id].text))
+        if (is_known(name, known[*id].text))
             return (enum http1_field_id) * id;
     return HTTP1_OTHER;
 }
@@ -346,6 +379,18 @@ static enum err weigh_framing(struct http1_head *h, const struct framing_facts *
     return ERR_OK;
 }
 
+/* Where the empty line begins, with the end of the line before; -1 when it is not there yet. */
+static ptrdiff_t find_blank(struct str s)
+{
+    const char *end = s.p + s.n, *lf = s.p;
+    while (lf < end && (lf = memchr(lf, '\n', (size_t)(end - lf)))) {
+        if (lf - s.p >= 3 && memcmp(lf - 3, "\r\n\r", 3) == 0)
+            return lf - s.p - 3;
+        lf++;
+    }
+    return -1;
+}
+
 /*
  * Finds the end of the head. COMPLETE sets *ret_size to its length with the blank line. A head that
  * already holds a forbidden byte is refused at once rather than after its sender's pleasure.
@@ -354,7 +399,7 @@ static enum http1_parse find_end(struct str bytes, size_t seen, size_t *ret_size
 {
     size_t from = seen > 3 ? seen - 3 : 0;
     size_t limit = bytes.n < HTTP1_HEAD_MAX ? bytes.n : HTTP1_HEAD_MAX;
-    ptrdiff_t at = limit > from ? str_search(str_of(bytes.p + from, limit - from), STR("\r\n\r\n")) : -1;
+    ptrdiff_t at = limit > from ? find_blank(str_of(bytes.p + from, limit - from)) : -1;
     size_t end = at < 0 ? limit : from + (size_t)at;
     if (end > seen && memchr(bytes.p + seen, '\0', end - seen)) {
         *ret_err = ERR_BAD_HTTP;

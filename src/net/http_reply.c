@@ -7,6 +7,7 @@
  */
 #include <stdio.h>
 
+#include "base/digits.h"
 #include "base/log.h"
 #include "base/must.h"
 #include "net/http_conn.h"
@@ -181,9 +182,13 @@ void http_head_begin(struct http_exchange *x, int status)
     if (c->state == CONN_CLOSED)
         return;
     must(!c->head_ended);
-    char line[96];
-    int n = snprintf(line, sizeof line, "HTTP/1.1 %d %s\r\n", status, http1_reason(status));
-    out_add(c, str_of(line, (size_t)n));
+    char digits[DIGITS_DECIMAL_MAX];
+    must(status >= 100);
+    out_add(c, STR("HTTP/1.1 "));
+    out_add(c, str_of(digits, digits_decimal((uint64_t)status, digits)));
+    out_add(c, STR(" "));
+    out_add(c, str_c(http1_reason(status)));
+    out_add(c, STR("\r\n"));
 }
 
 void http_head_field(struct http_exchange *x, struct str name, struct str value)
@@ -208,15 +213,16 @@ void http_head_lines(struct http_exchange *x, struct str lines)
 void http_head_end(struct http_exchange *x, enum http1_framing framing, uint64_t length, bool close)
 {
     struct http_conn *c = http_conn_of(x);
-    char line[64];
+    char digits[DIGITS_DECIMAL_MAX];
     if (c->state == CONN_CLOSED)
         return;
     must(!c->head_ended);
     if (framing == HTTP1_CHUNKED && x->http10)
         framing = HTTP1_UNTIL_CLOSE;
     if (framing == HTTP1_LENGTH) {
-        int n = snprintf(line, sizeof line, "Content-Length: %llu\r\n", (unsigned long long)length);
-        out_add(c, str_of(line, (size_t)n));
+        out_add(c, STR("Content-Length: "));
+        out_add(c, str_of(digits, digits_decimal(length, digits)));
+        out_add(c, STR("\r\n"));
         c->counted = true;
         c->promised = length;
     } else if (framing == HTTP1_CHUNKED) {
