@@ -146,4 +146,7 @@ def the_ledger_is_what_the_simulator_served():
         sim.stop()
 
 
+if not all(os.path.exists(command[1]) for command in SUITES.values()):
+    print("the SDK suites of test/e2e/sdk are not there")
+    sys.exit(77)
 run(the_ledger_is_what_the_simulator_served)
