@@ -308,11 +308,10 @@ static void drain(struct server *s, const sigset_t *signals)
     log_info("draining", LOG_INT("in_flight", gateway_in_flight(s->gateway)));
     gateway_drain(s->gateway);
     struct timespec tick = {0, 20000000};
-    while (gateway_in_flight(s->gateway) && clock_mono_us() < until) {
-        int sig = sigtimedwait(signals, NULL, &tick);
-        if (sig == SIGTERM || sig == SIGINT)
-            break;
-    }
+    int sig;
+    do /* at least once: what has arrived by now is answered */
+        sig = sigtimedwait(signals, NULL, &tick);
+    while (sig != SIGTERM && sig != SIGINT && gateway_in_flight(s->gateway) && clock_mono_us() < until);
 }
 
 static void run_until_stopped(struct server *s, const sigset_t *signals)

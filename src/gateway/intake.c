@@ -197,37 +197,6 @@ static void edit_body(struct request *r)
     r->usage_asked_by_us = true;
 }
 
-static void kept_body(struct request *r, struct str bytes, bool last)
-{
-    struct intake *in = r->intake;
-    request_facts_feed(&in->facts, bytes.p, bytes.n);
-    bool kept = buf_add_str(&r->body, bytes);
-    must(kept); /* the buffer holds the limit and one more read */
-    if (!last) {
-        if (buf_size(&r->body) > INTAKE_BUFFER_MAX) {
-            /* Longer than announced bodies may be: from here on it passes. */
-            begin_passing(r, HTTP1_CHUNKED, 0);
-            struct str so_far = buf_str(&r->body);
-            if (in->hash)
-                EVP_DigestUpdate(in->hash, so_far.p, so_far.n);
-            if (r->call_live)
-                http_call_body(&r->call, so_far);
-            uint64_t cap = r->keep_bodies ? r->worker->settings->capture_max_bytes : 0;
-            if (so_far.n > cap)
-                buf_cut(&r->body, cap);
-        }
-        return;
-    }
-    r->body_us = clock_mono_us();
-    request_facts_end(&in->facts);
-    if (refuse_body(r))
-        return;
-    keep_facts(r);
-    edit_body(r);
-    intake_free(r);
-    stages_resume(r);
-}
-
 /* The last brace of a document that is complete, in the chunk that completed it; n when absent. */
 static size_t last_brace(struct str bytes)
 {
@@ -237,66 +206,104 @@ static size_t last_brace(struct str bytes)
     return i ? i - 1 : bytes.n;
 }
 
-/* Passes JSON on; puts the wish for usage before the closing brace when it turns out to be due. */
-static void pass_json(struct request *r, struct str bytes)
+/* Passes on JSON that was read; puts the wish for usage before the closing brace when it turns out to be due. */
+static void pass_json(struct request *r, struct str bytes, bool was_complete)
 {
-    struct request_facts *f = &r->intake->facts;
-    bool was_complete = f->status == JSON_COMPLETE;
-    enum json_status now = request_facts_feed(f, bytes.p, bytes.n);
+    const struct request_facts *f = &r->intake->facts;
     bool wants = (r->endpoint->flags & ENDPOINT_ASK_USAGE) && f->stream && r->call.chunked &&
                  !request_facts_has(f, REQUEST_FIELD_STREAM_OPTIONS) && f->is_object && !f->object_empty;
-    if (!was_complete && now == JSON_COMPLETE && wants) {
-        size_t brace = last_brace(bytes);
-        http_call_body(&r->call, str_head(bytes, brace));
-        http_call_body(&r->call, STR(ASK_USAGE_TAIL));
-        http_call_body(&r->call, str_from(bytes, brace));
-        r->usage_asked_by_us = true;
+    if (was_complete || f->status != JSON_COMPLETE || !wants) {
+        http_call_body(&r->call, bytes);
         return;
     }
-    http_call_body(&r->call, bytes);
+    size_t brace = last_brace(bytes);
+    http_call_body(&r->call, str_head(bytes, brace));
+    http_call_body(&r->call, STR(ASK_USAGE_TAIL));
+    http_call_body(&r->call, str_from(bytes, brace));
+    r->usage_asked_by_us = true;
 }
 
-/* A body that upstream could read differently is cut off before its end, so upstream never acts. */
-static bool pass_refused(struct request *r)
+/* A kept body that grew too long: it passes from here on. */
+static void stop_keeping(struct request *r)
 {
-    if (r->intake->body != ENDPOINT_JSON)
+    struct str so_far = buf_str(&r->body);
+    uint64_t cap = r->keep_bodies ? r->worker->settings->capture_max_bytes : 0;
+    begin_passing(r, HTTP1_CHUNKED, 0);
+    if (r->intake->hash)
+        EVP_DigestUpdate(r->intake->hash, so_far.p, so_far.n);
+    pass_json(r, so_far, false);
+    if (so_far.n > cap)
+        buf_cut(&r->body, cap);
+    if (http_call_unsent(&r->call) > HTTP_HIGH_WATER)
+        http_pause(r->x);
+}
+
+static void kept_body(struct request *r, struct str bytes, bool last)
+{
+    struct intake *in = r->intake;
+    request_facts_feed(&in->facts, bytes.p, bytes.n);
+    bool kept = buf_add_str(&r->body, bytes);
+    must(kept); /* the buffer holds the limit and one more read */
+    if (!last) {
+        if (buf_size(&r->body) > INTAKE_BUFFER_MAX)
+            stop_keeping(r);
+        return;
+    }
+    r->body_us = clock_mono_us();
+    request_facts_end(&in->facts);
+    if (refuse_body(r))
+        return;
+    keep_facts(r);
+    edit_body(r);
+    stages_resume(r);
+}
+
+/* Of JSON the facts come first: what upstream could read differently never reaches it whole. True when refused. */
+static bool read_passing_json(struct request *r, struct str bytes, bool last)
+{
+    struct request_facts *f = &r->intake->facts;
+    request_facts_feed(f, bytes.p, bytes.n);
+    if (!last)
         return false;
-    request_facts_end(&r->intake->facts);
-    if (!refuse_body(r))
-        return false;
-    return true;
+    request_facts_end(f);
+    return refuse_body(r);
+}
+
+static void end_passing(struct request *r)
+{
+    struct intake *in = r->intake;
+    r->body_us = clock_mono_us();
+    keep_facts(r);
+    if (in->hash)
+        r->has_body_sha256 = EVP_DigestFinal_ex(in->hash, r->body_sha256, NULL) == 1;
+    http_call_body_end(&r->call);
 }
 
 static void passed_body(struct request *r, struct str bytes, bool last)
 {
     struct intake *in = r->intake;
     uint64_t cap = r->keep_bodies ? r->worker->settings->capture_max_bytes : 0;
-    size_t kept = buf_size(&r->body);
+    bool was_complete = in->facts.status == JSON_COMPLETE;
     if (in->hash)
         EVP_DigestUpdate(in->hash, bytes.p, bytes.n);
-    if (kept < cap && !buf_add_str(&r->body, str_head(bytes, cap - kept)))
-        return;
-    if (!r->call_live)
-        return;
+    if (buf_size(&r->body) < cap) {
+        bool kept = buf_add_str(&r->body, str_head(bytes, cap - buf_size(&r->body)));
+        must(kept);
+    }
+    must(r->call_live);
     if (in->body == ENDPOINT_JSON) {
-        pass_json(r, bytes);
+        if (read_passing_json(r, bytes, last))
+            return;
+        pass_json(r, bytes, was_complete);
     } else {
         if (in->body == ENDPOINT_FORM)
             multipart_feed(in->form, bytes);
         http_call_body(&r->call, bytes);
     }
-    if (last) {
-        r->body_us = clock_mono_us();
-        if (pass_refused(r))
-            return;
-        keep_facts(r);
-        if (in->hash) {
-            r->has_body_sha256 = EVP_DigestFinal_ex(in->hash, r->body_sha256, NULL) == 1;
-        }
-        http_call_body_end(&r->call);
-    } else if (http_call_unsent(&r->call) > HTTP_HIGH_WATER && r->x) {
+    if (last)
+        end_passing(r);
+    else if (http_call_unsent(&r->call) > HTTP_HIGH_WATER)
         http_pause(r->x);
-    }
 }
 
 void intake_body(struct request *r, struct str bytes, bool last)

@@ -15,6 +15,7 @@
 #include "gateway/request.h"
 
 #define INTAKE_BUFFER_MAX (1u << 20)
+#define INTAKE_KEPT_MAX (INTAKE_BUFFER_MAX + LOOP_SCRATCH) /* … and the read that goes beyond it */
 
 /* Body bytes from the client. */
 void intake_body(struct request *r, struct str bytes, bool last);

@@ -108,7 +108,8 @@ static struct request *request_new(struct worker *w)
     if (!r) {
         r = mem_zalloc(sizeof *r);
         r->arena = arena_new(ARENA_FIRST, ARENA_CAP);
-        buf_init(&r->body, INTAKE_BUFFER_MAX + LOOP_SCRATCH);
+        uint64_t captured = w->settings->capture_max_bytes;
+        buf_init(&r->body, captured > INTAKE_KEPT_MAX ? captured : INTAKE_KEPT_MAX);
         return r;
     }
     struct arena *arena = r->arena;
@@ -264,7 +265,7 @@ void request_begin(struct worker *w, struct http_exchange *x)
     record_id_format(r->id, r->request_id);
     r->keep_bodies = w->settings->record_bodies;
     buf_init(&r->upstream_head, UPSTREAM_HEAD_MAX);
-    buf_init(&r->edited, INTAKE_BUFFER_MAX + LOOP_SCRATCH + 4096);
+    buf_init(&r->edited, INTAKE_KEPT_MAX + 4096);
     keep_head(r, &x->head);
     r->endpoint = endpoint_find(r->method, r->operation_path);
     list_append(&w->requests, &r->node);

@@ -48,9 +48,9 @@ def wait_until(what, seconds, probe):
 
 
 class Gateway:
-    """A running gateway. `args` are further options of serve."""
+    """A running gateway. `args` are further options of serve; `tls` is an SSLContext when it serves TLS."""
 
-    def __init__(self, upstream=None, args=(), data=None, env=None, tls=False):
+    def __init__(self, upstream=None, args=(), data=None, env=None, tls=None):
         self.dir = data or tempfile.mkdtemp(prefix="tollgate-data-")
         self.args, self.env, self.tls = list(args), dict(env or {}), tls
         self.port = free_port()
@@ -97,9 +97,28 @@ class Gateway:
     def key(self, name):
         return self.cli("key", "create", "--name", name).stdout.strip()
 
+    def connection(self, timeout=30):
+        if self.tls:
+            return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=timeout, context=self.tls)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+
+    def socket(self, timeout=30, receive_buffer=None):
+        """A bare connection, for what no HTTP library sends."""
+        s = socket.socket()
+        s.settimeout(timeout)
+        if receive_buffer:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        s.connect(("127.0.0.1", self.port))
+        return self.tls.wrap_socket(s, server_hostname="127.0.0.1") if self.tls else s
+
+    def metrics(self):
+        """/metrics as {name: value}."""
+        lines = self.get("/metrics", key=None)[2].decode().splitlines()
+        return {name: float(value) for name, value in (line.split(" ") for line in lines if line[0] != "#")}
+
     def request(self, method, path, body=None, headers=None, key=ADMIN_KEY, timeout=30):
         """(status, headers, body) of one request on a connection of its own."""
-        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        c = self.connection(timeout)
         try:
             send = dict(headers or {})
             if key:
@@ -145,6 +164,8 @@ class Gateway:
                 raise AssertionError("the gateway did not stop")
         if kind is not None:
             print(self.log_text()[-4000:])
+        elif self.process.returncode not in (0, -signal.SIGKILL):  # a sanitizer's findings show here
+            raise AssertionError(f"the gateway ended with {self.process.returncode}:\n{self.log_text()[-8000:]}")
 
 
 class Upstream:
@@ -260,6 +281,14 @@ def receive(connection):
     if not more:
         raise OSError("the peer ended in the middle of a body")
     return more
+
+
+def request_bytes(body, path="/v1/chat/completions", key=ADMIN_KEY, method="POST", fields=""):
+    """A whole HTTP request."""
+    if isinstance(body, (dict, list)):
+        body = json.dumps(body).encode()
+    return (f"{method} {path} HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n{fields}\r\n").encode() + body
 
 
 def chat(model="gpt-4o-mini", **more):

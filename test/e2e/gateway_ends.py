@@ -1,0 +1,246 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""How requests and the gateway end: clients that leave late, bodies that stop, shutdowns in the middle of things."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+from harness import (ADMIN_KEY, Gateway, Upstream, chat, check, chunk_events, completion, equal, request_bytes, run, wait_until)
+
+RESET = b"\x01\x00\x00\x00\x00\x00\x00\x00"
+BIG = json.dumps({**completion(), "filler": "x" * 6_000_000}).encode()
+
+
+def big(request):
+    request.answer(BIG)
+
+
+def all_received(s):
+    got = b""
+    while more := s.recv(1 << 20):
+        got += more
+    return got
+
+
+def a_client_that_leaves_amid_a_recorded_answer_leaves_nothing_behind():
+    up = Upstream(big)
+    with Gateway(up.url) as g:
+        for how in ("FIN", "RST") * 3:
+            s = g.socket(receive_buffer=4096)
+            s.sendall(request_bytes(chat()))
+            check(s.recv(100), "the answer begins")
+            if how == "RST":
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            s.close()
+        wait_until("no request is under way", 5, lambda: g.metrics()["tollgate_requests_in_flight"] == 0)
+        equal([r["outcome"] for r in g.rows(10)], ["completed"] * 6, "recorded as answered")
+
+
+def a_shutdown_waits_for_the_last_byte():
+    up = Upstream(big)
+    with Gateway(up.url) as g:
+        s = g.socket(receive_buffer=4096)
+        s.sendall(request_bytes(chat(), fields="Connection: close\r\n"))
+        first = s.recv(100)
+        wait_until("a row", 5, lambda: g.rows(1))
+        g.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        check(g.process.poll() is None, "the process stays while an answer is under way")
+        got = first + all_received(s)
+        check(got.endswith(BIG), f"{len(got)} bytes came")
+        equal(g.process.wait(10), 0, "exit status")
+
+
+def what_the_drain_limit_cuts_is_recorded_as_interrupted():
+    def endless(request):
+        request.begin_stream()
+        while True:
+            request.chunk(b'data: {"choices":[{"index":0,"delta":{"content":"word "}}]}\n\n')
+            time.sleep(0.02)
+
+    up = Upstream(endless)
+    with Gateway(up.url, args=["--drain-timeout", "200ms"]) as g:
+        s = g.socket()
+        s.sendall(request_bytes(chat(stream=True)))
+        s.recv(1000)
+        equal(g.stop(), 0, "exit status")
+        g.start()
+        row = g.rows(1)[0]
+        equal((row["outcome"], row["status"], row["cost_state"]), ("interrupted", 200, "estimated"), "the row")
+        check(row["usage"]["output_tokens"] > 0, "its output is counted")
+
+
+def an_admin_answer_under_way_survives_a_shutdown():
+    with Gateway() as g:
+        for _ in range(5):
+            s = g.socket()
+            s.sendall(request_bytes(b"", path="/tollgate/v1/logs", method="GET", fields="Connection: close\r\n"))
+            g.stop()
+            got = all_received(s)
+            check(got == b"" or (b"200 OK" in got and got.endswith(b"}")), f"a whole answer or none: {got!r}")
+            g.start()
+
+
+def leaving_after_the_final_event_is_no_cancellation():
+    left = threading.Event()
+
+    def hesitant(request):
+        request.begin_stream()
+        for event in chunk_events(usage={"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}, nulls=True):
+            request.chunk(event)
+        left.wait(5)  # the stream's framing ends later
+        request.end()
+
+    up = Upstream(hesitant)
+    with Gateway(up.url) as g:
+        s = g.socket()
+        s.sendall(request_bytes(chat(stream=True)))
+        got = b""
+        while b"[DONE]" not in got:
+            got += s.recv(65536)
+        s.close()
+        row = wait_until("a row", 5, lambda: g.rows(1))[0]
+        left.set()
+        equal((row["outcome"], row["usage"]["source"], row["cost_state"]), ("completed", "reported", "priced"), "the row")
+
+
+def a_body_that_stops_coming_is_refused_and_recorded():
+    up = Upstream(big)
+    with Gateway(up.url, args=["--client-body-timeout", "300ms"]) as g:
+        s = g.socket()
+        s.sendall(request_bytes(b"x" * 100)[:-50])
+        answer = all_received(s)
+        check(answer.startswith(b"HTTP/1.1 408 "), f"{answer[:60]!r}")
+        row = wait_until("a row", 5, lambda: g.rows(1))[0]
+        equal((row["outcome"], row["status"], row["error"], row["cost_state"]), ("refused", 408, "request_timeout", "none"), "the row")
+        equal(g.metrics()["tollgate_client_cancelled_total"], 0, "nobody left")
+
+
+def a_refused_large_body_never_is_whole_upstream():
+    up = Upstream(big)
+    with Gateway(up.url) as g:
+        filler = b'"filler":"' + b"x" * 2_000_000 + b'"'
+        for body, code in ((b'{"model":"gpt-4o-mini","model":"gpt-4o",' + filler + b"}", "duplicate_field"),
+                           (b'{"model":"gpt-4o-mini",' + filler + b",}", "invalid_json")):
+            for path in ("/v1/responses", "/v1/chat/completions"):
+                status, _, answer = g.post(path, body)
+                equal((status, json.loads(answer)["error"]["code"]), (400, code), path)
+        time.sleep(0.2)
+        equal(len(up.requests), 0, "complete requests upstream")
+
+
+def usage_is_asked_for_at_every_size():
+    def stream(request):
+        asked = request.json().get("stream_options", {}).get("include_usage")
+        request.begin_stream()
+        for event in chunk_events(usage={"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12} if asked else None, nulls=bool(asked)):
+            request.chunk(event)
+        request.end()
+
+    up = Upstream(stream)
+    with Gateway(up.url) as g:
+        for size in (1000, (1 << 20) - 200, (1 << 20) + 10, (1 << 20) + 30_000, (1 << 20) + 70_000, 3 << 20):
+            for tail in (b"", b"\n"):
+                body = b'{"model":"gpt-4o-mini","stream":true,"messages":[],"x":"' + b"x" * size + b'"}' + tail
+                s = g.socket()
+                s.sendall(f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ADMIN_KEY}\r\nConnection: close\r\n"
+                          "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+                s.sendall(b"%x\r\n" % len(body) + body + b"\r\n")
+                time.sleep(0.05)  # the last chunk comes alone
+                s.sendall(b"0\r\n\r\n")
+                all_received(s)
+                row = g.rows(1)[0]
+                equal((row["usage"]["source"], row["usage"]["output_tokens"]), ("reported", 3), f"usage of a body of {size}")
+                sent = up.requests[-1].body
+                check(len(sent) > len(body) and sent.replace(b',"stream_options":{"include_usage":true}', b"").replace(
+                    b'"stream_options":{"include_usage":true},', b"") == body, "only the option was added")
+
+
+def a_large_capture_keeps_large_bodies():
+    got = {}
+
+    def remember(request):
+        got["body"] = request.body
+        request.answer(b'{"id":"file-1","object":"file"}')
+
+    up = Upstream(remember)
+    with Gateway(up.url, args=["--capture-bytes", "4m"]) as g:
+        form = (b'--b\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n--b\r\nContent-Disposition: form-data; '
+                b'name="file"; filename="f"\r\n\r\n' + bytes(range(32, 127)) * 31579 + b"\r\n--b--\r\n")
+        status, _, _ = g.post("/v1/files", form, headers={"Content-Type": "multipart/form-data; boundary=b"})
+        equal((status, got["body"]), (200, form), "the upload")
+        kept = json.loads(g.get("/tollgate/v1/logs/" + g.rows(1)[0]["id"])[2])["request_body"]
+        equal((kept["size_bytes"], kept["cut"], kept["text"].encode()), (len(form), False, form), "the kept body")
+
+
+def early_answers_end_uploads():
+    def early(request):
+        pass
+
+    class Early(Upstream):
+        def _serve(self, connection):
+            head = b""
+            while b"\r\n\r\n" not in head:
+                head += connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 413 Content Too Large\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
+            time.sleep(1)
+            connection.close()
+
+    up = Early(early)
+    with Gateway(up.url) as g:
+        s = g.socket()
+        s.sendall((f"POST /v1/files HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ADMIN_KEY}\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+                   "Content-Length: 80000000\r\n\r\n").encode() + b"x" * 100_000)
+        got = b""
+        while b"{}" not in got:
+            more = s.recv(65536)
+            check(more, f"the connection ended after {got!r}")
+            got += more
+        check(got.startswith(b"HTTP/1.1 413 "), f"{got!r}")
+        s.close()
+        row = g.rows(1)[0]
+        equal((row["outcome"], row["status"]), ("upstream_error", 413), "the row")
+        wait_until("no request is under way", 5, lambda: g.metrics()["tollgate_requests_in_flight"] == 0)
+
+
+def a_paused_upload_whose_upstream_dies_is_answered():
+    class Deaf(Upstream):
+        def _serve(self, connection):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.recv(1000)
+            time.sleep(0.5)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            connection.close()
+
+    up = Deaf(None)
+    with Gateway(up.url) as g:
+        s = g.socket()
+        sent = 0
+        s.sendall((f"POST /v1/files HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ADMIN_KEY}\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+                   "Content-Length: 400000000\r\n\r\n").encode())
+        s.settimeout(0.3)
+        try:
+            while sent < 100_000_000:
+                sent += s.send(b"x" * 65536)
+        except TimeoutError:
+            pass
+        check(sent < 30_000_000, f"back-pressure: {sent} bytes were taken")
+        s.settimeout(10)
+        answer = s.recv(65536)
+        check(answer.startswith(b"HTTP/1.1 502 "), f"{answer[:60]!r}")
+        s.close()
+        equal(g.rows(1)[0]["outcome"], "upstream_failed", "the row")
+
+
+run(a_client_that_leaves_amid_a_recorded_answer_leaves_nothing_behind, a_shutdown_waits_for_the_last_byte,
+    what_the_drain_limit_cuts_is_recorded_as_interrupted, an_admin_answer_under_way_survives_a_shutdown,
+    leaving_after_the_final_event_is_no_cancellation, a_body_that_stops_coming_is_refused_and_recorded,
+    a_refused_large_body_never_is_whole_upstream, usage_is_asked_for_at_every_size, a_large_capture_keeps_large_bodies,
+    early_answers_end_uploads, a_paused_upload_whose_upstream_dies_is_answered)
