@@ -7,8 +7,9 @@
  * pieces of any size. Files are skipped; nothing is kept but the field being read.
  *
  * It never fails: a body that is no form simply has no fields. The field's name and value are views
- * into the struct, good during the callback; values longer than MULTIPART_VALUE_MAX are not
- * reported.
+ * into the struct, good during the callback. A part is not reported when its value is longer than
+ * MULTIPART_VALUE_MAX, or when two readers could disagree about its name: no name or two, a name with
+ * a backslash, a NUL or in a second encoding, lines that do not end in CR LF, folded lines.
  */
 
 #include <stdbool.h>
@@ -17,7 +18,7 @@
 #include "base/str.h"
 
 #define MULTIPART_BOUNDARY_MAX 70 /* RFC 2046 5.1.1 */
-#define MULTIPART_LINE_MAX 512    /* of a part's header; the rest of a longer line is ignored */
+#define MULTIPART_LINE_MAX 512    /* of a part's header; a longer line with its name makes it doubtful */
 #define MULTIPART_VALUE_MAX 1024
 #define MULTIPART_NAME_MAX 64
 
@@ -30,7 +31,9 @@ struct multipart {
     size_t delimiter_n;                         /* 0: the content type names no boundary */
     size_t matched;                             /* bytes of the delimiter matched so far */
     unsigned char state;
-    bool is_file, too_long;
+    unsigned char before; /* the state before what may be a delimiter */
+    bool named;           /* the part has a Content-Disposition */
+    bool skipped;         /* the part is not to be reported */
     size_t line_n, value_n;
     size_t fields; /* reported so far; bounded */
     char name[MULTIPART_NAME_MAX];
