@@ -20,9 +20,12 @@
 #include "sim/http/caller.h"
 #include "sim/http/cuefile.h"
 #include "sim/http/intake.h"
+#include "sim/kept/orgsum.h"
 #include "sim/kept/served.h"
 #include "sim/kept/shelf.h"
 #include "sim/model/tally.h"
+#include "sim/objects/objects.h"
+#include "sim/org/org.h"
 
 #define SECOND_US UINT64_C(1000000)
 #define DRAIN_US (2 * SECOND_US)
@@ -105,6 +108,7 @@ static bool parts_make(char *why, size_t why_cap)
     }
     list_init(&sim.calls);
     list_init(&sim.spare_calls);
+    list_init(&sim.jobs);
     buf_init(&sim.frames, (size_t)1 << 31);
     jdoc_init(&sim.spare_doc);
     sim.sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
@@ -112,7 +116,9 @@ static bool parts_make(char *why, size_t why_cap)
     sim.tally = tally_new(exact);
     sim.served = served_new(sim.opts.ledger_rows);
     sim.shelf = shelf_new(sim.opts.store_max);
+    sim.orgsum = orgsum_new();
     sim.callers = caller_book_new(sim.opts.seed);
+    org_begin(&sim);
     sim.script = cuefile_new();
     int64_t now = clock_wall_us() / 1000000;
     for (unsigned i = 0; i < sim.opts.require_key.n; i++)
@@ -144,6 +150,7 @@ static bool listen_begin(char *why, size_t why_cap)
 static void parts_free(void)
 {
     http_server_free(sim.server);
+    objects_batches_end(&sim);
     while (!list_empty(&sim.spare_calls)) {
         struct call *c = list_entry(sim.spare_calls.next, struct call, node);
         list_remove(&c->node);
@@ -151,6 +158,7 @@ static void parts_free(void)
     }
     tls_server_free(sim.tls);
     served_free(sim.served);
+    orgsum_free(sim.orgsum);
     shelf_free(sim.shelf);
     tally_free(sim.tally);
     caller_book_free(sim.callers);

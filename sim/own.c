@@ -6,9 +6,11 @@
 #include "sim/http/call.h"
 #include "sim/http/cuefile.h"
 #include "sim/http/reply.h"
+#include "sim/kept/orgsum.h"
 #include "sim/kept/served.h"
 #include "sim/kept/shelf.h"
 #include "sim/model/tally.h"
+#include "sim/org/org.h"
 
 void own_health(struct call *c)
 {
@@ -23,7 +25,9 @@ void own_health(struct call *c)
 void own_reset(struct call *c)
 {
     served_reset(c->sim->served);
+    orgsum_reset(c->sim->orgsum);
     shelf_clear(c->sim->shelf);
+    org_begin(c->sim);
     tally_forget(c->sim->tally);
     cuefile_rewind(c->sim->script);
     answer_empty(c, 204);

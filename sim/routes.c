@@ -23,18 +23,34 @@
 
 const struct route routes_inference[] = {
     POST("/chat/completions", "chat.completions", api_chat_create, 0),
+    POST("/responses", "responses", api_responses_create, 0),
     POST("/embeddings", "embeddings", api_embeddings_create, 0),
+    POST("/completions", "completions", api_completions_create, 0),
+    POST("/engines/{}/completions", "completions", api_completions_create, 0),
+    POST("/engines/{}/embeddings", "embeddings", api_embeddings_create, 0),
+    POST("/edits", "edits", api_edits_create, 0),
+    POST("/moderations", "moderations", api_moderations_create, 0),
     GET("/models", "models.list", modelbook_list, PATHS_EITHER),
     GET("/models/{}", "models.retrieve", modelbook_one, PATHS_EITHER),
     DELETE("/models/{}", "models.delete", modelbook_delete, 0),
-    END,
-};
-
-const struct route routes_objects[] = {
-    END,
-};
-
-const struct route routes_org[] = {
+    POST("/responses/input_tokens", "responses.input_tokens", api_responses_count, 0),
+    POST("/responses/compact", "responses.compact", api_responses_compact, 0),
+    GET("/responses", "responses.websocket", api_responses_open, 0),
+    GET("/responses/{}", "responses.retrieve", api_responses_retrieve, 0),
+    DELETE("/responses/{}", "responses.delete", api_responses_delete, 0),
+    POST("/responses/{}/cancel", "responses.cancel", api_responses_cancel, PATHS_RAW),
+    GET("/responses/{}/input_items", "responses.input_items.list", api_responses_items, 0),
+    POST("/decisions", "decisions", api_decisions_create, 0),
+    POST("/images/generations", "images.generate", api_images_generate, 0),
+    POST("/images/edits", "images.edit", api_images_edit, 0),
+    POST("/images/variations", "images.variation", api_images_vary, 0),
+    POST("/audio/speech", "audio.speech", api_speech_create, 0),
+    POST("/audio/transcriptions", "audio.transcriptions", api_transcriptions_create, 0),
+    POST("/audio/translations", "audio.translations", api_translations_create, 0),
+    GET("/realtime", "realtime", api_realtime_open, 0),
+    POST("/realtime/calls", "realtime.calls.create", api_realtime_call, PATHS_RAW),
+    GET("/live/sessions", "live", api_live_open, 0),
+    GET("/live/sessions/{}/content", "live.sessions.content", api_live_recording, 0),
     END,
 };
 

@@ -43,6 +43,7 @@ struct sim {
     EVP_MD *sha256;
     struct list calls; /* under way */
     struct list spare_calls;
+    struct list jobs; /* batches under way */
     unsigned spare_count;
     uint64_t numbers;      /* calls so far */
     struct jdoc spare_doc; /* memory of the last parse */

@@ -10,7 +10,12 @@
 #include "sim/http/paths.h"
 #include "sim/model/compose.h"
 
-call_fn api_chat_create, api_completions_create, api_embeddings_create;
+call_fn api_chat_create, api_completions_create, api_embeddings_create, api_moderations_create, api_edits_create;
+call_fn api_responses_create, api_responses_retrieve, api_responses_delete, api_responses_cancel, api_responses_items,
+    api_responses_count, api_responses_compact, api_decisions_create;
+call_fn api_images_generate, api_images_edit, api_images_vary;
+call_fn api_speech_create, api_transcriptions_create, api_translations_create;
+call_fn api_realtime_open, api_realtime_call, api_responses_open, api_live_open, api_live_recording;
 
 /* Common pieces. */
 

@@ -134,5 +134,6 @@ bool chat_count_prompt(struct call *c, const struct chat *chat)
            "This model's maximum context length is %llu tokens. However, your messages resulted in %llu tokens. "
            "Please reduce the length of the messages.",
            (unsigned long long)m->context_window, (unsigned long long)b->input);
+    bill_drop(c);
     return false;
 }

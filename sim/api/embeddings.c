@@ -137,6 +137,8 @@ void api_embeddings_create(struct call *c)
     struct embedder e = {.c = c};
     struct reply r;
     struct str asked;
+    if (str_starts(c->path, STR("/engines/")))
+        str_copy(c->model_asked, sizeof c->model_asked, c->args[0]);
     if (!api_model(c, &asked))
         return;
     e.model = call_on_azure(c) ? api_answering_model(c, asked) : asked;

@@ -134,6 +134,8 @@ static void capture(struct call *c)
     to->body = a->body;
     buf_init(&a->body, a->body.max);
     a->bytes = buf_size(&to->body);
+    if (str_eq(c->sim->opts.hash, STR("on")))
+        must(EVP_DigestUpdate(c->answer_hash, buf_str(&to->body).p, a->bytes) == 1);
     a->ended = true;
     str_copy(to->request_id, sizeof to->request_id, str_c(c->request_id));
 }
@@ -348,7 +350,10 @@ static void error_event(struct call *c, struct buf *out)
 static bool next_event(struct call *c, struct buf *frame, bool *ret_last)
 {
     struct answer *a = &c->answer;
-    if (cue_has(c->cue, CUE_FAIL_AFTER_EVENTS) && a->events >= c->cue->value[CUE_FAIL_AFTER_EVENTS].count) {
+    /* A response that fails says so itself, when the cue names an error. */
+    bool by_itself = a->style == ANSWER_RESPONSES && cue_has(c->cue, CUE_ERROR);
+    if (cue_has(c->cue, CUE_FAIL_AFTER_EVENTS) && !by_itself &&
+        a->events >= c->cue->value[CUE_FAIL_AFTER_EVENTS].count) {
         error_event(c, frame);
         *ret_last = true;
         return true;

@@ -122,6 +122,10 @@ static void head_end(struct call *c)
             http_head_lines(c->x, STR("Content-Length: 5\r\n"));
         http_head_lines(c->x, STR("Transfer-Encoding: chunked\r\n"));
         http_head_end(c->x, HTTP1_UNTIL_CLOSE, 0, true);
+    } else if (a->whole && !a->gzip && cue_has(c->cue, CUE_CUT_AFTER_BYTES)) {
+        /* The server would not let us break a promise of its own. */
+        http_head_field(c->x, STR("Content-Length"), call_format(c, "%llu", (unsigned long long)size));
+        http_head_end(c->x, HTTP1_UNTIL_CLOSE, 0, true);
     } else if (a->whole && !a->gzip) {
         http_head_end(c->x, HTTP1_LENGTH, size, close);
     } else {

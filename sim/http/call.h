@@ -50,6 +50,7 @@ enum call_work {
     CALL_WORK_FILE_SEARCHES,
     CALL_WORK_WEB_SEARCHES,
     CALL_WORK_VIDEOS,
+    CALL_WORK_TRAINING,
     CALL_WORK_COUNT
 };
 
@@ -59,9 +60,11 @@ enum call_work {
 /* What a call consumed, as the simulator served it; filled in as it goes. */
 struct call_used {
     enum call_work work;
-    struct usage usage;         /* disjoint quantities, and the totals as reported */
-    char model[CALL_MODEL_MAX]; /* that answered */
-    char source[CALL_WORD_MAX]; /* images: "image.generation", … */
+    struct usage usage;          /* disjoint quantities, and the totals as reported */
+    char model[CALL_MODEL_MAX];  /* that answered */
+    char source[CALL_WORD_MAX];  /* images: "image.generation", … */
+    uint64_t images, characters; /* made or read, whatever they are billed by */
+    uint64_t seconds_ms;         /* heard */
     bool batch;
     bool reported; /* the usage object was part of the answer */
     bool no_usage; /* the operation has a usage object, and it was left out on cue */
@@ -70,6 +73,7 @@ struct call_used {
 struct call_capture {
     int status;
     struct buf body;
+    struct usage usage;
     char request_id[64];
 };
 

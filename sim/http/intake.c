@@ -374,15 +374,20 @@ static void gather_begin(struct call *c, const struct http1_head *head)
     }
 }
 
+static void hashes_begin(struct call *c)
+{
+    if (!str_eq(c->sim->opts.hash, STR("on")))
+        return;
+    must(EVP_DigestInit_ex2(c->body_hash, c->sim->sha256, NULL) == 1);
+    must(EVP_DigestInit_ex2(c->answer_hash, c->sim->sha256, NULL) == 1);
+}
+
 static void on_request(struct http_exchange *x)
 {
     struct sim *sim = x->server_ctx;
     struct call *c = call_new(sim, x);
     x->app_data = c;
-    if (str_eq(sim->opts.hash, STR("on"))) {
-        must(EVP_DigestInit_ex2(c->body_hash, sim->sha256, NULL) == 1);
-        must(EVP_DigestInit_ex2(c->answer_hash, sim->sha256, NULL) == 1);
-    }
+    hashes_begin(c);
     read_fields(c, &x->head);
     surface_of(c);
     c->cue = cue_of_head(&x->head, NULL, c->arena, &c->cue_wrong);
@@ -481,29 +486,26 @@ const struct http_app intake_app = {.on_request = on_request,
                                     .on_done = on_done,
                                     .on_refused = on_refused};
 
-void intake_inner(struct call *parent, struct str method, struct str path, struct str body, struct call_capture *ret)
+void intake_inner(struct sim *sim, const struct intake_as *as, struct str method, struct str path, struct str body,
+                  struct call_capture *ret)
 {
-    struct call *c = call_new(parent->sim, NULL);
+    struct call *c = call_new(sim, NULL);
     c->captured = ret;
-    c->surface = parent->surface;
-    c->caller = parent->caller;
-    c->project_wish = arena_dup(c->arena, parent->project_wish);
+    c->surface = as->surface == CALL_OPENAI ? CALL_OPENAI : CALL_AZURE_V1;
+    c->caller = as->caller;
+    c->project_wish = arena_dup(c->arena, str_c(as->project));
     c->method = arena_dup(c->arena, method);
     c->target = c->path = arena_dup(c->arena, path);
     if (str_starts(c->path, STR("/v1/")))
         c->path = str_from(c->path, 3);
     c->used.batch = true;
     c->content_type = STR("application/json");
-    if (str_eq(c->sim->opts.hash, STR("on"))) {
-        must(EVP_DigestInit_ex2(c->body_hash, c->sim->sha256, NULL) == 1);
-        must(EVP_DigestInit_ex2(c->answer_hash, c->sim->sha256, NULL) == 1);
-    }
+    hashes_begin(c);
     find_route(c);
-    if (!c->route && !c->refuse)
-        c->refuse = refuse_unknown;
     take_body(c, body);
     run(c);
     must(c->answer.ended);
     served_record(c, false);
+    ret->usage = c->used.usage;
     call_free(c);
 }

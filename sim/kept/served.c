@@ -15,6 +15,7 @@
 #include "base/must.h"
 #include "sim/http/apierr.h"
 #include "sim/http/caller.h"
+#include "sim/kept/orgsum.h"
 #include "sim/model/bill.h"
 
 #define PAGE 1024
@@ -144,7 +145,7 @@ static void hash_end(EVP_MD_CTX *hash, unsigned char out[32])
     must(EVP_DigestFinal_ex(hash, out, &n) == 1 && n == 32);
 }
 
-static void row_fill(struct row *r, struct call *c, bool aborted)
+static void row_fill(struct row *r, struct call *c, bool aborted, bool hashed)
 {
     const struct usage *u = &c->used.usage;
     r->wall_us = c->wall_us;
@@ -155,7 +156,7 @@ static void row_fill(struct row *r, struct call *c, bool aborted)
     r->input_total = u->input_total_tok;
     r->output_total = u->output_total_tok;
     r->reasoning = u->reasoning_tok;
-    r->hashed = str_eq(c->sim->opts.hash, STR("on"));
+    r->hashed = hashed;
     if (r->hashed) {
         hash_end(c->body_hash, r->hash_in);
         hash_end(c->answer_hash, r->hash_out);
@@ -181,14 +182,14 @@ static void row_fill(struct row *r, struct call *c, bool aborted)
     r->work = (uint8_t)c->used.work;
 }
 
-void served_record(struct call *c, bool aborted)
+static void record(struct call *c, bool aborted, bool hashed)
 {
     struct served *s = c->sim->served;
     if (c->row || c->surface == CALL_OWN)
         return;
     bill_settle(c);
     struct row *r = row_new(s);
-    row_fill(r, c, aborted);
+    row_fill(r, c, aborted, hashed);
     c->row = r->number;
     s->aborted += aborted;
     s->reported += r->reported;
@@ -199,6 +200,17 @@ void served_record(struct call *c, bool aborted)
     sum_add(sum_of(&s->operations, c->route ? c->route->operation : "(none)"), r);
     if (r->answered[0])
         sum_add(sum_of(&s->models, c->used.model), r);
+    orgsum_add(c);
+}
+
+void served_record(struct call *c, bool aborted)
+{
+    record(c, aborted, str_eq(c->sim->opts.hash, STR("on")));
+}
+
+void served_record_unhashed(struct call *c)
+{
+    record(c, false, false);
 }
 
 void served_mark_aborted(struct call *c)
@@ -387,6 +399,7 @@ void served_totals(struct call *c)
     json_write_member_uint(&w, "usage_reported", s->reported);
     json_write_member_uint(&w, "request_bytes", s->bytes_in);
     json_write_member_uint(&w, "response_bytes", s->bytes_out);
+    json_write_member_uint(&w, "usage_lost", orgsum_lost(c->sim->orgsum));
     json_write_member_uint(&w, "open_connections", http_server_connections(c->sim->server));
     json_write_key(&w, STR("status"));
     json_write_object(&w);

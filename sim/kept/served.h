@@ -25,6 +25,8 @@ void served_reset(struct served *s);
 
 /* Writes the row of a call; c->row is its number then. `aborted`: broken off by us or by the client. */
 void served_record(struct call *c, bool aborted);
+/* The same for work that had no bytes of its own. */
+void served_record_unhashed(struct call *c);
 /* The client went away before all of the answer was with the kernel. */
 void served_mark_aborted(struct call *c);
 /* A request that was not HTTP. */

@@ -93,6 +93,14 @@ void shelf_set_hidden(struct shelf_item *i, struct str json)
     i->hidden = copy;
 }
 
+void shelf_set_then(struct shelf_item *i, int64_t due_us, struct str changes)
+{
+    struct str copy = owned(changes);
+    release(i->then);
+    i->then = copy;
+    i->due_us = due_us;
+}
+
 void shelf_set_blob(struct shelf_item *i, struct blob *blob)
 {
     struct blob *mine = blob ? blob_get(blob) : NULL;
@@ -120,6 +128,7 @@ void shelf_remove(struct shelf *s, struct shelf_item *i)
     blob_put(i->blob);
     release(i->json);
     release(i->hidden);
+    release(i->then);
     mem_free(i);
 }
 

@@ -30,6 +30,8 @@ struct shelf_item {
     struct str json;   /* owned; good until the item is set or removed */
     struct blob *blob; /* its content, or NULL; a reference of its own */
     struct str hidden; /* JSON that no answer shows (a job's own notes); owned */
+    int64_t due_us;    /* when `then` takes effect (wall clock); 0 = never */
+    struct str then;   /* changes to come, as for crud_change; owned */
 };
 
 struct shelf *shelf_new(uint64_t blob_bytes_max);
@@ -43,6 +45,8 @@ struct shelf_item *shelf_put(struct shelf *s, struct str collection, struct str 
 struct shelf_item *shelf_get(struct shelf *s, struct str collection, struct str id);
 void shelf_set(struct shelf *s, struct shelf_item *i, struct str json);
 void shelf_set_hidden(struct shelf_item *i, struct str json);
+/* When the object is next looked at from `due_us` on, it will have these members. */
+void shelf_set_then(struct shelf_item *i, int64_t due_us, struct str changes);
 /* Takes a reference of its own. */
 void shelf_set_blob(struct shelf_item *i, struct blob *blob);
 void shelf_remove(struct shelf *s, struct shelf_item *i);

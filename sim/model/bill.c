@@ -14,6 +14,13 @@ struct bill *bill_new(struct call *c, enum call_work work)
     return b;
 }
 
+void bill_drop(struct call *c)
+{
+    c->bill = NULL;
+    c->used.work = CALL_WORK_NONE;
+    c->used.model[0] = '\0';
+}
+
 void bill_name(struct call *c, struct str model, struct str tier)
 {
     str_copy(c->used.model, sizeof c->used.model, model);

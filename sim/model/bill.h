@@ -53,6 +53,8 @@ struct bill {
 
 /* A bill for the call in its arena, c->bill. */
 struct bill *bill_new(struct call *c, enum call_work work);
+/* The request is refused after all: nothing is consumed. */
+void bill_drop(struct call *c);
 /* What the cue says about usage: cached and reasoning tokens, or a whole object. After the figures are set. */
 void bill_cue(struct call *c);
 /* For models that report it: what is not cached of a prompt of at least `min` tokens is written, by the asked ttl. */
