@@ -33,6 +33,16 @@ static void print_sums(const json_t *g)
     printf("\n");
 }
 
+/* How much of a time says all: the hour, the day, the month it begins. Other texts are printed whole. */
+static int time_width(struct str dim)
+{
+    if (str_eq(dim, STR("hour")))
+        return 16;
+    if (str_eq(dim, STR("day")))
+        return 10;
+    return str_eq(dim, STR("month")) ? 7 : 512;
+}
+
 static void print_dim(const json_t *g, struct str dim)
 {
     char name[64], flag[8];
@@ -44,7 +54,7 @@ static void print_dim(const json_t *g, struct str dim)
         snprintf(flag, sizeof flag, "%s", json_is_true(v) ? "yes" : "no");
         printf("%-26s  ", flag);
     } else {
-        printf("%-26s  ", api_text(g, name));
+        printf("%-26.*s  ", time_width(dim), api_text(g, name));
     }
 }
 
