@@ -69,7 +69,7 @@ static void work_out_usage(struct request *r, struct usage *u)
 {
     *u = (struct usage){.source = USAGE_NONE};
     if (r->realtime) {
-        realtime_usage(r, u);
+        usage_meter_get(realtime_meter(r), u);
         return;
     }
     if (!r->relay) {
@@ -118,6 +118,48 @@ void account_usage_and_cost(struct request *r, struct record *rec)
         rec->cost.state = r->endpoint->flags & ENDPOINT_BILLED ? COST_NONE : COST_FREE;
     else
         account_price(r->worker->prices, rec, &rec->cost);
+}
+
+/* Named for the group of prices that the other model is in. */
+static struct str side_operation(enum usage_shape shape)
+{
+    switch (shape) {
+    case USAGE_SHAPE_REALTIME:
+        return STR("realtime.transcription");
+    case USAGE_SHAPE_IMAGES:
+        return STR("responses.svg");
+    default:
+        return STR("images.tool");
+    }
+}
+
+bool account_side(struct request *r, const struct record *rec, struct record *ret_side)
+{
+    const struct usage_meter *m = r->realtime ? realtime_meter(r) : r->relay ? &r->relay->meter : NULL;
+    struct usage usage;
+    if (!m || !usage_meter_side(m, &usage))
+        return false;
+    *ret_side = *rec;
+    ret_side->id = record_ids_next(&r->worker->ids, r->started_us);
+    ret_side->attempt = 1;
+    ret_side->operation = side_operation(r->endpoint->shape);
+    ret_side->model_asked = ret_side->model_answered = str_c(m->side_model);
+    ret_side->service_tier = ret_side->finish_reason = STR("");
+    ret_side->first_byte_us = ret_side->events = 0;
+    ret_side->request_body = ret_side->response_body = (struct record_body){.size_bytes = 0};
+    ret_side->bodies_kept = false;
+    ret_side->usage = usage;
+    account_price(r->worker->prices, ret_side, &ret_side->cost);
+    return true;
+}
+
+void account_add(struct cost *cost, const struct cost *more)
+{
+    if (more->state == COST_UNPRICED || cost->state == COST_UNPRICED)
+        cost->state = COST_UNPRICED;
+    else if (more->state == COST_ESTIMATED || cost->state == COST_NONE || cost->state == COST_FREE)
+        cost->state = more->state;
+    cost->total_pusd += more->total_pusd;
 }
 
 bool account_cost_before_answer(const struct request *r, struct cost *ret_cost)

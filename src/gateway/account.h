@@ -11,6 +11,13 @@
  * first, then what can be counted exactly from the request, then an estimate that says so.
  */
 void account_usage_and_cost(struct request *r, struct record *rec);
+/*
+ * What another model did within the exchange, at prices of its own, as an attempt of its own: the
+ * transcription of a realtime session's input, the image tool of a response. False when there was none.
+ */
+bool account_side(struct request *r, const struct record *rec, struct record *ret_side);
+/* Two costs as one; unpriced when either is. */
+void account_add(struct cost *cost, const struct cost *more);
 /* The cost of a record by a catalogue, from what the record itself says. */
 void account_price(const struct price_catalog *prices, const struct record *rec, struct cost *ret_cost);
 /* What the request will cost whatever the answer is; false when only the answer can tell. */

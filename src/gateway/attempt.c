@@ -46,7 +46,7 @@ static void on_failed(struct http_call *call, enum err why, const char *detail)
     struct request *r = request_of_call(call);
     r->call_live = false;
     if (r->realtime)
-        realtime_from_upstream(r, STR(""), true);
+        realtime_failed(r, why, str_c(detail));
     else if (r->relay)
         relay_failed(r, why, str_c(detail));
     else

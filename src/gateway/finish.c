@@ -40,6 +40,8 @@ static void fill_bodies(struct request *r, struct record *rec)
 {
     struct relay *y = r->relay;
     uint64_t cap = r->worker->settings->capture_max_bytes;
+    if (r->realtime)
+        return; /* a session's frames are counted, not kept */
     rec->bodies_kept = r->keep_bodies;
     rec->request_body.size_bytes = r->body_bytes;
     rec->response_body.size_bytes = y ? y->client_bytes : 0;
@@ -92,6 +94,8 @@ static void fill_answer(const struct request *r, struct record *rec, uint64_t no
     rec->first_byte_us = since(r->head_us, r->first_us);
     rec->total_us = since(r->head_us, now);
     rec->overhead_us = overhead_us(r, now);
+    if (r->realtime)
+        realtime_fill(r, rec);
     if (!y)
         return;
     rec->upstream_status = (uint16_t)y->status;
@@ -109,38 +113,44 @@ static void count_cost(struct worker *w, int64_t cost_pusd)
     w->cost_rest_pusd %= PUSD_PER_MICRO_USD;
 }
 
-static void count(const struct request *r, const struct record *rec)
+static void count(const struct request *r, const struct record *rec, const struct cost *cost)
 {
     struct worker *w = r->worker;
     if (rec->outcome == RECORD_REFUSED && !r->opened)
         metrics_add(&w->metrics, METRIC_REFUSED, 1);
     if (rec->outcome != RECORD_COMPLETED)
         metrics_add(&w->metrics, METRIC_ERRORS, 1);
-    if (rec->cost.state == COST_UNPRICED)
+    if (cost->state == COST_UNPRICED)
         metrics_add(&w->metrics, METRIC_UNPRICED, 1);
     if (rec->usage.source == USAGE_ESTIMATED)
         metrics_add(&w->metrics, METRIC_ESTIMATED, 1);
-    count_cost(w, rec->cost.total_pusd);
+    count_cost(w, cost->total_pusd);
 }
 
 /* Records. What is still to be sent waits for the journal. */
 static void record_add(struct request *r, enum record_outcome outcome, enum err e, struct str detail)
 {
     struct worker *w = r->worker;
-    struct record rec = {.outcome = outcome, .err = e, .err_detail = detail};
+    struct record rec = {.outcome = outcome, .err = e, .err_detail = detail}, side;
     uint64_t now = clock_mono_us();
     fill_identity(r, &rec);
     fill_answer(r, &rec, now);
     account_usage_and_cost(r, &rec);
+    bool has_side = account_side(r, &rec, &side);
+    struct cost cost = rec.cost;
+    if (has_side)
+        account_add(&cost, &side.cost);
     if (r->relay && r->relay->mode == RELAY_HELD && r->reply_ready) {
         struct str held = buf_str(&r->relay->held);
-        account_add_lines(&rec.cost, rec.overhead_us, &r->relay->lines);
+        account_add_lines(&cost, rec.overhead_us, &r->relay->lines);
         relay_capture(r, held);
     }
     fill_bodies(r, &rec);
     if (r->key) /* a stranger's attempts are counted, not recorded: they could fill the ledger */
         journal_add(w->journal, &rec);
-    count(r, &rec);
+    if (has_side)
+        journal_add(w->journal, &side);
+    count(r, &rec, &cost);
     list_remove(&r->node);
     list_append(&w->finishing, &r->node);
     loop_wake_hooks(w->loop);

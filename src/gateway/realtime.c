@@ -14,6 +14,7 @@
 
 struct realtime {
     uint64_t to_client_bytes, to_upstream_bytes;
+    struct str upstream_request_id;
     struct ws_scan scan; /* of what upstream says */
     struct usage_meter meter;
 };
@@ -47,6 +48,9 @@ void realtime_begin(struct request *r, const struct http1_head *head)
     const struct http1_field *extensions = http1_find(head, STR("sec-websocket-extensions"));
     struct ws_deflate deflate = ws_deflate_from(extensions ? extensions->value : STR(""));
     ws_scan_init(&t->scan, WS_FROM_SERVER, &deflate, on_piece, t);
+    const struct http1_field *id = http1_find_id(head, HTTP1_X_REQUEST_ID);
+    if (id)
+        t->upstream_request_id = arena_dup(r->arena, str_head(id->value, 128));
     buf_init(&lines, HTTP1_HEAD_MAX * 2);
     heads_to_client(r, head, &lines);
     http_head_begin(r->x, 101);
@@ -59,6 +63,12 @@ void realtime_begin(struct request *r, const struct http1_head *head)
     r->reply_status = 101;
 }
 
+bool realtime_closed(const struct request *r)
+{
+    const struct realtime *t = r->realtime;
+    return t->scan.closed || t->scan.fault; /* at fault: nobody can tell */
+}
+
 void realtime_from_client(struct request *r, struct str bytes, bool last)
 {
     struct realtime *t = r->realtime;
@@ -68,7 +78,11 @@ void realtime_from_client(struct request *r, struct str bytes, bool last)
     if (r->call_live)
         http_call_body(&r->call, bytes);
     if (last) {
-        finish_request(r, RECORD_COMPLETED, ERR_OK, STR(""));
+        bool closed = realtime_closed(r);
+        if (!closed)
+            metrics_add(&r->worker->metrics, METRIC_CANCELLED, 1);
+        finish_request(r, closed ? RECORD_COMPLETED : RECORD_CLIENT_CANCELLED, closed ? ERR_OK : ERR_CLIENT_GONE,
+                       STR(""));
     } else if (r->call_live && http_call_unsent(&r->call) > HTTP_HIGH_WATER) {
         http_pause(r->x);
     }
@@ -80,6 +94,7 @@ void realtime_from_upstream(struct request *r, struct str bytes, bool last)
     if (r->finished)
         return;
     t->to_client_bytes += bytes.n;
+    metrics_add(&r->worker->metrics, METRIC_BYTES_OUT, bytes.n);
     if (!t->scan.fault)
         (void)ws_scan_feed(&t->scan, bytes.p, bytes.n);
     if (bytes.n && !r->first_us)
@@ -89,14 +104,33 @@ void realtime_from_upstream(struct request *r, struct str bytes, bool last)
         if (r->call_live && http_unsent(r->x) > HTTP_HIGH_WATER)
             http_call_pause(&r->call);
     }
-    if (last) {
-        finish_request(r, RECORD_COMPLETED, ERR_OK, STR(""));
-    }
+    if (last)
+        realtime_failed(r, ERR_UPSTREAM_CLOSED, STR("upstream left the session without a close frame"));
 }
 
-bool realtime_usage(struct request *r, struct usage *ret_usage)
+void realtime_failed(struct request *r, enum err why, struct str detail)
+{
+    if (r->finished)
+        return;
+    if (realtime_closed(r))
+        finish_request(r, RECORD_COMPLETED, ERR_OK, STR(""));
+    else
+        finish_request(r, RECORD_UPSTREAM_ABORTED, why, detail);
+}
+
+const struct usage_meter *realtime_meter(struct request *r)
 {
     usage_meter_end(&r->realtime->meter);
-    usage_meter_get(&r->realtime->meter, ret_usage);
-    return true;
+    return &r->realtime->meter;
+}
+
+void realtime_fill(const struct request *r, struct record *rec)
+{
+    const struct realtime *t = r->realtime;
+    rec->upstream_status = 101;
+    rec->upstream_request_id = t->upstream_request_id;
+    rec->model_answered = str_c(t->meter.model);
+    rec->events = t->meter.documents;
+    rec->request_body.size_bytes = t->to_upstream_bytes;
+    rec->response_body.size_bytes = t->to_client_bytes;
 }

@@ -201,6 +201,8 @@ static void on_drained(struct http_exchange *x)
 static bool has_it_all(const struct request *r)
 {
     const struct relay *y = r->relay;
+    if (r->realtime)
+        return realtime_closed(r);
     return y && y->mode == RELAY_EVENTS && y->all_taken && (y->meter.ends & ~(unsigned)USAGE_END_ERROR);
 }
 
