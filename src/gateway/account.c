@@ -109,12 +109,26 @@ void account_price(const struct price_catalog *prices, const struct record *rec,
     cost_of(prices, &query, &rec->usage, ret_cost);
 }
 
+/* Runs, batches and jobs answer before they have consumed anything: that is not nothing. */
+static bool begins_work(const struct request *r)
+{
+    return (r->endpoint->flags & ENDPOINT_LATER) && r->relay && r->relay->status < 400;
+}
+
+static void say_unknown(struct record *rec)
+{
+    rec->usage.source = USAGE_UNKNOWN;
+    rec->cost = (struct cost){.state = COST_UNPRICED, .reason = COST_REASON_USAGE, .meter = METER_COUNT};
+}
+
 void account_usage_and_cost(struct request *r, struct record *rec)
 {
     work_out_usage(r, &rec->usage);
     rec->catalog_version = price_catalog_version(r->worker->prices);
     rec->service_tier = rec->usage.service_tier[0] ? str_c(rec->usage.service_tier) : r->service_tier_asked;
-    if (rec->usage.source == USAGE_NONE)
+    if (rec->usage.source == USAGE_NONE && begins_work(r))
+        say_unknown(rec);
+    else if (rec->usage.source == USAGE_NONE)
         rec->cost.state = r->endpoint->flags & ENDPOINT_BILLED ? COST_NONE : COST_FREE;
     else
         account_price(r->worker->prices, rec, &rec->cost);

@@ -72,11 +72,11 @@
     X(POST, "/uploads/{}/complete", "uploads.complete", JSON, NONE, 0)                                             \
     X(POST, "/uploads/{}/cancel", "uploads.cancel", JSON, NONE, 0)                                                 \
     X(GET, "/batches", "batches.list", NO_BODY, NONE, 0)                                                           \
-    X(POST, "/batches", "batches.create", JSON, NONE, 0)                                                           \
+    X(POST, "/batches", "batches.create", JSON, BATCH, ENDPOINT_BILLED | ENDPOINT_LATER)                           \
     X(GET, "/batches/{}", "batches.retrieve", NO_BODY, NONE, 0)                                                    \
     X(POST, "/batches/{}/cancel", "batches.cancel", JSON, NONE, 0)                                                 \
     X(GET, "/fine_tuning/jobs", "fine_tuning.jobs.list", NO_BODY, NONE, 0)                                         \
-    X(POST, "/fine_tuning/jobs", "fine_tuning.jobs.create", JSON, NONE, 0)                                         \
+    X(POST, "/fine_tuning/jobs", "fine_tuning.jobs.create", JSON, FINE_TUNE, ENDPOINT_BILLED | ENDPOINT_LATER)     \
     X(GET, "/fine_tuning/jobs/{}", "fine_tuning.jobs.retrieve", NO_BODY, NONE, 0)                                  \
     X(POST, "/fine_tuning/jobs/{}/cancel", "fine_tuning.jobs.cancel", JSON, NONE, 0)                               \
     X(POST, "/fine_tuning/jobs/{}/pause", "fine_tuning.jobs.pause", JSON, NONE, 0)                                 \
@@ -131,7 +131,7 @@
     X(POST, "/assistants/{}", "assistants.update", JSON, NONE, 0)                                                  \
     X(DELETE, "/assistants/{}", "assistants.delete", NO_BODY, NONE, 0)                                             \
     X(POST, "/threads", "threads.create", JSON, NONE, 0)                                                           \
-    X(POST, "/threads/runs", "threads.create_and_run", JSON, RUNS, ENDPOINT_BILLED)                                \
+    X(POST, "/threads/runs", "threads.create_and_run", JSON, RUNS, ENDPOINT_BILLED | ENDPOINT_LATER)               \
     X(GET, "/threads/{}", "threads.retrieve", NO_BODY, NONE, 0)                                                    \
     X(POST, "/threads/{}", "threads.update", JSON, NONE, 0)                                                        \
     X(DELETE, "/threads/{}", "threads.delete", NO_BODY, NONE, 0)                                                   \
@@ -141,12 +141,12 @@
     X(POST, "/threads/{}/messages/{}", "threads.messages.update", JSON, NONE, 0)                                   \
     X(DELETE, "/threads/{}/messages/{}", "threads.messages.delete", NO_BODY, NONE, 0)                              \
     X(GET, "/threads/{}/runs", "threads.runs.list", NO_BODY, NONE, 0)                                              \
-    X(POST, "/threads/{}/runs", "threads.runs.create", JSON, RUNS, ENDPOINT_BILLED)                                \
+    X(POST, "/threads/{}/runs", "threads.runs.create", JSON, RUNS, ENDPOINT_BILLED | ENDPOINT_LATER)               \
     X(GET, "/threads/{}/runs/{}", "threads.runs.retrieve", NO_BODY, NONE, 0)                                       \
     X(POST, "/threads/{}/runs/{}", "threads.runs.update", JSON, NONE, 0)                                           \
     X(POST, "/threads/{}/runs/{}/cancel", "threads.runs.cancel", JSON, NONE, 0)                                    \
     X(POST, "/threads/{}/runs/{}/submit_tool_outputs", "threads.runs.submit_tool_outputs", JSON, RUNS,             \
-      ENDPOINT_BILLED)                                                                                             \
+      ENDPOINT_BILLED | ENDPOINT_LATER)                                                                            \
     X(GET, "/threads/{}/runs/{}/steps", "threads.runs.steps.list", NO_BODY, NONE, 0)                               \
     X(GET, "/threads/{}/runs/{}/steps/{}", "threads.runs.steps.retrieve", NO_BODY, NONE, 0)                        \
     /* Realtime and live. */                                                                                       \
