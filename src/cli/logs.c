@@ -9,6 +9,9 @@
 #include "base/must.h"
 #include "cli/api.h"
 
+#define ROWS_MAX 10000 /* of one answer */
+#define CURSOR_MAX 64
+
 #define X(name, kind, fallback, env, min, max, metavar, text) \
     {name, OPTION_##kind, fallback, env, min, max, metavar, text},
 static const struct option options[] = {
@@ -92,13 +95,13 @@ static void print_row(const json_t *r)
 }
 
 /* Objects of "data" as the server wrote them: cut out by their braces, so that no digit changes. */
-static void print_lines(struct str body)
+static size_t cut_rows(struct str body, struct str rows[ROWS_MAX])
 {
     ptrdiff_t at = str_search(body, STR("\"data\":["));
     int depth = 0;
     bool in_string = false;
-    size_t begin = 0;
-    for (size_t i = at < 0 ? body.n : (size_t)at + 8; i < body.n; i++) {
+    size_t begin = 0, count = 0;
+    for (size_t i = at < 0 ? body.n : (size_t)at + 8; i < body.n && count < ROWS_MAX; i++) {
         char c = body.p[i];
         if (in_string) {
             if (c == '\\')
@@ -109,65 +112,112 @@ static void print_lines(struct str body)
         } else if (c == '{' && depth++ == 0) {
             begin = i;
         } else if (c == '}' && --depth == 0) {
-            printf("%.*s\n", (int)(i + 1 - begin), body.p + begin);
+            rows[count++] = str_of(body.p + begin, i + 1 - begin);
         } else if (c == ']' && depth == 0) {
-            return;
+            break;
         }
     }
+    return count;
+}
+
+static bool has_id(const json_t *data, const char *id)
+{
+    for (size_t i = 0; i < json_array_size(data); i++)
+        if (strcmp(api_text(json_array_get(data, i), "id"), id) == 0)
+            return true;
+    return false;
+}
+
+/* The answer's rows, in their order or the other way round, without those in `seen` (which may be NULL). */
+static void print_rows(const struct api_answer *answer, const json_t *data, bool json, bool backwards,
+                       const json_t *seen)
+{
+    static struct str rows[ROWS_MAX];
+    size_t count = json ? cut_rows(buf_str(&answer->body), rows) : json_array_size(data);
+    for (size_t k = 0; k < count; k++) {
+        size_t i = backwards ? count - 1 - k : k;
+        const json_t *r = json_array_get(data, i);
+        if (has_id(seen, api_text(r, "id")))
+            continue;
+        if (json)
+            printf("%.*s\n", STR_ARG(rows[i]));
+        else
+            print_row(r);
+    }
+    fflush(stdout);
 }
 
 static int print_once(const struct command *c, const struct option_value *v, struct str path)
 {
     struct api_answer answer;
+    bool json = option_get(c, v, "json")->given;
     int status = api_call(c, v, "GET", path, STR(""), &answer);
-    if (status == EXIT_DONE && option_get(c, v, "json")->given) {
-        print_lines(buf_str(&answer.body));
-    } else if (status == EXIT_DONE) {
-        json_t *root = api_json(&answer), *r;
-        size_t i;
-        if (json_array_size(json_object_get(root, "data")))
+    if (status == EXIT_DONE) {
+        json_t *root = api_json(&answer), *data = json_object_get(root, "data");
+        if (!json && json_array_size(data))
             print_head();
-        else
+        else if (!json)
             fprintf(stderr, "tollgate logs: no requests match\n");
-        json_array_foreach(json_object_get(root, "data"), i, r) print_row(r);
+        print_rows(&answer, data, json, false, NULL);
         json_decref(root);
     }
     api_answer_free(&answer);
     return status;
 }
 
-/* New rows in the order in which they began: those with an id above the last one printed. */
+/* One step of following from `cursor`, which moves on. */
+static int follow_on(const struct command *c, const struct option_value *v, struct str path, char cursor[CURSOR_MAX],
+                     const json_t *seen, bool *ret_more)
+{
+    struct buf from;
+    struct api_answer answer;
+    buf_init(&from, 65536);
+    bool ok = buf_add_str(&from, path);
+    must(ok);
+    api_add_param(&from, "follow", str_c(cursor));
+    int status = api_call(c, v, "GET", buf_str(&from), STR(""), &answer);
+    if (status == EXIT_DONE) {
+        json_t *root = api_json(&answer);
+        print_rows(&answer, json_object_get(root, "data"), option_get(c, v, "json")->given, false, seen);
+        if (api_int(root, "missed"))
+            fprintf(stderr, "tollgate logs: %lld requests ended faster than they could be shown\n",
+                    api_int(root, "missed"));
+        str_copy(cursor, CURSOR_MAX, str_c(api_text(root, "cursor")));
+        *ret_more = json_is_true(json_object_get(root, "has_more"));
+        json_decref(root);
+    }
+    api_answer_free(&answer);
+    buf_free(&from);
+    return status;
+}
+
+/*
+ * The latest rows, then new ones as they end. The cursor is taken before the latest are asked for, so
+ * what ends in between is in both, and is shown once.
+ */
 static int follow(const struct command *c, const struct option_value *v, struct str path)
 {
-    char last[32] = "";
-    bool json = option_get(c, v, "json")->given, first = true;
+    char cursor[CURSOR_MAX] = "now";
+    struct api_answer latest;
+    bool json = option_get(c, v, "json")->given, more = false;
+    int status = follow_on(c, v, path, cursor, NULL, &more);
+    if (status == EXIT_DONE)
+        status = api_call(c, v, "GET", path, STR(""), &latest);
+    if (status != EXIT_DONE)
+        return status;
+    json_t *root = api_json(&latest);
     if (!json)
         print_head();
-    for (;;) {
-        struct api_answer answer;
-        int status = api_call(c, v, "GET", path, STR(""), &answer);
-        if (status != EXIT_DONE)
-            return status;
-        json_t *root = api_json(&answer), *data = json_object_get(root, "data");
-        for (size_t i = json_array_size(data); i > 0; i--) {
-            const json_t *r = json_array_get(data, i - 1);
-            if (strcmp(api_text(r, "id"), last) <= 0 && !first)
-                continue;
-            if (json) {
-                char *line = json_dumps(r, JSON_COMPACT);
-                printf("%s\n", line);
-                mem_free(line);
-            } else {
-                print_row(r);
-            }
-            str_copy(last, sizeof last, str_c(api_text(r, "id")));
-        }
-        first = false;
-        json_decref(root);
-        api_answer_free(&answer);
-        fflush(stdout);
-        sleep(1);
+    print_rows(&latest, json_object_get(root, "data"), json, true, NULL);
+    status = follow_on(c, v, path, cursor, json_object_get(root, "data"), &more);
+    json_decref(root);
+    api_answer_free(&latest);
+    while (status == EXIT_DONE) {
+        if (!more)
+            sleep(1);
+        status = follow_on(c, v, path, cursor, NULL, &more);
     }
+    return status;
 }
 
 static void print_body(const json_t *r, const char *title, const char *name)

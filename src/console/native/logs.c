@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Logs: rows of the ledger as JSON. */
+#include <stdio.h>
+
 #include "base/encode.h"
 #include "base/mem.h"
+#include "base/must.h"
 #include "base/utf8.h"
 #include "console/console_inner.h"
 #include "console/native/filter.h"
@@ -12,6 +15,7 @@
 #include "openai/price.h"
 
 #define FLUSH_MS 2000
+#define LIMIT_DEFAULT 50
 
 static void write_id(struct json_write *w, const char *name, int64_t id)
 {
@@ -151,7 +155,7 @@ static bool read_filter(struct job *j, struct query_filter *f)
     if (!filter_time(j, STR("since"), 0, &f->since_us) || !filter_time(j, STR("until"), 0, &f->until_us) ||
         !filter_key(j, &f->key_id) || !filter_integration(j, &f->integration_id))
         return false;
-    if (!job_query_u64(j, STR("limit"), 50, QUERY_LIMIT_MAX, &limit) ||
+    if (!job_query_u64(j, STR("limit"), LIMIT_DEFAULT, QUERY_LIMIT_MAX, &limit) ||
         !job_query_u64(j, STR("status"), 0, 999, &status)) {
         job_fail(j, ERR_BAD_PARAMETER, STR("limit"),
                  STR("limit is 1 to 10000, status an HTTP status or a class 2 to 5"));
@@ -179,11 +183,69 @@ static void catch_up(struct job *j)
         log_debug("ledger_lags");
 }
 
+/*
+ * What a follower has seen: so many rows of this process. After a restart the count begins anew, and
+ * the follower gets everything from there on. False when the job was answered.
+ */
+static bool read_cursor(struct job *j, struct str text, uint64_t *ret_cursor)
+{
+    uint64_t process, seen;
+    ptrdiff_t dot = str_find(text, '.');
+    *ret_cursor = 0;
+    if (str_eq(text, STR("now")))
+        return true;
+    if (dot < 1 || !str_to_u64(str_head(text, (size_t)dot), &process) ||
+        !str_to_u64(str_from(text, (size_t)dot + 1), &seen)) {
+        job_fail(j, ERR_BAD_PARAMETER, STR("follow"), STR("now, or the cursor of the answer before"));
+        return false;
+    }
+    *ret_cursor = process == j->console->started_us && seen ? seen : 1;
+    return true;
+}
+
+/* Rows in the order in which they ended, each once, whenever their requests began. */
+static void follow(struct job *j, const struct query_filter *filter, struct str cursor_text)
+{
+    uint64_t cursor, missed = 0;
+    char text[48];
+    if (!read_cursor(j, cursor_text, &cursor))
+        return;
+    int64_t *ids = arena_alloc(j->arena, filter->limit * sizeof *ids);
+    must(ids != NULL);
+    size_t count = ledger_follow(j->console->settings.ledger, &cursor, ids, filter->limit, 0, &missed);
+    struct listing l = {.w = &j->json, .names = names_load(j)};
+    job_reply_json(j, 200);
+    json_write_object(l.w);
+    json_write_member_string(l.w, "object", STR("list"));
+    json_write_key(l.w, STR("data"));
+    json_write_array(l.w);
+    enum err e = query_ids(j->console->query, ids, count, filter, each_row, &l);
+    if (e) {
+        job_fail(j, e, STR(""), STR(""));
+        return;
+    }
+    json_write_array_end(l.w);
+    json_write_member_bool(l.w, "has_more", count == filter->limit);
+    json_write_member_uint(l.w, "missed", missed);
+    snprintf(text, sizeof text, "%llu.%llu", (unsigned long long)j->console->started_us, (unsigned long long)cursor);
+    json_write_member_string(l.w, "cursor", str_c(text));
+    json_write_object_end(l.w);
+    if (!json_write_done(l.w))
+        job_fail(j, ERR_BAD_PARAMETER, STR("limit"), STR("the answer would be too large; ask for fewer rows"));
+}
+
 void logs_list(struct job *j)
 {
     struct query_filter filter;
+    struct str cursor = job_query(j, STR("follow"));
     if (!read_filter(j, &filter))
         return;
+    if (!filter.limit)
+        filter.limit = LIMIT_DEFAULT;
+    if (cursor.n) {
+        follow(j, &filter, cursor);
+        return;
+    }
     catch_up(j);
     struct listing l = {.w = &j->json, .names = names_load(j)};
     job_reply_json(j, 200);
@@ -202,7 +264,7 @@ void logs_list(struct job *j)
         return;
     }
     json_write_array_end(l.w);
-    json_write_member_bool(l.w, "has_more", l.count == (filter.limit ? filter.limit : 100));
+    json_write_member_bool(l.w, "has_more", l.count == filter.limit);
     if (l.count)
         write_id(l.w, "last_id", l.last_id);
     json_write_object_end(l.w);
