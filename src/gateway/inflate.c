@@ -15,7 +15,8 @@ struct inflate {
     inflate_out_fn *out;
     void *arg;
     uint64_t in_bytes, out_bytes;
-    bool gzip, stopped, ended;
+    bool gzip, stopped;
+    bool ended, over; /* a member has ended, and what follows is none */
 };
 
 struct inflate *inflate_new(bool zlib_format, inflate_out_fn *out, void *arg)
@@ -40,7 +41,10 @@ void inflate_free(struct inflate *i)
 /* A gzip file may have several members (RFC 1952 2.2). What follows the last one is passed over. */
 static bool next_member(struct inflate *i)
 {
-    if (!i->gzip || !i->z.avail_in || *i->z.next_in != 0x1f)
+    if (!i->z.avail_in || i->over)
+        return false;
+    i->over = !i->gzip || *i->z.next_in != 0x1f;
+    if (i->over)
         return false;
     int status = inflateReset(&i->z);
     must(status == Z_OK);

@@ -114,8 +114,8 @@ static bool grammar_byte(struct http1_body *b, unsigned char c)
         b->state = TRAILER_START;
         return c == '\n';
     default: /* END_LF */
-        b->done = true;
-        return c == '\n';
+        b->done = c == '\n';
+        return b->done;
     }
 }
 

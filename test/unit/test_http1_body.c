@@ -63,6 +63,8 @@ static void run(enum http1_framing framing, uint64_t length, struct str raw, siz
 
 static void check(struct str raw, const struct result *a, enum http1_body_state state, struct str content, size_t used)
 {
+    if (a->state == HTTP1_BODY_BAD)
+        assert_false(a->ends_at_close);
     if (a->state != state || a->used != used || !str_eq(buf_str(&a->content), content))
         fail_msg("state %d after %zu bytes with content '%.*s': %.*s", a->state, a->used, STR_ARG(buf_str(&a->content)),
                  STR_ARG(raw));
