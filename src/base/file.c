@@ -33,12 +33,8 @@ void file_set_faults(struct file_faults *faults)
     atomic_store(&active_faults, faults);
 }
 
-/* What is to happen to this call; sets errno when it is to fail. */
-static enum strike strike(enum file_call call, const char *path)
+static enum strike strike_now(struct file_faults *f, enum file_call call)
 {
-    struct file_faults *f = atomic_load_explicit(&active_faults, memory_order_relaxed);
-    if (!f || !(f->calls & FILE_CALL_BIT(call)) || (path && f->path && !strstr(path, f->path)))
-        return STRIKE_NONE;
     uint64_t seen = atomic_fetch_add(&f->seen, 1) + 1;
     if (f->at == 0 || seen < f->at || (seen > f->at && !f->stays))
         return STRIKE_NONE;
@@ -60,6 +56,26 @@ static enum strike strike(enum file_call call, const char *path)
     return STRIKE_FAIL;
 }
 
+/* What is to happen to this call; sets errno when it is to fail. */
+static enum strike strike(enum file_call call, const char *path)
+{
+    struct file_faults *f = atomic_load_explicit(&active_faults, memory_order_relaxed);
+    if (!f || !(f->calls & FILE_CALL_BIT(call)) || (path && f->path && !strstr(path, f->path)))
+        return STRIKE_NONE;
+    return strike_now(f, call);
+}
+
+/* The same for a call that reads or writes `n` bytes at `offset`. */
+static enum strike strike_at(enum file_call call, off_t offset, size_t n)
+{
+    struct file_faults *f = atomic_load_explicit(&active_faults, memory_order_relaxed);
+    if (!f || !(f->calls & FILE_CALL_BIT(call)))
+        return STRIKE_NONE;
+    if (f->to && ((uint64_t)offset >= f->to || (uint64_t)offset + n <= f->from))
+        return STRIKE_NONE;
+    return strike_now(f, call);
+}
+
 /* A short count of zero would read as the end of the file, so a half is at least one byte. */
 static size_t half(size_t n)
 {
@@ -75,7 +91,7 @@ int file_sys_open(const char *path, int flags, int mode)
 
 ssize_t file_sys_pread(int fd, void *p, size_t n, off_t offset)
 {
-    enum strike s = strike(FILE_READ, NULL);
+    enum strike s = strike_at(FILE_READ, offset, n);
     if (s == STRIKE_FAIL)
         return -1;
     return pread(fd, p, s == STRIKE_NONE ? n : half(n), offset);
@@ -100,7 +116,7 @@ static ssize_t after_half(enum strike s, ssize_t done, int error)
 
 ssize_t file_sys_pwrite(int fd, const void *p, size_t n, off_t offset)
 {
-    enum strike s = strike(FILE_WRITE, NULL);
+    enum strike s = strike_at(FILE_WRITE, offset, n);
     int error = errno;
     if (s == STRIKE_NONE)
         return pwrite(fd, p, n, offset);
@@ -122,7 +138,7 @@ ssize_t file_sys_write(int fd, const void *p, size_t n)
 
 static ssize_t sys_pwritev(int fd, const struct iovec *parts, int count, off_t offset)
 {
-    enum strike s = strike(FILE_WRITE, NULL);
+    enum strike s = strike_at(FILE_WRITE, offset, parts[0].iov_len);
     int error = errno;
     if (s == STRIKE_NONE)
         return pwritev(fd, parts, count, offset);

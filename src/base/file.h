@@ -102,6 +102,7 @@ struct file_faults {
     uint64_t at;           /* the at-th counted call fails, from 1; 0 = only count */
     bool stays;            /* and every one after it */
     const char *path;      /* calls that name a path count only when it contains this; NULL = all */
+    uint64_t from, to;     /* positioned reads and writes count only when they touch these bytes; 0, 0 = all */
     _Atomic uint64_t seen; /* calls counted so far */
 };
 /* Good until the next file_set_faults; NULL ends it. */

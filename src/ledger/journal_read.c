@@ -22,6 +22,7 @@
 
 #define MAGIC 0x6a726561u
 #define WINDOW_BYTES (1u << 20)
+#define BLOCK_BYTES 4096 /* of the disk */
 #define SEGMENTS_MAX (1u << 20)
 #define NAME_BYTES (sizeof "wNN-SSSSSSSS-KKKKKKKKKKKKKKKK" JOURNAL_SUFFIX - 1)
 
@@ -34,6 +35,7 @@ struct journal_reader {
     uint32_t chain;  /* check of the entry before it */
     bool chain_known;
     bool has_last_id;
+    bool tolerant; /* unreadable blocks are zeros */
     int64_t last_id;
     unsigned char *window;
     size_t window_cap;
@@ -162,6 +164,21 @@ void journal_reader_close(struct journal_reader *r)
     mem_free(r);
 }
 
+/* Fills the window with what can be read of `want` bytes; the blocks that cannot are zeros. */
+static void read_blocks(struct journal_reader *r, size_t want)
+{
+    while (r->window_n < want) {
+        size_t n = want - r->window_n < BLOCK_BYTES ? want - r->window_n : BLOCK_BYTES, got = 0;
+        if (file_read_at(r->fd, r->window + r->window_n, n, r->window_from + r->window_n, &got) != ERR_OK) {
+            memset(r->window + r->window_n, 0, n);
+            got = n;
+        }
+        r->window_n += got;
+        if (got < n)
+            break;
+    }
+}
+
 /*
  * The `n` bytes at `offset`, all before `limit`; *ret_p is NULL when the file ends before them.
  * Good until the next call.
@@ -183,6 +200,10 @@ static enum err bytes_at(struct journal_reader *r, uint64_t offset, size_t n, ui
     r->window_n = 0;
     r->window_from = offset;
     enum err e = file_read_at(r->fd, r->window, want, offset, &r->window_n);
+    if (e != ERR_OK && r->tolerant) {
+        read_blocks(r, want);
+        e = ERR_OK;
+    }
     if (e != ERR_OK)
         return e;
     *ret_p = r->window_n >= n ? r->window : NULL;
@@ -346,6 +367,11 @@ void journal_reader_seek(struct journal_reader *r, uint64_t offset)
 uint64_t journal_reader_offset(const struct journal_reader *r)
 {
     return r->offset;
+}
+
+void journal_reader_tolerate(struct journal_reader *r)
+{
+    r->tolerant = true;
 }
 
 enum err journal_reader_size(const struct journal_reader *r, uint64_t *ret_size)

@@ -65,6 +65,11 @@ enum err journal_read(struct journal_reader *r, uint64_t limit, struct journal_i
 /* Goes on from `offset`, the end of an item; 0 = the beginning. */
 void journal_reader_seek(struct journal_reader *r, uint64_t offset);
 uint64_t journal_reader_offset(const struct journal_reader *r);
+/*
+ * From now on bytes that the disk refuses to give are read as zeros, block by block, so that they
+ * become damage and what is behind them is reached. For when trying again has not helped.
+ */
+void journal_reader_tolerate(struct journal_reader *r);
 /* The file's size now. */
 enum err journal_reader_size(const struct journal_reader *r, uint64_t *ret_size) ERR_USE;
 

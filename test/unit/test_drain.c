@@ -669,6 +669,94 @@ static void damage_inside_a_journal_costs_its_record_and_is_written_down(void **
     assert_int_equal(l.bytes, c.damaged_bytes);
 }
 
+static void a_block_that_the_disk_never_gives_holds_up_nothing_else(void **state)
+{
+    (void)state;
+    struct process p;
+    uint64_t size;
+    begin(&p, 0);
+    for (uint64_t i = 0; i < 1200; i++)
+        add(&p, i);
+    flush(&p);
+    size = journal_pos_offset(journal_written(p.journals[0]));
+    assert_true(size > 1000000);
+    end(&p);
+    begin(&p, 0);
+    struct file_faults f = {.calls = FILE_CALL_BIT(FILE_READ),
+                            .error = EIO,
+                            .at = 1,
+                            .stays = true,
+                            .from = 900000,
+                            .to = 900001}; /* the database is smaller than that */
+    file_set_faults(&f);
+    unsigned failures = drain_all(&p);
+    file_set_faults(NULL);
+    struct drain_counts c = drain_counts(p.drain);
+    assert_in_range(failures, 10, 100);
+    assert_in_range(c.rows, 1190, 1199); /* what lay in the block, in both journals */
+    assert_true(c.damaged_places > 0);
+    end(&p);
+    assert_true(read_losses().damaged > 0);
+}
+
+/* Copies ledger.db and its log, the way a power cut may leave them: as they were a while ago. */
+static void copy_database(const char *from, const char *to)
+{
+    const char *const suffixes[] = {"", "-wal"};
+    for (unsigned i = 0; i < 2; i++) {
+        char source[FIXTURE_PATH_MAX + 8], target[FIXTURE_PATH_MAX + 8];
+        struct file_facts facts;
+        size_t n = 0;
+        snprintf(source, sizeof source, "%s%s", from, suffixes[i]);
+        snprintf(target, sizeof target, "%s%s", to, suffixes[i]);
+        assert_int_equal(file_unlink(target), ERR_OK);
+        if (file_look(source, &facts) != ERR_OK)
+            continue;
+        char *bytes = fixture_read(source, &n);
+        fixture_write(target, bytes, n);
+        mem_free(bytes);
+    }
+}
+
+static void a_power_cut_that_undoes_commits_loses_no_row_whose_journal_is_there(void **state)
+{
+    (void)state;
+    struct rng_seeded g = {12};
+    char kept[FIXTURE_PATH_MAX], shm[FIXTURE_PATH_MAX + 8];
+    uint64_t next = 0;
+    fixture_path(kept, dir, "kept.db");
+    snprintf(shm, sizeof shm, "%s-shm", db_path);
+    for (unsigned round = 0; round < 25; round++) {
+        struct process p;
+        bool more;
+        begin(&p, 20000);
+        drain_all(&p);
+        uint64_t deleted = drain_counts(p.drain).deleted_bytes;
+        copy_database(db_path, kept);
+        for (unsigned k = 0; k < 12; k++) {
+            for (unsigned i = 0; i < 20; i++) {
+                add_open(&p, next);
+                add(&p, next++);
+            }
+            flush(&p);
+            assert_int_equal(drain_batch(p.drain, &more), ERR_OK);
+            /* What a full sync has put on the disk stays there; so does anything, if luck will. */
+            if (drain_counts(p.drain).deleted_bytes != deleted || rng_seeded_below(&g, 4) == 0)
+                copy_database(db_path, kept);
+            deleted = drain_counts(p.drain).deleted_bytes;
+        }
+        end(&p);
+        copy_database(kept, db_path);
+        assert_int_equal(file_unlink(shm), ERR_OK);
+    }
+    struct process p;
+    begin(&p, 0);
+    drain_all(&p);
+    end(&p);
+    assert_int_equal(file_unlink(kept), ERR_OK);
+    check_rows(next);
+}
+
 static void records_that_were_not_written_are_counted_in_the_database(void **state)
 {
     (void)state;
@@ -728,6 +816,8 @@ int main(void)
         CASE(only_attempts_that_last_long_reach_the_table),
         CASE(stored_segments_are_deleted_and_open_attempts_do_not_hold_them),
         CASE(damage_inside_a_journal_costs_its_record_and_is_written_down),
+        CASE(a_block_that_the_disk_never_gives_holds_up_nothing_else),
+        CASE(a_power_cut_that_undoes_commits_loses_no_row_whose_journal_is_there),
         CASE(records_that_were_not_written_are_counted_in_the_database),
         CASE(a_lost_database_begins_anew_from_the_journals_that_are_left),
     };

@@ -522,6 +522,46 @@ static void every_flipped_or_zeroed_byte_is_noticed_and_costs_only_its_record(vo
     mem_free(s.bytes);
 }
 
+/* What a power cut may leave: synced bytes as they are, of the others any sectors, and any length. */
+static void make_image(const struct segment *s, uint64_t synced, struct rng_seeded *g)
+{
+    enum { SECTOR = 512 };
+    size_t n = synced + rng_seeded_below(g, s->n - synced + 1);
+    if (rng_seeded_below(g, 3) == 0)
+        n = s->n;
+    char *image = mem_strndup(s->bytes, n);
+    for (size_t at = synced / SECTOR * SECTOR; at < n; at += SECTOR) {
+        size_t from = at < synced ? synced : at, end = at + SECTOR < n ? at + SECTOR : n;
+        if (from < end && rng_seeded_below(g, 4) == 0)
+            memset(image + from, 0, end - from);
+    }
+    fixture_write(s->path, image, n);
+    mem_free(image);
+}
+
+static void after_a_power_cut_everything_synced_is_there_and_nothing_is_wrong(void **state)
+{
+    (void)state;
+    struct segment s;
+    struct rng_seeded g = {29};
+    make_segment(&s, 40, 8);
+    for (unsigned k = 0; k < 400 * fixture_scale(); k++) {
+        unsigned whole = (unsigned)rng_seeded_below(&g, s.count + 1);
+        struct journal_recovery r;
+        make_image(&s, s.ends[whole], &g);
+        assert_int_equal(journal_recover(dir, &r), ERR_OK);
+        struct found *f = read_all();
+        assert_false(f->wrong);
+        assert_int_equal(f->tails, 0);
+        assert_true(f->closes >= whole);
+        for (unsigned i = 0; i < f->closes; i++) {
+            assert_true(i >= whole || f->ids[i] == id_of(i));
+            assert_true(i == 0 || f->ids[i] > f->ids[i - 1]);
+        }
+    }
+    mem_free(s.bytes);
+}
+
 static void reordered_or_repeated_entries_are_not_accepted(void **state)
 {
     (void)state;
@@ -765,6 +805,7 @@ int main(void)
         CASE(sync_says_what_is_on_the_disk_and_when_it_refused),
         CASE(a_tail_cut_at_any_byte_leaves_what_was_whole),
         CASE(every_flipped_or_zeroed_byte_is_noticed_and_costs_only_its_record),
+        CASE(after_a_power_cut_everything_synced_is_there_and_nothing_is_wrong),
         CASE(reordered_or_repeated_entries_are_not_accepted),
         CASE(bytes_of_a_client_never_pass_for_an_entry),
         CASE(the_greatest_id_is_known_even_from_an_empty_segment),

@@ -12,6 +12,8 @@
 
 #include "base/must.h"
 
+#define FAILURES_MAX 20 /* then what the disk does not give is damage, or nothing would ever move on */
+
 void tail_init(struct tail *t, const char *dir, unsigned worker, const struct journal *live, uint64_t live_from)
 {
     *t = (struct tail){.dir = dir, .worker = worker, .live = live, .live_from = live_from, .pos = journal_pos(1, 0)};
@@ -132,6 +134,8 @@ static enum err read_item(struct tail *t, uint64_t limit, struct tail_item *ret)
     if (offset >= limit)
         return ERR_OK; /* a power cut may have left less of the file than has been stored */
     enum err e = journal_read(t->reader, limit, &item);
+    if (e != ERR_OK && ++t->failures > FAILURES_MAX)
+        journal_reader_tolerate(t->reader);
     if (e != ERR_OK)
         return e;
     if (item.found != JOURNAL_END)
@@ -165,6 +169,7 @@ enum err tail_next(struct tail *t, struct tail_item *ret)
             return e;
         must(journal_pos_sequence(t->pos) < JOURNAL_SEQUENCE_MAX);
         t->pos = journal_pos(journal_pos_sequence(t->pos) + 1, 0);
+        t->failures = 0;
         leave(t);
     }
 }

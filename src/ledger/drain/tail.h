@@ -27,6 +27,7 @@ struct tail {
     struct journal_reader *reader; /* of the segment of `pos`, or NULL */
     bool whole;                    /* that segment has reached its final size, `size` */
     uint64_t size;
+    unsigned failures; /* reads of this segment that have failed */
     uint64_t past_all; /* no segment from this sequence on existed at the last look, or 0 */
 };
 
