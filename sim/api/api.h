@@ -15,7 +15,8 @@ call_fn api_responses_create, api_responses_retrieve, api_responses_delete, api_
     api_responses_count, api_responses_compact, api_decisions_create;
 call_fn api_images_generate, api_images_edit, api_images_vary;
 call_fn api_speech_create, api_transcriptions_create, api_translations_create;
-call_fn api_realtime_open, api_realtime_call, api_responses_open, api_live_open, api_live_recording;
+call_fn api_realtime_open, api_realtime_call, api_realtime_secret, api_responses_open, api_live_open,
+    api_live_recording;
 
 /* Common pieces. */
 

@@ -12,6 +12,7 @@
 #include "sim/api/api.h"
 #include "sim/http/apierr.h"
 #include "sim/http/caller.h"
+#include "sim/http/reply.h"
 #include "sim/kept/crud.h"
 #include "sim/kept/served.h"
 #include "sim/model/modelbook.h"
@@ -289,17 +290,24 @@ static const char session_shape[] =
     "\"turn_detection\":null},\"output\":{\"format\":{\"type\":\"audio/pcm\",\"rate\":24000},\"voice\":\"alloy\","
     "\"speed\":1.0}},\"include\":null}";
 
-static void session_begin(struct realtime *r)
+static struct shelf_item *session_new(struct call *c, struct str id)
 {
-    struct call *c = r->c;
     struct buf out;
     struct json_write w;
     buf_init(&out, 65536);
     json_write_init(&w, &out);
-    crud_fill(c, &w, str_c(session_shape), r->id, false);
+    crud_fill(c, &w, str_c(session_shape), id, false);
     must(json_write_done(&w));
-    r->session = shelf_put(c->sim->shelf, SESSIONS, r->id, buf_str(&out));
+    struct shelf_item *i = shelf_put(c->sim->shelf, SESSIONS, id, buf_str(&out));
     buf_free(&out);
+    return i;
+}
+
+static void session_begin(struct realtime *r)
+{
+    struct call *c = r->c;
+    struct buf out;
+    r->session = session_new(c, r->id);
     buf_init(&out, 4096);
     must(buf_add_str(&out, STR("{\"model\":")) && json_write_quoted(&out, r->model) &&
          buf_add_str(&out, r->transcription ? STR(",\"type\":\"transcription\",\"object\":"
@@ -339,6 +347,24 @@ void api_realtime_open(struct call *c)
     }
     session_begin(r);
     send_session(r, "session.created");
+}
+
+/* POST /realtime/client_secrets: the session that it will open, as it would be. */
+void api_realtime_secret(struct call *c)
+{
+    struct jval given = jdoc_find(c->json, "session");
+    struct shelf_item *session = session_new(c, call_id(c, "sess_", 21));
+    struct reply r;
+    if (jdoc_kind(given) == JDOC_OBJECT)
+        crud_change_text(c, session, jdoc_raw(given));
+    if (jdoc_is(jdoc_find(given, "type"), "transcription"))
+        crud_change_text(c, session, STR("{\"object\":\"realtime.transcription_session\"}"));
+    struct json_write *w = reply_begin(&r);
+    json_write_member_string(w, "value", call_id(c, "ek_", 40));
+    json_write_member_int(w, "expires_at", call_now(c) + 600);
+    json_write_member_raw(w, "session", session->json);
+    shelf_remove(c->sim->shelf, session);
+    reply_send(c, &r, 200);
 }
 
 /* POST /realtime/calls: an SDP offer is answered with one. */

@@ -537,7 +537,7 @@ void crud_show(struct call *c)
     buf_init(&out, OBJECT_MAX);
     json_write_init(&w, &out);
     struct str id = c->args[0].n ? c->args[0] : d->prefix ? call_id(c, d->prefix, ID_LETTERS) : STR("");
-    crud_fill(c, &w, str_c(d->shape), id, true);
+    crud_fill(c, &w, str_c(d->shape), id, !(d->flags & CRUD_OWN));
     must(json_write_done(&w));
     answer_json(c, 200, &out);
 }

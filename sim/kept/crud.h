@@ -23,12 +23,13 @@
 #include "sim/kept/shelf.h"
 
 enum {
-    CRUD_NEXT = 1,      /* lists carry `next` instead of ids */
-    CRUD_OLDEST = 2,    /* lists begin with the oldest */
-    CRUD_SINGLE = 4,    /* one object a collection, without an id in the path; it exists from the start */
-    CRUD_ANYTHING = 8,  /* members that the shape does not know are kept too */
-    CRUD_UPSERT = 16,   /* updating what is not there makes it */
-    CRUD_NEED_FILE = 32 /* the form must have a file */
+    CRUD_NEXT = 1,       /* lists carry `next` instead of ids */
+    CRUD_OLDEST = 2,     /* lists begin with the oldest */
+    CRUD_SINGLE = 4,     /* one object a collection, without an id in the path; it exists from the start */
+    CRUD_ANYTHING = 8,   /* members that the shape does not know are kept too */
+    CRUD_UPSERT = 16,    /* updating what is not there makes it */
+    CRUD_NEED_FILE = 32, /* the form must have a file */
+    CRUD_OWN = 64,       /* nothing of the request goes into the shape */
 };
 
 struct crud {

@@ -36,6 +36,7 @@ void objects_store_made(struct call *c, struct shelf_item *i);
 call_fn objects_job_events, objects_job_checkpoints, objects_permission_create, objects_grader_run, objects_eval_items,
     objects_eval_item;
 void objects_job_made(struct call *c, struct shelf_item *i);
+void objects_eval_made(struct call *c, struct shelf_item *i);
 
 /* threads.c and runs.c */
 call_fn objects_thread_run, objects_run_create, objects_run_outputs;

@@ -94,6 +94,7 @@ const struct crud objects_container_file = {
 
 static const struct crud eval = {
     .collection = "evals", .what = "Eval", .prefix = "eval_", .required = "data_source_config,testing_criteria",
+    .made = objects_eval_made,
     .deleted = J({"object": "eval.deleted", "deleted": true, "eval_id": "$id"}),
     .shape = J({"id": "$id", "object": "eval", "created_at": "$now", "name": "", "data_source_config": {},
                 "testing_criteria": [], "metadata": {}})};
@@ -283,11 +284,6 @@ static const struct crud rotated = {
     .shape = J({"id": "$arg0", "object": "webhook_endpoint", "created_at": "$now", "name": "", "url": "",
                 "event_types": [], "signing_secret": "$secret:whsec_", "signing_secret_hint": "whsec_…"})};
 
-static const struct crud client_secret = {.prefix = "sess_",
-    .shape = J({"value": "$secret:ek_", "expires_at": "$now+600", "session": {"id": "$id", "object":
-                "realtime.session", "type": "realtime", "model": "gpt-realtime", "output_modalities": ["audio"],
-                "instructions": "", "tools": [], "tool_choice": "auto", "max_output_tokens": "inf", "expires_at":
-                "$now+600"}})};
 static const struct crud realtime_session = {.prefix = "sess_",
     .shape = J({"id": "$id", "object": "realtime.session", "model": "gpt-realtime", "modalities": ["audio", "text"],
                 "instructions": "", "voice": "alloy", "client_secret": {"value": "$secret:ek_", "expires_at":
@@ -296,7 +292,7 @@ static const struct crud transcription_session = {.prefix = "sess_",
     .shape = J({"id": "$id", "object": "realtime.transcription_session", "modalities": ["audio", "text"],
                 "input_audio_format": "pcm16", "turn_detection": null, "client_secret": {"value": "$secret:ek_",
                 "expires_at": "$now+60"}})};
-static const struct crud live_session = {.prefix = "live_",
+static const struct crud live_session = {.prefix = "live_", .flags = CRUD_OWN,
     .shape = J({"session": {"id": "$id", "object": "live.session", "created_at": "$now", "status": "active", "model":
                 "gpt-live-1"}, "transport": {"type": "websocket"}})};
 
@@ -474,11 +470,11 @@ const struct route routes_objects[] = {
     SHOW("GET", "/safety/cases/{}", "safety.cases.retrieve", &safety_case),
     SHOW("GET", "/safety/alerts/{}", "safety.alerts.retrieve", &safety_alert),
 
-    SHOW("POST", "/realtime/client_secrets", "realtime.client_secrets.create", &client_secret),
+    POST("/realtime/client_secrets", "realtime.client_secrets.create", api_realtime_secret, NULL, PATHS_NO_MODEL),
     SHOW("POST", "/realtime/sessions", "realtime.sessions.create", &realtime_session),
     SHOW("POST", "/realtime/transcription_sessions", "realtime.transcription_sessions.create", &transcription_session),
-    SHOW("POST", "/realtime/translations/client_secrets", "realtime.translations.client_secrets.create",
-         &client_secret),
+    POST("/realtime/translations/client_secrets", "realtime.translations.client_secrets.create",
+         api_realtime_secret, NULL, PATHS_NO_MODEL),
     POST("/realtime/calls/{}/accept", "realtime.calls.accept", crud_nothing, NULL, PATHS_NO_MODEL),
     POST("/realtime/calls/{}/hangup", "realtime.calls.hangup", crud_nothing, NULL, PATHS_RAW),
     POST("/realtime/calls/{}/refer", "realtime.calls.refer", crud_nothing, NULL, 0),

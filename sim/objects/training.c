@@ -179,6 +179,18 @@ void objects_grader_run(struct call *c)
     reply_send(c, &r, 200);
 }
 
+/* The configuration is shown with the schema that follows from what was given. */
+void objects_eval_made(struct call *c, struct shelf_item *eval)
+{
+    struct jval given = jdoc_find(c->json, "data_source_config"), schema = jdoc_find(given, "item_schema");
+    crud_change_text(c, eval,
+                     call_format(c,
+                                 "{\"data_source_config\":{\"type\":%.*s,\"schema\":{\"type\":\"object\","
+                                 "\"properties\":{\"item\":%.*s}}}}",
+                                 STR_ARG(jdoc_raw(jdoc_find(given, "type"))),
+                                 STR_ARG(jdoc_has(schema) ? jdoc_raw(schema) : STR("{}"))));
+}
+
 /* One output item a run, always the same one. */
 static void write_output_item(struct call *c, struct json_write *w, const struct shelf_item *run, struct str id)
 {
@@ -210,7 +222,7 @@ static void write_output_item(struct call *c, struct json_write *w, const struct
     json_write_member_raw(w, "usage",
                           STR("{\"total_tokens\":20,\"completion_tokens\":12,\"prompt_tokens\":8,"
                               "\"cached_tokens\":0}"));
-    json_write_member_null(w, "error");
+    json_write_member_raw(w, "error", STR("{\"code\":\"\",\"message\":\"\"}"));
     json_write_member_uint(w, "temperature", 1);
     json_write_member_uint(w, "max_completion_tokens", 2048);
     json_write_member_uint(w, "top_p", 1);
