@@ -68,10 +68,14 @@ struct json_value {
     uint64_t key_start; /* the opening quote of the member's name; array elements, document, *_END: = start */
 };
 
-/* The value in one piece: every scalar whose raw text has up to JSON_JOIN_MAX bytes. */
+/*
+ * A scalar that came whole and would have under any splits: its raw text has up to JSON_JOIN_MAX
+ * bytes. Ask this before comparing it with a word.
+ */
 static inline bool json_value_whole(const struct json_value *v)
 {
-    return (v->flags & (JSON_FIRST | JSON_LAST | JSON_TRUNCATED)) == (JSON_FIRST | JSON_LAST);
+    const unsigned whole = JSON_FIRST | JSON_LAST;
+    return (v->flags & (whole | JSON_TRUNCATED)) == whole && v->raw.n <= JSON_JOIN_MAX;
 }
 
 typedef void json_scan_fn(void *arg, const struct json_value *v);
