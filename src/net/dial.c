@@ -201,7 +201,8 @@ static void tunnel_run(struct dial *d)
         buf_take(&d->tunnel, n);
         d->tunnel_sent = buf_size(&d->tunnel) == 0;
     }
-    for (;;) {
+    bool ended = false;
+    while (!ended) {
         char *room = buf_reserve(&d->tunnel, 512);
         if (!room) {
             fail(d, ERR_UPSTREAM_PROXY, "the proxy's answer to CONNECT is too long");
@@ -210,14 +211,15 @@ static void tunnel_run(struct dial *d)
         enum sock_io io = sock_read(&d->sock, room, 512, &n);
         if (io == SOCK_AGAIN)
             break;
-        if (io != SOCK_DONE) {
-            fail(d, ERR_UPSTREAM_PROXY, "the proxy closed the connection");
-            return;
-        }
-        buf_commit(&d->tunnel, n);
+        if (io == SOCK_DONE)
+            buf_commit(&d->tunnel, n);
+        else
+            ended = true;
     }
-    if (buf_size(&d->tunnel))
+    if (buf_size(&d->tunnel)) /* a refusal may come with the end of the connection */
         tunnel_answer(d);
+    if (ended && d->state == DIAL_TUNNEL)
+        fail(d, ERR_UPSTREAM_PROXY, "the proxy closed the connection");
 }
 
 static void tunnel_begin(struct dial *d)

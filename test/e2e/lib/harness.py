@@ -50,9 +50,10 @@ def wait_until(what, seconds, probe):
 class Gateway:
     """A running gateway. `args` are further options of serve; `tls` is an SSLContext when it serves TLS."""
 
-    def __init__(self, upstream=None, args=(), data=None, env=None, tls=None):
+    def __init__(self, upstream=None, args=(), data=None, env=None, tls=None, ca_file=None):
         self.dir = data or tempfile.mkdtemp(prefix="tollgate-data-")
         self.args, self.env, self.tls = list(args), dict(env or {}), tls
+        self.cli_env = {"SSL_CERT_FILE": ca_file} if ca_file else {}
         self.port = free_port()
         self.process = None
         self.start()
@@ -84,7 +85,7 @@ class Gateway:
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     def cli(self, *args, env=None, check=True):
-        full = dict(os.environ, TOLLGATE_URL=self.url, TOLLGATE_KEY=ADMIN_KEY, **(env or {}))
+        full = dict(os.environ, TOLLGATE_URL=self.url, TOLLGATE_KEY=ADMIN_KEY, **self.cli_env, **(env or {}))
         done = subprocess.run([binary("tollgate"), *args], env=full, capture_output=True, text=True, timeout=60)
         if check and done.returncode != 0:
             raise AssertionError(f"tollgate {' '.join(args)} gave {done.returncode}: {done.stderr}")
