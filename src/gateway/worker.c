@@ -17,7 +17,6 @@
 #include "net/dial.h"
 #include "net/resolve.h"
 
-#define UPSTREAM_BUFFER 131072
 #define SPARES_MAX 128 /* of each kind */
 
 struct snapshot *worker_snapshot(struct worker *w)
@@ -114,9 +113,7 @@ static void make_client(struct worker *w)
                                  .http_proxy = s->http_proxy,
                                  .no_proxy = s->no_proxy};
     struct http_client_settings client = {.pool_idle_us = s->pool_idle_us,
-                                          .connections_per_origin_max = s->upstream_connections_max,
-                                          .send_buffer = UPSTREAM_BUFFER,
-                                          .receive_buffer = UPSTREAM_BUFFER};
+                                          .connections_per_origin_max = s->upstream_connections_max};
     w->dialer = dialer_new(w->loop, &dial);
     w->client = http_client_new(w->loop, w->dialer, &client);
 }

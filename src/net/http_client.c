@@ -15,18 +15,18 @@
 
 #include <errno.h>
 #include <linux/sockios.h>
-#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/buf.h"
+#include "base/digits.h"
 #include "base/mem.h"
 #include "base/must.h"
 #include "net/http1_body.h"
 
 #define MAGIC 0x7570636fu
 #define ORIGIN_BUCKETS 64
-#define READS_PER_TURN 4
+#define READS_PER_TURN 2
 #define IN_MAX (HTTP1_HEAD_MAX + LOOP_SCRATCH)
 #define OUT_MAX (4u * 1024 * 1024)
 #define DRAINED_BELOW (16 * 1024)
@@ -271,31 +271,44 @@ static void out_add(struct upstream_conn *u, struct str s)
         break_later(u); /* the caller ignored http_call_unsent: rather no request than one with a hole */
 }
 
+/* Writes what the socket takes and leaves the rest in `parts`. False when the connection is broken. */
+static bool write_parts(struct upstream_conn *u, struct str parts[3])
+{
+    struct iovec iov[3];
+    size_t written = 0;
+    for (int i = 0; i < 3; i++)
+        iov[i] = (struct iovec){(void *)(uintptr_t)parts[i].p, parts[i].n};
+    if (!write_all(u, iov, 3, &written))
+        return false;
+    for (int i = 0; i < 3; i++) {
+        size_t n = written < parts[i].n ? written : parts[i].n;
+        parts[i] = str_from(parts[i], n);
+        written -= n;
+    }
+    return true;
+}
+
 void http_call_body(struct http_call *call, struct str bytes)
 {
     struct upstream_conn *u = call->conn;
-    char line[24];
+    char line[DIGITS_HEX_MAX + 2];
     if (!u || !bytes.n || u->broken)
         return;
     must(!call->whole || u->raw);
     must(!call->request_ended || u->raw);
-    bool framed = call->chunked && !u->raw;
-    if (framed) {
-        int n = snprintf(line, sizeof line, "%zx\r\n", bytes.n);
-        out_add(u, str_of(line, (size_t)n));
+    struct str parts[3] = {{line, 0}, bytes, STR("")};
+    if (call->chunked && !u->raw) {
+        parts[0].n = digits_hex(bytes.n, line);
+        line[parts[0].n++] = '\r';
+        line[parts[0].n++] = '\n';
+        parts[2] = STR("\r\n");
     }
-    if (!framed && u->state == UPSTREAM_BUSY && !buf_size(&u->out) && !u->blocked) {
-        struct iovec iov[1] = {{(void *)(uintptr_t)bytes.p, bytes.n}};
-        size_t written = 0;
-        if (!write_all(u, iov, 1, &written)) {
-            break_later(u);
-            return;
-        }
-        bytes = str_from(bytes, written);
+    if (u->state == UPSTREAM_BUSY && !buf_size(&u->out) && !u->blocked && !write_parts(u, parts)) {
+        break_later(u);
+        return;
     }
-    out_add(u, bytes);
-    if (framed)
-        out_add(u, STR("\r\n"));
+    for (int i = 0; i < 3; i++)
+        out_add(u, parts[i]);
     output_or_break(u);
     if (!u->head_done)
         deadline_update(u);

@@ -26,7 +26,8 @@
 #include "net/listener.h"
 
 #define OUT_MAX (64u * 1024 * 1024)
-#define READS_PER_TURN 4
+#define READS_PER_TURN 2
+#define UNSENT_MAX 65536 /* in the kernel, beyond what is under way: more would only grow old there */
 #define LINGER_US 10000000
 #define LINGER_BYTES (64u << 20)
 #define PIPELINED_MAX 4096 /* what is read of the next request while one is answered */
@@ -574,7 +575,7 @@ static void on_accept(void *ctx, int fd, const char *peer, struct tls_server *tl
     buf_init(&c->in, HTTP1_HEAD_MAX + 2 * LOOP_SCRATCH);
     buf_init(&c->out, OUT_MAX);
     sock_init(&c->sock, fd);
-    sock_tune(&c->sock, 65536, 65536);
+    sock_tune(&c->sock, UNSENT_MAX, 0);
     list_append(&s->conns, &c->node);
     s->connections++;
     unsigned most = s->limits.connections_max;

@@ -83,7 +83,7 @@ void loop_bury(struct loop *l, struct loop_grave *g);
 void loop_post(struct loop *l, void (*fn)(void *ctx), void *ctx);
 
 /* Shared scratch memory of the loop's thread, LOOP_SCRATCH bytes; its content lasts until the callback returns. */
-#define LOOP_SCRATCH 65536
+#define LOOP_SCRATCH 262144
 char *loop_scratch(struct loop *l);
 
 #endif

@@ -284,6 +284,8 @@ static void a_large_whole_request_goes_as_upstream_takes_it(void **state)
     for (size_t i = 0; i < n; i++)
         body[i] = (char)('a' + (i >> 4) % 26);
     body[n] = '\0';
+    int window = 65536; /* inherited by what is accepted: upstream takes no more than it reads */
+    assert_int_equal(setsockopt(client.up.listening, SOL_SOCKET, SO_RCVBUF, &window, sizeof window), 0);
     client_begin_text(0, REQUEST, body);
     int fd = peer_accept(client.up.listening);
     peer_read(fd, "\r\n\r\n");
