@@ -211,6 +211,13 @@ static void make_stream_event(struct buf *b)
     add(b, "\n\n");
 }
 
+static void make_response_event(struct buf *b)
+{
+    add(b, "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"sequence_number\":41,"
+           "\"item_id\":\"msg_67c9fdcf37fc8190ba82116e33fb28c507b8b0ad4e5eb654\",\"output_index\":0,"
+           "\"content_index\":0,\"delta\":\" tokens\",\"logprobs\":[],\"obfuscation\":\"aBcDeFgHi\"}\n\n");
+}
+
 /* --- What is done with them ----------------------------------------------------------------------- */
 
 static struct json_watch *watch;
@@ -257,6 +264,14 @@ static void meter_event(struct str event)
     usage_meter_feed(&m, event.p, event.n);
 }
 
+static void meter_response_event(struct str event)
+{
+    static struct usage_meter m;
+    if (!m.text)
+        usage_meter_init(&m, USAGE_SHAPE_RESPONSES, USAGE_WIRE_SSE, on_text, NULL);
+    usage_meter_feed(&m, event.p, event.n);
+}
+
 static void frame_event(struct str event)
 {
     static struct sse_frame f;
@@ -290,6 +305,7 @@ static const struct document {
     {"request facts, 200 KB", make_chat_200k, read_facts},
     {"meter, reply 1 KB", make_reply, meter_body},
     {"meter, stream event", make_stream_event, meter_event},
+    {"meter, response event", make_response_event, meter_response_event},
     {"frame, stream event", make_stream_event, frame_event},
     {"hide, stream event", make_stream_event, hide_event},
 };
@@ -327,7 +343,7 @@ static void measure(const struct document *d)
         rounds[at] = t;
     }
     double ns = rounds[ROUNDS / 2];
-    printf("%-22s %8zu bytes %10.3f us %7.3f ns/byte %7.2f GB/s\n", d->name, buf_size(&b), ns / 1000,
+    printf("%-24s %8zu bytes %10.3f us %7.3f ns/byte %7.2f GB/s\n", d->name, buf_size(&b), ns / 1000,
            ns / (double)buf_size(&b), (double)buf_size(&b) / ns);
     buf_free(&b);
 }
