@@ -24,10 +24,10 @@ struct resolver;
 struct tls_client;
 
 struct dial_settings {
-    struct resolver *resolver;     /* this worker's */
-    struct tls_client *tls;        /* shared */
+    struct resolver *resolver;         /* this worker's */
+    struct tls_client *tls;            /* shared */
     const struct address_set *allowed; /* private ranges that may be reached; shared */
-    uint64_t connect_timeout_us;   /* resolution, connect, tunnel and handshake together */
+    uint64_t connect_timeout_us;       /* resolution, connect, tunnel and handshake together */
     /* From HTTPS_PROXY, HTTP_PROXY and NO_PROXY; empty when unset. Good as long as the dialer. */
     struct str https_proxy, http_proxy, no_proxy;
 };

@@ -16,32 +16,32 @@
 #include "base/str.h"
 
 /* Columns: name, text used in JSON, CLI and SQL, unit, what it counts. Append only: the journal stores indices. */
-#define METER_TABLE(X)                                                                        \
-    X(INPUT, "input", "tokens", "text input, neither cached nor written to the cache")        \
-    X(CACHED, "cached_input", "tokens", "text input read from the prompt cache")              \
-    X(CACHE_WRITE, "cache_write", "tokens", "input written to the cache for 30 minutes")      \
+#define METER_TABLE(X)                                                                         \
+    X(INPUT, "input", "tokens", "text input, neither cached nor written to the cache")         \
+    X(CACHED, "cached_input", "tokens", "text input read from the prompt cache")               \
+    X(CACHE_WRITE, "cache_write", "tokens", "input written to the cache for 30 minutes")       \
     X(CACHE_WRITE_12H, "cache_write_12h", "tokens", "input written to the cache for 12 hours") \
-    X(OUTPUT, "output", "tokens", "text output, reasoning included")                          \
-    X(AUDIO_INPUT, "audio_input", "tokens", "audio input, not cached")                        \
-    X(AUDIO_CACHED, "audio_cached_input", "tokens", "audio input read from the cache")        \
-    X(AUDIO_OUTPUT, "audio_output", "tokens", "audio output")                                 \
-    X(IMAGE_INPUT, "image_input", "tokens", "image input, not cached")                        \
-    X(IMAGE_CACHED, "image_cached_input", "tokens", "image input read from the cache")        \
-    X(IMAGE_OUTPUT, "image_output", "tokens", "image output")                                 \
-    X(AUDIO_MS, "audio_ms", "milliseconds", "audio or session time billed by duration")       \
-    X(VIDEO_MS, "video_ms", "milliseconds", "video billed by duration")                       \
-    X(CHARACTERS, "characters", "characters", "input text billed by character")               \
-    X(IMAGES, "images", "images", "images billed each")                                       \
-    X(WEB_SEARCH, "web_search", "calls", "web search tool calls")                             \
-    X(FILE_SEARCH, "file_search", "calls", "file search tool calls")                          \
-    X(CODE_SESSION, "code_session", "sessions", "code interpreter container sessions")        \
+    X(OUTPUT, "output", "tokens", "text output, reasoning included")                           \
+    X(AUDIO_INPUT, "audio_input", "tokens", "audio input, not cached")                         \
+    X(AUDIO_CACHED, "audio_cached_input", "tokens", "audio input read from the cache")         \
+    X(AUDIO_OUTPUT, "audio_output", "tokens", "audio output")                                  \
+    X(IMAGE_INPUT, "image_input", "tokens", "image input, not cached")                         \
+    X(IMAGE_CACHED, "image_cached_input", "tokens", "image input read from the cache")         \
+    X(IMAGE_OUTPUT, "image_output", "tokens", "image output")                                  \
+    X(AUDIO_MS, "audio_ms", "milliseconds", "audio or session time billed by duration")        \
+    X(VIDEO_MS, "video_ms", "milliseconds", "video billed by duration")                        \
+    X(CHARACTERS, "characters", "characters", "input text billed by character")                \
+    X(IMAGES, "images", "images", "images billed each")                                        \
+    X(WEB_SEARCH, "web_search", "calls", "web search tool calls")                              \
+    X(FILE_SEARCH, "file_search", "calls", "file search tool calls")                           \
+    X(CODE_SESSION, "code_session", "sessions", "code interpreter container sessions")         \
     X(TRAINED, "trained", "tokens", "fine-tuning tokens")
 
 enum meter {
 #define X(name, text, unit, what) METER_##name,
     METER_TABLE(X)
 #undef X
-    METER_COUNT
+        METER_COUNT
 };
 
 enum usage_source {
