@@ -20,8 +20,9 @@ struct console;
 struct control_why;
 struct job;
 
-/* Who may call a route. Columns: name, what is needed. */
+/* Who may call a route. */
 enum job_access {
+    JOB_PROBE,  /* no key; run by the worker at once, so it must not wait for anything */
     JOB_PUBLIC, /* no key */
     JOB_VIEWER, /* any key of the workspace */
     JOB_MEMBER,

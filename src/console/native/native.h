@@ -12,10 +12,10 @@
 #include "console/job.h"
 
 #define NATIVE_ROUTES(X)                                                                                              \
-    X(GET, "/v1/health", PUBLIC, health_ready, "200 when requests can be served")                                     \
-    X(GET, "/livez", PUBLIC, health_live, "200 while the process runs")                                               \
-    X(GET, "/readyz", PUBLIC, health_ready, "200 when requests can be served, 503 while draining")                    \
-    X(GET, "/metrics", PUBLIC, health_metrics, "Counters in the Prometheus text format")                              \
+    X(GET, "/v1/health", PROBE, health_ready, "200 when requests can be served")                                      \
+    X(GET, "/livez", PROBE, health_live, "200 while the process runs")                                                \
+    X(GET, "/readyz", PROBE, health_ready, "200 when requests can be served, 503 while draining")                     \
+    X(GET, "/metrics", PROBE, health_metrics, "Counters in the Prometheus text format")                               \
     X(GET, "/openapi.json", PUBLIC, pages_openapi, "This API, described in OpenAPI 3.1")                              \
     X(GET, "/", PUBLIC, pages_root, "Leads to the console")                                                           \
     X(GET, "/console", PUBLIC, pages_root, "Leads to the console")                                                    \
