@@ -37,7 +37,7 @@
 #define RETENTION_EVERY_US (60 * UINT64_C(1000000))
 #define RING 16384 /* ids that followers can be behind */
 #define EXIT_IO 74
-#define CACHE_KIB 16384
+#define CACHE_KIB 8192
 #define CHECKPOINT_PAGES 4000
 #define DAY_US (INT64_C(24) * SCHEMA_HOUR_US)
 

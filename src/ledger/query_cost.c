@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reports. One pass over the rollups of the time asked for; groups are gathered in a hash table by
- * the numbers of their dimensions (texts by their ids) and sorted at the end.
+ * Reports. First the combos that pass the filter, by id; then one pass over the rollups of the time
+ * asked for, in which each combo leads straight to its group. Groups are kept in a hash table by the
+ * numbers of their dimensions (texts by their ids) and sorted at the end.
  */
 #include "ledger/query_cost.h"
 
@@ -15,10 +16,10 @@
 #include "ledger/schema.h"
 
 #define FIRST_SLOTS 64
+#define COMBOS_MAX 50000000 /* ids beyond are not ours */
 
-/* Columns of the statement; the sums follow. */
+/* The columns of combos, as they are selected. */
 enum {
-    COL_HOUR,
     COL_WORKSPACE,
     COL_KEY,
     COL_INTEGRATION,
@@ -30,29 +31,36 @@ enum {
     COL_OUTCOME,
     COL_COST_STATE,
     COL_STREAM,
-    COL_SUMS
+    COL_COUNT
 };
 
-#define SELECT                                                                                                 \
-    "SELECT r.hour, c.workspace_id, c.key_id, c.integration_id, c.operation, c.model_asked, c.model_answered," \
-    " c.service_tier, c.status_class, c.outcome, c.cost_state, c.stream, r." ROLLUP_SUM_COLUMNS                \
-    " FROM rollups r JOIN combos c ON c.id = r.combo"                                                          \
-    " WHERE r.hour >= ?1 AND r.hour < ?2"                                                                      \
-    " AND (?3 = 0 OR c.workspace_id = ?3) AND (?4 = 0 OR c.key_id = ?4)"                                       \
-    " AND (?5 = 0 OR c.integration_id = ?5)"                                                                   \
-    " AND (?6 = 0 OR c.model_asked = ?6 OR c.model_answered = ?6) AND (?7 = 0 OR c.operation = ?7)"            \
-    " AND (?8 < 0 OR c.cost_state = ?8)"
+#define SELECT_COMBOS                                                                                        \
+    "SELECT id, workspace_id, key_id, integration_id, operation, model_asked, model_answered, service_tier," \
+    " status_class, outcome, cost_state, stream FROM combos"                                                 \
+    " WHERE (?1 = 0 OR workspace_id = ?1) AND (?2 = 0 OR key_id = ?2) AND (?3 = 0 OR integration_id = ?3)"   \
+    " AND (?4 = 0 OR model_asked = ?4 OR model_answered = ?4) AND (?5 = 0 OR operation = ?5)"                \
+    " AND (?6 < 0 OR cost_state = ?6)"
+
+#define SELECT_SUMS "SELECT hour, combo, " ROLLUP_SUM_COLUMNS " FROM rollups WHERE hour >= ?1 AND hour < ?2"
 
 struct group {
     int64_t values[QUERY_DIMS_MAX];
     struct query_sums sums;
 };
 
+/* A combo that passes the filter. It is met once an hour, mostly for the same group as before. */
+struct combo {
+    int64_t values[COL_COUNT];
+    struct group *group; /* of `bucket`; NULL = not looked up yet */
+    int64_t bucket;
+};
+
 struct report {
     const struct query_cost *c;
+    struct combo **combos; /* by id; owned; NULL = not wanted */
+    size_t combo_count;
     struct group **slots; /* owned; NULL = empty */
     size_t slot_count, count;
-    struct query_sums total;
 };
 
 static const struct {
@@ -95,9 +103,8 @@ static int64_t month_of(int64_t wall_us)
     return clock_wall_of((struct clock_utc){.year = t.year, .month = t.month, .day = 1});
 }
 
-static int64_t value_of(enum query_dim d, struct store_stmt *st)
+static int64_t value_of(enum query_dim d, int64_t hour, const int64_t *v)
 {
-    int64_t hour = store_i64(st, COL_HOUR);
     switch (d) {
     case QUERY_DIM_HOUR:
         return hour * SCHEMA_HOUR_US;
@@ -106,32 +113,47 @@ static int64_t value_of(enum query_dim d, struct store_stmt *st)
     case QUERY_DIM_MONTH:
         return month_of(hour * SCHEMA_HOUR_US);
     case QUERY_DIM_WORKSPACE:
-        return store_i64(st, COL_WORKSPACE);
+        return v[COL_WORKSPACE];
     case QUERY_DIM_KEY:
-        return store_i64(st, COL_KEY);
+        return v[COL_KEY];
     case QUERY_DIM_INTEGRATION:
-        return store_i64(st, COL_INTEGRATION);
+        return v[COL_INTEGRATION];
     case QUERY_DIM_OPERATION:
-        return store_i64(st, COL_OPERATION);
+        return v[COL_OPERATION];
     case QUERY_DIM_MODEL_ASKED:
-        return store_i64(st, COL_MODEL_ASKED);
+        return v[COL_MODEL_ASKED];
     case QUERY_DIM_MODEL_ANSWERED:
-        return store_i64(st, store_i64(st, COL_MODEL_ANSWERED) ? COL_MODEL_ANSWERED : COL_MODEL_ASKED);
+        return v[COL_MODEL_ANSWERED] ? v[COL_MODEL_ANSWERED] : v[COL_MODEL_ASKED];
     case QUERY_DIM_TIER:
-        return store_i64(st, COL_TIER);
+        return v[COL_TIER];
     case QUERY_DIM_STATUS_CLASS:
-        return store_i64(st, COL_STATUS_CLASS);
+        return v[COL_STATUS_CLASS];
     case QUERY_DIM_OUTCOME:
-        return store_i64(st, COL_OUTCOME);
+        return v[COL_OUTCOME];
     case QUERY_DIM_COST_STATE:
-        return store_i64(st, COL_COST_STATE);
+        return v[COL_COST_STATE];
     case QUERY_DIM_STREAM:
-        return store_i64(st, COL_STREAM);
+        return v[COL_STREAM];
     case QUERY_DIM_COUNT:
         break;
     }
     must(d < QUERY_DIM_COUNT);
     return 0;
+}
+
+/* Hours of one bucket belong to the same groups. */
+static int64_t bucket_of(const struct query_cost *c, int64_t hour)
+{
+    int64_t bucket = 0;
+    for (unsigned i = 0; i < c->dim_count; i++) {
+        if (c->dims[i] == QUERY_DIM_HOUR)
+            return hour + 1;
+        if (c->dims[i] == QUERY_DIM_DAY)
+            bucket = hour / 24 + 1;
+        else if (c->dims[i] == QUERY_DIM_MONTH && !bucket)
+            bucket = month_of(hour * SCHEMA_HOUR_US) / SCHEMA_HOUR_US + 1;
+    }
+    return bucket;
 }
 
 static struct group **find(const struct report *r, const int64_t *values)
@@ -155,28 +177,11 @@ static void grow(struct report *r)
     mem_free(old);
 }
 
-static void add(struct query_sums *to, const struct sums *s, int64_t outcome, int64_t cost_state)
-{
-    sums_add(&to->sums, s);
-    if (outcome != RECORD_COMPLETED)
-        to->errors += s->attempts;
-    if (cost_state == COST_UNPRICED)
-        to->unpriced += s->attempts;
-    if (cost_state == COST_ESTIMATED) {
-        to->estimated += s->attempts;
-        to->estimated_pusd += s->cost_pusd;
-    }
-}
-
-static enum err add_row(struct report *r, struct store_stmt *st)
+static enum err find_group(struct report *r, struct combo *combo, int64_t hour)
 {
     int64_t values[QUERY_DIMS_MAX] = {0};
-    struct sums s;
-    enum err e = rollup_read(st, COL_SUMS, &s);
-    if (e != ERR_OK)
-        return e;
     for (unsigned i = 0; i < r->c->dim_count; i++)
-        values[i] = value_of(r->c->dims[i], st);
+        values[i] = value_of(r->c->dims[i], hour, combo->values);
     if (r->count * 2 >= r->slot_count)
         grow(r);
     struct group **slot = find(r, values);
@@ -187,9 +192,36 @@ static enum err add_row(struct report *r, struct store_stmt *st)
         memcpy((*slot)->values, values, sizeof values);
         r->count++;
     }
-    add(&(*slot)->sums, &s, store_i64(st, COL_OUTCOME), store_i64(st, COL_COST_STATE));
-    add(&r->total, &s, store_i64(st, COL_OUTCOME), store_i64(st, COL_COST_STATE));
+    combo->group = *slot;
     return ERR_OK;
+}
+
+/* The rollup the statement stands at. */
+static enum err add_rollup(struct report *r, struct store_stmt *st, int64_t hour, int64_t bucket)
+{
+    int64_t id = store_i64(st, 1);
+    struct combo *combo = id >= 0 && (size_t)id < r->combo_count ? r->combos[id] : NULL;
+    enum err e = ERR_OK;
+    if (!combo)
+        return ERR_OK;
+    if (!combo->group || combo->bucket != bucket)
+        e = find_group(r, combo, hour);
+    if (e != ERR_OK)
+        return e;
+    combo->bucket = bucket;
+    struct query_sums *to = &combo->group->sums;
+    uint64_t attempts = (uint64_t)store_i64(st, 2);
+    money_sum cost_before = to->sums.cost_pusd;
+    e = rollup_add_to(st, 2, &to->sums);
+    if (combo->values[COL_OUTCOME] != RECORD_COMPLETED)
+        to->errors += attempts;
+    if (combo->values[COL_COST_STATE] == COST_UNPRICED)
+        to->unpriced += attempts;
+    if (combo->values[COL_COST_STATE] == COST_ESTIMATED) {
+        to->estimated += attempts;
+        to->estimated_pusd += to->sums.cost_pusd - cost_before;
+    }
+    return e;
 }
 
 /* --- the pass -------------------------------------------------------------------------------- */
@@ -208,7 +240,25 @@ static int64_t hour_below(int64_t until_us)
     return until_us > 0 ? until_us / SCHEMA_HOUR_US + (until_us % SCHEMA_HOUR_US > 0) : INT64_MAX;
 }
 
-static enum err gather(struct report *r, struct query_conn *conn)
+static void keep_combo(struct report *r, struct store_stmt *st)
+{
+    int64_t id = store_i64(st, 0);
+    if (id < 0 || id >= COMBOS_MAX)
+        return;
+    if ((size_t)id >= r->combo_count) {
+        size_t count = ((size_t)id | 1023) + 1;
+        r->combos = mem_realloc(r->combos, count * sizeof(struct combo *));
+        for (size_t i = r->combo_count; i < count; i++)
+            r->combos[i] = NULL;
+        r->combo_count = count;
+    }
+    struct combo *combo = mem_zalloc(sizeof *combo);
+    for (int i = 0; i < COL_COUNT; i++)
+        combo->values[i] = store_i64(st, i + 1);
+    r->combos[id] = combo;
+}
+
+static enum err gather_combos(struct report *r, struct query_conn *conn)
 {
     const struct query_cost *c = r->c;
     struct store_stmt *st;
@@ -218,24 +268,58 @@ static enum err gather(struct report *r, struct query_conn *conn)
     if (e == ERR_OK)
         e = filter_id(conn, SCHEMA_DIM_OPERATION, c->operation, &operation);
     if (e == ERR_OK)
-        e = store_prepare(conn->db, SELECT, &st);
+        e = store_prepare(conn->db, SELECT_COMBOS, &st);
+    if (e != ERR_OK)
+        return e;
+    store_bind_i64(st, 1, c->workspace_id);
+    store_bind_i64(st, 2, c->key_id);
+    store_bind_i64(st, 3, c->integration_id);
+    store_bind_i64(st, 4, model);
+    store_bind_i64(st, 5, operation);
+    store_bind_i64(st, 6, c->cost_state);
+    while ((e = store_step(st, &row)) == ERR_OK && row)
+        keep_combo(r, st);
+    return e;
+}
+
+static enum err gather_sums(struct report *r, struct query_conn *conn)
+{
+    const struct query_cost *c = r->c;
+    struct store_stmt *st;
+    int64_t hour_before = -1, bucket = 0;
+    bool row;
+    enum err e = store_prepare(conn->db, SELECT_SUMS, &st);
     if (e != ERR_OK)
         return e;
     store_bind_i64(st, 1, c->since_us > 0 ? c->since_us / SCHEMA_HOUR_US : 0);
     store_bind_i64(st, 2, hour_below(c->until_us));
-    store_bind_i64(st, 3, c->workspace_id);
-    store_bind_i64(st, 4, c->key_id);
-    store_bind_i64(st, 5, c->integration_id);
-    store_bind_i64(st, 6, model);
-    store_bind_i64(st, 7, operation);
-    store_bind_i64(st, 8, c->cost_state);
     while ((e = store_step(st, &row)) == ERR_OK && row) {
-        e = add_row(r, st);
+        int64_t hour = store_i64(st, 0);
+        if (hour != hour_before)
+            bucket = bucket_of(c, hour);
+        hour_before = hour;
+        e = add_rollup(r, st, hour, bucket);
         if (e != ERR_OK)
             break;
     }
     store_done(st);
     return e;
+}
+
+static struct query_sums total_of(const struct report *r)
+{
+    struct query_sums total = {.errors = 0};
+    for (size_t i = 0; i < r->slot_count; i++) {
+        const struct query_sums *s = r->slots[i] ? &r->slots[i]->sums : NULL;
+        if (!s)
+            continue;
+        sums_add(&total.sums, &s->sums);
+        total.errors += s->errors;
+        total.unpriced += s->unpriced;
+        total.estimated += s->estimated;
+        total.estimated_pusd += s->estimated_pusd;
+    }
+    return total;
 }
 
 /* Most money first, then most attempts, then by the values, so that the order is always the same. */
@@ -277,6 +361,16 @@ static enum err give(struct report *r, struct query_conn *conn, query_cost_fn *e
     return ERR_OK;
 }
 
+static void report_done(struct report *r)
+{
+    for (size_t i = 0; i < r->slot_count; i++)
+        mem_free(r->slots[i]);
+    for (size_t i = 0; i < r->combo_count; i++)
+        mem_free(r->combos[i]);
+    mem_free(r->slots);
+    mem_free(r->combos);
+}
+
 enum err query_cost(struct query *q, const struct query_cost *c, query_cost_fn *each, void *context,
                     struct query_sums *ret_total)
 {
@@ -286,13 +380,14 @@ enum err query_cost(struct query *q, const struct query_cost *c, query_cost_fn *
     enum err e = query_begin(q, &conn);
     if (e != ERR_OK)
         return e;
-    e = gather(&r, conn);
+    e = gather_combos(&r, conn);
+    if (e == ERR_OK)
+        e = gather_sums(&r, conn);
+    struct query_sums total = total_of(&r);
     if (e == ERR_OK && each)
         e = give(&r, conn, each, context);
     if (e == ERR_OK)
-        *ret_total = r.total;
-    for (size_t i = 0; i < r.slot_count; i++)
-        mem_free(r.slots[i]);
-    mem_free(r.slots);
+        *ret_total = total;
+    report_done(&r);
     return query_end(q, conn, e);
 }

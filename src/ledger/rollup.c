@@ -44,16 +44,19 @@ int64_t rollup_hour(int64_t id)
     return record_id_time_us(id) / SCHEMA_HOUR_US;
 }
 
+enum err rollup_add_to(struct store_stmt *st, int first, struct sums *s)
+{
+    s->attempts += (uint64_t)store_i64(st, first);
+    s->requests += (uint64_t)store_i64(st, first + 1);
+    s->cost_pusd += sums_join_cost(store_i64(st, first + 2), store_i64(st, first + 3));
+    sums_add_tokens(s, (uint64_t)store_i64(st, first + 4), (uint64_t)store_i64(st, first + 5));
+    return sums_add_encoded(store_text(st, first + 6), s);
+}
+
 enum err rollup_read(struct store_stmt *st, int first, struct sums *ret)
 {
-    struct sums s = {
-        .attempts = (uint64_t)store_i64(st, first),
-        .requests = (uint64_t)store_i64(st, first + 1),
-        .cost_pusd = sums_join_cost(store_i64(st, first + 2), store_i64(st, first + 3)),
-        .input_tok = (uint64_t)store_i64(st, first + 4),
-        .output_tok = (uint64_t)store_i64(st, first + 5),
-    };
-    enum err e = sums_decode(store_text(st, first + 6), &s);
+    struct sums s = {0};
+    enum err e = rollup_add_to(st, first, &s);
     if (e == ERR_OK)
         *ret = s;
     return e;

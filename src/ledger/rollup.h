@@ -39,5 +39,7 @@ enum err rollup_store(struct rollup *u) ERR_USE;
 /* The columns attempts … sums of a row of `rollups`, starting at column `first` of the statement. */
 #define ROLLUP_SUM_COLUMNS "attempts, requests, carry, cost_pusd, input_tok, output_tok, sums"
 enum err rollup_read(struct store_stmt *st, int first, struct sums *ret) ERR_USE;
+/* The same, added to *s; after an error a part of it. */
+enum err rollup_add_to(struct store_stmt *st, int first, struct sums *s) ERR_USE;
 
 #endif

@@ -61,6 +61,12 @@ void sums_add(struct sums *s, const struct sums *o)
     add_capped(&s->response_bytes, o->response_bytes, 1);
 }
 
+void sums_add_tokens(struct sums *s, uint64_t input_tok, uint64_t output_tok)
+{
+    add_capped(&s->input_tok, input_tok, 1);
+    add_capped(&s->output_tok, output_tok, 1);
+}
+
 /* --- bytes ----------------------------------------------------------------------------------- */
 
 static unsigned char *put_big(unsigned char *p, unsigned __int128 v)
@@ -115,22 +121,22 @@ size_t sums_encode(const struct sums *s, unsigned char out[SUMS_BYTES_MAX])
     return (size_t)(p - out);
 }
 
-enum err sums_decode(struct str bytes, struct sums *s)
+enum err sums_add_encoded(struct str bytes, struct sums *s)
 {
     struct wire w = wire_of(bytes.p, bytes.n);
-    s->reasoning_tok = wire_varint(&w);
-    s->first_byte_count = wire_varint(&w);
-    s->first_byte_us = wire_varint(&w);
-    s->total_us = wire_varint(&w);
-    s->overhead_us = wire_varint(&w);
-    s->request_bytes = wire_varint(&w);
-    s->response_bytes = wire_varint(&w);
+    add_capped(&s->reasoning_tok, wire_varint(&w), 1);
+    add_capped(&s->first_byte_count, wire_varint(&w), 1);
+    add_capped(&s->first_byte_us, wire_varint(&w), 1);
+    add_capped(&s->total_us, wire_varint(&w), 1);
+    add_capped(&s->overhead_us, wire_varint(&w), 1);
+    add_capped(&s->request_bytes, wire_varint(&w), 1);
+    add_capped(&s->response_bytes, wire_varint(&w), 1);
     while (!w.bad && wire_left(&w)) {
         uint8_t m = wire_u8(&w);
         if (m >= METER_COUNT)
             return ERR_CORRUPT;
-        s->quantity[m] = get_big(&w);
-        s->part_pusd[m] = unzigzag(get_big(&w));
+        s->quantity[m] += get_big(&w);
+        s->part_pusd[m] += unzigzag(get_big(&w));
     }
     return w.bad ? ERR_CORRUPT : ERR_OK;
 }

@@ -32,6 +32,7 @@ struct sums {
 /* Adds one record's figures; `sign` -1 takes them away again. */
 void sums_add_record(struct sums *s, const struct record *r, int sign);
 void sums_add(struct sums *s, const struct sums *other);
+void sums_add_tokens(struct sums *s, uint64_t input_tok, uint64_t output_tok);
 
 /*
  * Everything but attempts, requests, cost and the total tokens, which are columns: varints
@@ -40,7 +41,8 @@ void sums_add(struct sums *s, const struct sums *other);
  */
 #define SUMS_BYTES_MAX (7 * 10 + METER_COUNT * (1 + 2 * 19))
 size_t sums_encode(const struct sums *s, unsigned char out[SUMS_BYTES_MAX]);
-enum err sums_decode(struct str bytes, struct sums *s) ERR_USE;
+/* Adds what is encoded to *s; after ERR_CORRUPT an unknown part of it. */
+enum err sums_add_encoded(struct str bytes, struct sums *s) ERR_USE;
 
 /* carry × 10^18 + rest, 0 ≤ rest < 10^18: a sum of money in two columns. */
 void sums_split_cost(money_sum cost, int64_t *ret_carry, int64_t *ret_rest);

@@ -292,7 +292,7 @@ static void run(const char *base, unsigned rows, bool bodies)
     must(journal_sync(j) == ERR_OK);
 
     struct store_db *db;
-    const struct store_options so = {.cache_kib = 16384, .checkpoint_pages = 4000};
+    const struct store_options so = {.cache_kib = 8192, .checkpoint_pages = 4000};
     must(store_open(db_path, &so, &db) == ERR_OK && schema_migrate(db) == ERR_OK);
     struct drain *d;
     struct drain_options o = {.db = db, .journal_dir = journal_dir, .bodies_dir = bodies_dir};
