@@ -39,6 +39,10 @@
       "No such object, or it is not visible to this key.")                                                             \
     X(CONFLICT, 409, "invalid_request_error", "already_exists", NEVER, INFO,                                           \
       "An object with this name exists already; choose another name or change that one.")                              \
+    X(LAST_OWNER, 409, "invalid_request_error", "last_owner", NEVER, INFO,                                             \
+      "This is the last owner key that always works; make another one first.")                                         \
+    X(KEY_REVOKED, 409, "invalid_request_error", "key_revoked", NEVER, INFO,                                           \
+      "A revoked key stays as it is; make a new one.")                                                                 \
     X(CLIENT_TIMEOUT, 408, "invalid_request_error", "request_timeout", LATER, INFO,                                    \
       "The request did not arrive in time; send it again without pauses.")                                             \
     /* Who the client is. */                                                                                           \

@@ -20,6 +20,7 @@ static const struct option options[] = {
     {"project", OPTION_TEXT, NULL, NULL, 0, 0, "ID", "OpenAI project that requests are billed to."},
     {"api-version", OPTION_TEXT, NULL, NULL, 0, 0, "V", "Azure: the api-version, or v1."},
     {"deployments", OPTION_TEXT, NULL, NULL, 0, 0, "JSON", "Azure: {\"model\": \"deployment\", ...}."},
+    {"workspace", OPTION_TEXT, NULL, NULL, 0, 0, "W", "Workspace of the account. Default: that of the key in use."},
     {"default", OPTION_FLAG, NULL, NULL, 0, 0, NULL,
      "Requests go to this account from now on; the first one connected is the default."},
     {"json", OPTION_FLAG, NULL, NULL, 0, 0, NULL, "Print the server's answer."},
@@ -44,6 +45,7 @@ static void write_body(struct buf *out, const struct command *c, const struct op
     if (fresh)
         add(&w, "slug", slug);
     add(&w, "kind", kind);
+    add(&w, "workspace", option_get(c, v, "workspace")->text);
     add(&w, "base_url", option_get(c, v, "base-url")->text);
     add(&w, "api_key", str_c(key));
     add(&w, "organization", option_get(c, v, "organization")->text);

@@ -159,7 +159,7 @@ static enum err check_owner_left(struct control *c, struct control_why *why)
     if (e == ERR_OK)
         e = control_inner_number(c, st, 0, &left, why);
     if (e == ERR_OK && left == 0)
-        e = control_inner_fail(why, ERR_CONFLICT, "id",
+        e = control_inner_fail(why, ERR_LAST_OWNER, "id",
                                "This is the last owner key that is enabled and does not expire; make another first.");
     return e;
 }
@@ -306,7 +306,7 @@ static enum err update(struct control *c, int64_t workspace_id, struct str publi
     if (e != ERR_OK)
         return e;
     if (k.revoked_us != 0)
-        return control_inner_fail(why, ERR_CONFLICT, "id", "This key is revoked; it stays as it is.");
+        return control_inner_fail(why, ERR_KEY_REVOKED, "id", "This key is revoked; it stays as it is.");
     bool was_owner = k.role == KIND_ROLE_OWNER;
     if (change->name)
         k.name = *change->name;

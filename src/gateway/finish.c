@@ -102,6 +102,8 @@ static void fill_answer(const struct request *r, struct record *rec, uint64_t no
     rec->upstream_request_id = y->upstream_request_id;
     rec->model_answered = str_c(y->meter.model);
     rec->finish_reason = str_c(y->meter.finish_reason);
+    if (!rec->err_detail.n) /* upstream's own code; its message may quote the request */
+        rec->err_detail = str_c(y->meter.error_code[0] ? y->meter.error_code : y->meter.error_type);
     rec->events = y->events;
 }
 

@@ -11,6 +11,7 @@
 #include "base/must.h"
 #include "gateway/request.h"
 #include "gateway/worker.h"
+#include "net/listener.h"
 #include "openai/price.h"
 
 #define WORKERS_MAX 64
@@ -113,7 +114,9 @@ enum err gateway_start(const struct gateway_settings *settings, struct snapshot 
     g->prices = prices;
     pthread_mutex_init(&g->prices_lock, NULL);
     str_copy(g->listen, sizeof g->listen, settings->listen);
-    enum err e = open_workers(g, snapshot, why, why_cap);
+    enum err e = listener_address_free(str_c(g->listen), why, why_cap) ? ERR_OK : ERR_LISTEN_FAILED;
+    if (!e)
+        e = open_workers(g, snapshot, why, why_cap);
     if (!e && !start_threads(g)) {
         snprintf(why, why_cap, "the kernel refused another thread");
         e = ERR_INTERNAL;

@@ -122,6 +122,26 @@ static bool split_address(struct str address, char host[256], char port[8])
     return true;
 }
 
+/*
+ * True when nobody listens there. SO_REUSEPORT lets any process of this user join in, so a second
+ * instance by mistake would silently take half of the clients: the first listener asks first.
+ */
+static bool address_free(const struct addrinfo *a)
+{
+    int one = 1, off = 0;
+    int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (a->ai_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+    bool is_free = bind(fd, a->ai_addr, a->ai_addrlen) == 0 && listen(fd, 1) == 0;
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return is_free;
+}
+
 static int bind_one(const struct addrinfo *a)
 {
     int one = 1, off = 0;
@@ -141,19 +161,38 @@ static int bind_one(const struct addrinfo *a)
     return fd;
 }
 
-static int open_listening(struct str address, char *why, size_t why_cap)
+/* Resolves the address to bind to; NULL with a sentence in `why`. */
+static struct addrinfo *find_address(struct str address, char *why, size_t why_cap)
 {
     char host[256], port[8];
-    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM}, *found;
+    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM}, *found = NULL;
     if (!split_address(address, host, port)) {
         snprintf(why, why_cap, "'%.*s' is not HOST:PORT", STR_ARG(address));
-        return -1;
+        return NULL;
     }
     int status = getaddrinfo(host, port, &hints, &found);
-    if (status != 0) {
+    if (status != 0)
         snprintf(why, why_cap, "%s: %s", host, gai_strerror(status));
+    return status == 0 ? found : NULL;
+}
+
+bool listener_address_free(struct str address, char *why, size_t why_cap)
+{
+    struct addrinfo *found = find_address(address, why, why_cap);
+    if (!found)
+        return false;
+    bool is_free = address_free(found);
+    if (!is_free)
+        snprintf(why, why_cap, "%.*s: %s", STR_ARG(address), strerror(errno));
+    freeaddrinfo(found);
+    return is_free;
+}
+
+static int open_listening(struct str address, char *why, size_t why_cap)
+{
+    struct addrinfo *found = find_address(address, why, why_cap);
+    if (!found)
         return -1;
-    }
     int fd = bind_one(found);
     if (fd < 0)
         snprintf(why, why_cap, "%.*s: %s", STR_ARG(address), strerror(errno));

@@ -8,6 +8,7 @@
  * they get an answer rather than silence; it goes on by itself once descriptors are free.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,8 @@ typedef void listener_accept_fn(void *ctx, int fd, const char *peer, struct tls_
 /* NULL on failure; `why` says what the system said. */
 struct listener *listener_new(struct loop *l, struct str address, struct tls_server *tls, listener_accept_fn *accept,
                               void *ctx, char *why, size_t why_cap);
+/* Whether nobody listens there yet, another process with SO_REUSEPORT included. `why` says what the system said. */
+bool listener_address_free(struct str address, char *why, size_t why_cap);
 void listener_free(struct listener *s);
 uint16_t listener_port(const struct listener *s);
 

@@ -241,7 +241,7 @@ static void keys_live_from_create_to_revoke(void **state)
     assert_int_equal(control_key_revoke(c, 1, made.public_id, &why), ERR_OK);
     assert_int_equal(control_key_revoke(c, 1, made.public_id, &why), ERR_OK);
     assert_int_equal(bench_judge(c, secret_reveal(&text)), SNAPSHOT_REVOKED);
-    assert_int_equal(control_key_update(c, 1, made.public_id, &rest, &why), ERR_CONFLICT);
+    assert_int_equal(control_key_update(c, 1, made.public_id, &rest, &why), ERR_KEY_REVOKED);
     control_close(c);
     c = bench_open(t, ADMIN_A); /* still so in the next life */
     assert_int_equal(bench_judge(c, secret_reveal(&text)), SNAPSHOT_REVOKED);
@@ -358,14 +358,14 @@ static void nobody_locks_himself_out(void **state)
     assert_int_equal(control_key_list(c, 1, 0, 10, t->arena, &rows, &count, &why), ERR_OK);
     const struct control_key_change changes[] = {{.disabled = &yes}, {.role = &member}, {.expires_us = &soon}};
     for (size_t i = 0; i < 3; i++)
-        assert_int_equal(control_key_update(c, 1, rows[0].public_id, &changes[i], &why), ERR_CONFLICT);
-    assert_int_equal(control_key_revoke(c, 1, rows[0].public_id, &why), ERR_CONFLICT);
+        assert_int_equal(control_key_update(c, 1, rows[0].public_id, &changes[i], &why), ERR_LAST_OWNER);
+    assert_int_equal(control_key_revoke(c, 1, rows[0].public_id, &why), ERR_LAST_OWNER);
     assert_int_equal(bench_judge(c, STR(ADMIN_A)), SNAPSHOT_ADMITTED);
 
     const struct control_key_spec spec = {.name = STR("second owner"), .role = KIND_ROLE_OWNER};
     assert_int_equal(control_key_create(c, 1, &spec, t->arena, &second, &text, &why), ERR_OK);
     assert_int_equal(control_key_revoke(c, 1, rows[0].public_id, &why), ERR_OK);
-    assert_int_equal(control_key_revoke(c, 1, second.public_id, &why), ERR_CONFLICT);
+    assert_int_equal(control_key_revoke(c, 1, second.public_id, &why), ERR_LAST_OWNER);
     control_close(c);
 
     c = bench_open(t, ADMIN_A); /* revoked stays revoked, whatever the variable says */

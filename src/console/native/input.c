@@ -108,3 +108,18 @@ void input_end(struct input *in)
     json_decref(in->root);
     in->root = NULL;
 }
+
+bool input_workspace(struct job *j, struct str name, int64_t *ret_id)
+{
+    *ret_id = j->key->workspace_id;
+    if (!name.p)
+        return true;
+    const struct snapshot_workspace *ws = snapshot_find_workspace(j->snapshot, name);
+    bool own = ws && (ws->id == j->key->workspace_id || j->key->role == KIND_ROLE_OWNER);
+    if (!own) {
+        job_fail(j, ERR_NOT_FOUND, STR("workspace"), STR(""));
+        return false;
+    }
+    *ret_id = ws->id;
+    return true;
+}

@@ -30,6 +30,11 @@ const bool *input_bool(struct input *in, const char *name, bool *store);
 bool input_time(struct input *in, const char *name, int64_t *ret_us);
 /* A member that is any JSON, as compact text in the job's arena; p == NULL when absent. */
 struct str input_json(struct input *in, const char *name);
+/*
+ * The id of the workspace of that name; of the caller's own when the name is absent (p == NULL).
+ * Other workspaces are for owners. False when the job was answered with an error.
+ */
+bool input_workspace(struct job *j, struct str name, int64_t *ret_id);
 /* Refuses members nobody asked for. False when the job was answered with an error. */
 bool input_check(struct input *in);
 void input_end(struct input *in);

@@ -26,10 +26,12 @@ static void write_integration(struct json_write *w, const struct control_integra
 }
 
 /* The body as a specification. False when the job was answered. */
-static bool read_spec(struct job *j, struct input *in, struct control_integration_spec *spec, bool *is_default)
+static bool read_spec(struct job *j, struct input *in, struct control_integration_spec *spec, bool *is_default,
+                      int64_t *ret_workspace)
 {
     if (!input_begin(in, j))
         return false;
+    struct str workspace = input_text(in, "workspace");
     spec->slug = input_text(in, "slug");
     spec->name = input_text(in, "name");
     spec->kind = input_text(in, "kind");
@@ -40,7 +42,7 @@ static bool read_spec(struct job *j, struct input *in, struct control_integratio
     spec->api_version = input_text(in, "api_version");
     spec->deployments = input_json(in, "deployments");
     spec->is_default = input_bool(in, "is_default", is_default);
-    if (input_check(in))
+    if (input_check(in) && input_workspace(j, workspace, ret_workspace))
         return true;
     input_end(in);
     return false;
@@ -86,10 +88,10 @@ void integrations_create(struct job *j)
     struct control_integration row;
     struct control_why why = {.param = ""};
     bool is_default;
-    if (!read_spec(j, &in, &spec, &is_default))
+    int64_t workspace_id;
+    if (!read_spec(j, &in, &spec, &is_default, &workspace_id))
         return;
-    enum err e =
-        control_integration_create(j->console->settings.control, j->key->workspace_id, &spec, j->arena, &row, &why);
+    enum err e = control_integration_create(j->console->settings.control, workspace_id, &spec, j->arena, &row, &why);
     input_end(&in);
     reply(j, 201, e, &row, &why);
 }
@@ -101,10 +103,11 @@ void integrations_update(struct job *j)
     struct control_integration row;
     struct control_why why = {.param = ""};
     bool is_default;
-    if (!read_spec(j, &in, &spec, &is_default))
+    int64_t workspace_id;
+    if (!read_spec(j, &in, &spec, &is_default, &workspace_id))
         return;
-    enum err e = control_integration_update(j->console->settings.control, j->key->workspace_id, j->params[0], &spec,
-                                            j->arena, &row, &why);
+    enum err e = control_integration_update(j->console->settings.control, workspace_id, j->params[0], &spec, j->arena,
+                                            &row, &why);
     input_end(&in);
     reply(j, 200, e, &row, &why);
 }

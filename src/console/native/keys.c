@@ -70,22 +70,6 @@ static bool read_bodies(struct job *j, struct str text, enum kind_bodies *ret)
     return false;
 }
 
-/* The workspace named in the body, or the caller's own. */
-static bool find_workspace(struct job *j, struct str name, int64_t *ret_id)
-{
-    *ret_id = j->key->workspace_id;
-    if (!name.p)
-        return true;
-    const struct snapshot_workspace *ws = snapshot_find_workspace(j->snapshot, name);
-    bool own = ws && (ws->id == j->key->workspace_id || j->key->role == KIND_ROLE_OWNER);
-    if (!own) {
-        job_fail(j, ERR_NOT_FOUND, STR("workspace"), STR(""));
-        return false;
-    }
-    *ret_id = ws->id;
-    return true;
-}
-
 void keys_create(struct job *j)
 {
     struct input in;
@@ -101,7 +85,7 @@ void keys_create(struct job *j)
     struct str workspace = input_text(&in, "workspace");
     input_time(&in, "expires_at", &spec.expires_us);
     if (!input_check(&in) || (role.p && !read_role(j, role, &spec.role)) ||
-        (bodies.p && !read_bodies(j, bodies, &spec.record_bodies)) || !find_workspace(j, workspace, &workspace_id)) {
+        (bodies.p && !read_bodies(j, bodies, &spec.record_bodies)) || !input_workspace(j, workspace, &workspace_id)) {
         input_end(&in);
         return;
     }
