@@ -235,7 +235,7 @@ static void send_rest(struct request *r, bool durable)
     } else if (r->reply_ready && y && y->mode == RELAY_HELD) {
         relay_send_head(r);
         http_send_end(r->x, buf_str(&y->held));
-        buf_free(&y->held);
+        request_empty(&y->held);
     } else if (r->reply_ready) {
         http_reply(r->x, r->reply_status, r->reply_type, r->reply_lines, r->final);
     } else {

@@ -42,13 +42,6 @@ static struct relay *relay_new(struct worker *w)
     return y;
 }
 
-static void empty(struct buf *b)
-{
-    buf_reset(b);
-    if (b->cap > REQUEST_ROOM_KEPT)
-        buf_free(b);
-}
-
 static void free_all(struct relay *y)
 {
     buf_free(&y->lines);
@@ -66,10 +59,10 @@ void relay_free(struct request *r)
     r->relay = NULL;
     inflate_free(y->inflate);
     EVP_MD_CTX_free(y->hash);
-    empty(&y->lines);
-    empty(&y->held);
-    empty(&y->capture);
-    empty(&y->text);
+    request_empty(&y->lines);
+    request_empty(&y->held);
+    request_empty(&y->capture);
+    request_empty(&y->text);
     if (!spares_give(&r->worker->spare_relays, y))
         free_all(y);
 }
@@ -185,7 +178,9 @@ void relay_send_head(struct request *r)
     http_head_begin(r->x, y->status);
     http_head_lines(r->x, buf_str(&y->lines));
     http_head_end(r->x, y->framing, y->length, false);
-    buf_free(&y->lines);
+    buf_reset(&y->lines);
+    if (y->mode == RELAY_EVENTS)
+        buf_free(&y->lines);
 }
 
 static void pass(struct request *r, struct str bytes)
@@ -467,11 +462,14 @@ static void choose_mode(struct request *r, const struct http1_head *head)
  */
 static void release_request(struct request *r)
 {
-    buf_free(&r->upstream_head);
+    bool lasts = r->relay->mode == RELAY_EVENTS;
+    buf_reset(&r->upstream_head);
+    if (lasts)
+        buf_free(&r->upstream_head);
     buf_free(&r->edited);
     if (r->intake)
         return;
-    if (r->relay->mode == RELAY_EVENTS)
+    if (lasts)
         buf_fit(&r->body);
     else if (!r->keep_bodies && r->body.cap > REQUEST_ROOM_KEPT)
         buf_free(&r->body);

@@ -108,21 +108,31 @@ static struct request *request_new(struct worker *w)
     if (!r) {
         r = mem_zalloc(sizeof *r);
         r->arena = arena_new(ARENA_FIRST, ARENA_CAP);
+        buf_init(&r->upstream_head, UPSTREAM_HEAD_MAX);
         uint64_t captured = w->settings->capture_max_bytes;
         buf_init(&r->body, captured > INTAKE_KEPT_MAX ? captured : INTAKE_KEPT_MAX);
         return r;
     }
     struct arena *arena = r->arena;
-    struct buf body = r->body;
+    struct buf head = r->upstream_head, body = r->body;
     memset(r, 0, sizeof *r);
     r->arena = arena;
+    r->upstream_head = head;
     r->body = body;
     return r;
+}
+
+void request_empty(struct buf *b)
+{
+    buf_reset(b);
+    if (b->cap > REQUEST_ROOM_KEPT)
+        buf_free(b);
 }
 
 static void request_free(struct request *r)
 {
     arena_free(r->arena);
+    buf_free(&r->upstream_head);
     buf_free(&r->body);
     mem_free(r);
 }
@@ -132,9 +142,8 @@ static void on_free(struct loop_grave *g)
     struct request *r = list_entry(g, struct request, grave);
     r->magic = 0;
     arena_reset(r->arena);
-    buf_reset(&r->body);
-    if (r->body.cap > REQUEST_ROOM_KEPT)
-        buf_free(&r->body);
+    request_empty(&r->upstream_head);
+    request_empty(&r->body);
     if (!spares_give(&r->worker->spare_requests, r))
         request_free(r);
 }
@@ -159,7 +168,6 @@ void request_release(struct request *r)
     intake_free(r);
     relay_free(r);
     realtime_free(r);
-    buf_free(&r->upstream_head);
     buf_free(&r->edited);
     if (r->x)
         r->x->app_data = NULL;
@@ -266,7 +274,6 @@ void request_begin(struct worker *w, struct http_exchange *x)
     r->id = record_ids_next(&w->ids, r->started_us);
     record_id_format(r->id, r->request_id);
     r->keep_bodies = w->settings->record_bodies;
-    buf_init(&r->upstream_head, UPSTREAM_HEAD_MAX);
     buf_init(&r->edited, INTAKE_KEPT_MAX + 4096);
     keep_head(r, &x->head);
     r->endpoint = endpoint_find(r->method, r->operation_path);

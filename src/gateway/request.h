@@ -30,7 +30,7 @@ struct realtime;
 struct relay;
 
 #define REQUEST_TRACE_MAX 128
-#define REQUEST_ROOM_KEPT 4096 /* memory of a larger buffer is not kept for the next request */
+#define REQUEST_ROOM_KEPT 4096
 
 struct request {
     struct exchange_owner owner; /* first: x->app_data points here */
@@ -110,6 +110,9 @@ void request_spares_free(struct worker *w);
 
 /* The trace id to be stored: one that is worked out from the request's id is not. */
 struct str request_trace_to_keep(const struct request *r);
+/* Drops the content, and the memory where it is more than REQUEST_ROOM_KEPT: a next request may use it. */
+void request_empty(struct buf *b);
+
 /* The header lines every answer carries: trace id, request id. Appended to `out`. */
 void request_own_lines(const struct request *r, struct buf *out);
 

@@ -87,20 +87,19 @@ __attribute__((constructor)) static void by_length_fill(void)
     }
 }
 
-/* Among token characters, bit 5 makes a letter lower case and no other character a letter or '-'. */
+/* Whether it is the known name but for the case of its letters, which alone have bit 6. */
 static bool is_known(struct str name, struct str lower)
 {
-    const uint64_t bit = EACH_BYTE * 0x20;
     size_t i = 0;
     for (; i + 8 <= name.n; i += 8) {
         uint64_t a, b;
         memcpy(&a, name.p + i, 8);
         memcpy(&b, lower.p + i, 8);
-        if ((a | bit) != (b | bit))
+        if ((a ^ b) & ~((b & EACH_BYTE * 0x40) >> 1))
             return false;
     }
     for (; i < name.n; i++)
-        if ((name.p[i] | 0x20) != (lower.p[i] | 0x20))
+        if ((name.p[i] ^ lower.p[i]) & ~((lower.p[i] & 0x40) >> 1))
             return false;
     return true;
 }
@@ -261,9 +260,9 @@ static enum err read_fields(struct http1_head *h, struct str rest, struct framin
         struct http1_field *f = &h->fields[h->field_count++];
         f->name = str_head(line, (size_t)colon);
         f->value = str_trim(str_from(line, (size_t)colon + 1));
-        if (!all_of(f->name, TOKEN) || !all_of(f->value, VALUE))
-            return ERR_BAD_HTTP;
         f->id = http1_field_id_of(f->name);
+        if ((f->id == HTTP1_OTHER && !all_of(f->name, TOKEN)) || !all_of(f->value, VALUE))
+            return ERR_BAD_HTTP;
         enum err e = note_field(h, f, facts);
         if (e)
             return e;

@@ -13,6 +13,8 @@
 #include "net/http_conn.h"
 #include "net/http_server.h"
 
+#define HEAD_ROOM 512 /* most heads fit in */
+
 /* Keeps the unwritten rest of the vector. */
 static void keep_rest(struct http_conn *c, const struct iovec *iov, int count, size_t written)
 {
@@ -58,6 +60,7 @@ bool http_conn_output(struct http_conn *c, const struct iovec *more, int more_co
     }
     buf_take(&c->out, written < kept ? written : kept);
     keep_rest(c, more, more_count, written > kept ? written - kept : 0);
+    buf_release(&c->out);
     return !c->overflow;
 }
 
@@ -184,6 +187,8 @@ void http_head_begin(struct http_exchange *x, int status)
     must(!c->head_ended);
     char digits[DIGITS_DECIMAL_MAX];
     must(status >= 100);
+    if (!buf_reserve(&c->out, HEAD_ROOM))
+        c->overflow = true;
     out_add(c, STR("HTTP/1.1 "));
     out_add(c, str_of(digits, digits_decimal((uint64_t)status, digits)));
     out_add(c, STR(" "));

@@ -27,7 +27,7 @@
 
 #define OUT_MAX (64u * 1024 * 1024)
 #define READS_PER_TURN 2
-#define UNSENT_MAX 65536 /* in the kernel, beyond what is under way: more would only grow old there */
+#define SEND_BUFFER 65536 /* in the kernel: more would only grow old there, and hide how slow a client is */
 #define LINGER_US 10000000
 #define LINGER_BYTES (64u << 20)
 #define PIPELINED_MAX 4096 /* what is read of the next request while one is answered */
@@ -575,7 +575,7 @@ static void on_accept(void *ctx, int fd, const char *peer, struct tls_server *tl
     buf_init(&c->in, HTTP1_HEAD_MAX + 2 * LOOP_SCRATCH);
     buf_init(&c->out, OUT_MAX);
     sock_init(&c->sock, fd);
-    sock_tune(&c->sock, UNSENT_MAX, 0);
+    sock_tune(&c->sock, SEND_BUFFER, 0);
     list_append(&s->conns, &c->node);
     s->connections++;
     unsigned most = s->limits.connections_max;

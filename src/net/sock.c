@@ -166,15 +166,17 @@ void sock_abort(struct sock *s)
     sock_release(s);
 }
 
-void sock_tune(struct sock *s, size_t unsent_bytes, size_t receive_bytes)
+void sock_tune(struct sock *s, size_t send_bytes, size_t receive_bytes)
 {
     /* A socket that is not TCP refuses some of these; it works without them. */
-    int on = 1, unsent_n = (int)unsent_bytes, receive_n = (int)receive_bytes;
-    must(unsent_bytes <= INT32_MAX / 2);
+    int on = 1, send_n = (int)send_bytes, receive_n = (int)receive_bytes;
+    must(send_bytes <= INT32_MAX / 2);
     must(receive_bytes <= INT32_MAX / 2);
     setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (unsent_bytes)
-        setsockopt(s->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_n, sizeof unsent_n);
+    if (send_bytes) {
+        setsockopt(s->fd, SOL_SOCKET, SO_SNDBUF, &send_n, sizeof send_n);
+        setsockopt(s->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &send_n, sizeof send_n);
+    }
     if (receive_bytes)
         setsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &receive_n, sizeof receive_n);
 }

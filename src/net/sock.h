@@ -51,12 +51,12 @@ enum sock_io sock_write(struct sock *s, const struct iovec *iov, int count, size
 bool sock_pending(const struct sock *s);
 
 /*
- * TCP_NODELAY, and the kernel's buffers: at most `unsent_bytes` wait there beyond what is under way
- * (TCP_NOTSENT_LOWAT); a receive buffer of `receive_bytes`. 0 leaves it to the kernel, which gives a
- * connection as much as its path needs; a small fixed buffer is a small window, and on a long path or
- * with large bodies that is what limits speed.
+ * TCP_NODELAY, and the kernel's buffers: at most `send_bytes` unsent (SO_SNDBUF, TCP_NOTSENT_LOWAT),
+ * `receive_bytes` unread (SO_RCVBUF). 0 leaves a buffer to the kernel, which gives a connection as
+ * much as its path needs; a small fixed one is a small window, and on a long path or with large
+ * bodies that is what limits speed.
  */
-void sock_tune(struct sock *s, size_t unsent_bytes, size_t receive_bytes);
+void sock_tune(struct sock *s, size_t send_bytes, size_t receive_bytes);
 
 /* Begins TLS over a connected plain sock. `host` is the name to verify and to send as SNI. */
 enum err sock_tls_connect(struct sock *s, struct tls_client *tls, struct str host) ERR_USE;
