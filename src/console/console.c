@@ -39,6 +39,8 @@ static void job_deliver(void *ctx)
         return;
     }
     j->x->app_data = NULL;
+    bool ok = buf_add_str(&j->lines, str_c(j->own_lines));
+    must(ok);
     http_reply(j->x, j->status, j->type, buf_str(&j->lines), buf_str(&j->reply));
     job_free(j);
 }
@@ -90,7 +92,7 @@ static void refuse(struct job *j, enum err e, struct str detail)
 {
     struct http_exchange *x = j->x;
     x->app_data = NULL;
-    reply_error(x, e, STR(""), detail, STR(""));
+    reply_error(x, e, STR(""), detail, str_c(j->own_lines));
     job_free(j);
 }
 
@@ -139,6 +141,12 @@ static bool allowed(enum kind_role role, enum job_access access)
     return false;
 }
 
+static void refuse_caller(struct http_exchange *x, enum err e, struct str detail)
+{
+    char lines[WORKER_LINES_MAX];
+    reply_error(x, e, STR(""), detail, worker_own_lines(x->server_ctx, &x->head, lines));
+}
+
 /* True when the key may call the route; otherwise the exchange is answered. */
 static bool admit(struct http_exchange *x, const struct route *route, struct snapshot *s,
                   const struct snapshot_key **ret_key)
@@ -147,16 +155,16 @@ static bool admit(struct http_exchange *x, const struct route *route, struct sna
         return true;
     struct str presented = credentials_find(&x->head);
     if (!presented.n) {
-        reply_error(x, ERR_KEY_MISSING, STR(""), STR(""), STR(""));
+        refuse_caller(x, ERR_KEY_MISSING, STR(""));
         return false;
     }
     enum snapshot_verdict verdict = snapshot_judge(s, presented, clock_wall_us(), ret_key);
     if (verdict != SNAPSHOT_ADMITTED) {
-        reply_error(x, ERR_KEY_INVALID, STR(""), str_c(snapshot_verdict_text(verdict)), STR(""));
+        refuse_caller(x, ERR_KEY_INVALID, str_c(snapshot_verdict_text(verdict)));
         return false;
     }
     if (!allowed((*ret_key)->role, route->access)) {
-        reply_error(x, ERR_FORBIDDEN, STR(""), STR(""), STR(""));
+        refuse_caller(x, ERR_FORBIDDEN, STR(""));
         return false;
     }
     return true;
@@ -177,13 +185,17 @@ static struct job *job_new(struct console *c, struct http_exchange *x, const str
     buf_init(&j->body, JOB_BODY_MAX);
     buf_init(&j->lines, 8192);
     buf_init(&j->reply, JOB_REPLY_MAX);
+    (void)worker_own_lines(x->server_ctx, &x->head, j->own_lines);
     return j;
 }
 
 static void refuse_path(struct http_exchange *x, bool known)
 {
     struct buf lines;
-    buf_init(&lines, 512);
+    char own[WORKER_LINES_MAX];
+    buf_init(&lines, 1024);
+    bool ok = buf_add_str(&lines, worker_own_lines(x->server_ctx, &x->head, own));
+    must(ok);
     if (known)
         routes_allow(x->head.path, &lines);
     reply_error(x, known ? ERR_METHOD_NOT_ALLOWED : ERR_ROUTE_UNKNOWN, STR(""), STR(""), buf_str(&lines));

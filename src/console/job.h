@@ -15,6 +15,7 @@
 #include "base/list.h"
 #include "control/snapshot.h"
 #include "gateway/gateway.h"
+#include "gateway/worker.h"
 
 struct console;
 struct control_why;
@@ -58,7 +59,8 @@ struct job {
     bool submitted; /* it is or was with the console's thread */
 
     int status;
-    struct str type; /* of the reply */
+    struct str type;                  /* of the reply */
+    char own_lines[WORKER_LINES_MAX]; /* what every answer carries */
     struct buf lines, reply;
     struct json_write json; /* writes into reply */
 };

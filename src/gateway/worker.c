@@ -29,6 +29,19 @@ struct snapshot *worker_snapshot(struct worker *w)
     return w->snapshot;
 }
 
+struct str worker_own_lines(struct worker *w, const struct http1_head *head, char out[WORKER_LINES_MAX])
+{
+    char id_text[RECORD_ID_TEXT_MAX], trace[RECORD_TRACE_TEXT_MAX];
+    int64_t id = record_ids_next(&w->ids, clock_wall_us());
+    const struct http1_field *given = http1_find(head, STR("x-portkey-trace-id"));
+    record_id_format(id, id_text);
+    record_trace_format(id, trace);
+    struct str shown = given && given->value.n && given->value.n <= REQUEST_TRACE_MAX ? given->value : str_c(trace);
+    int n = snprintf(out, WORKER_LINES_MAX, "x-portkey-trace-id: %.*s\r\nx-tollgate-request-id: %s\r\n", STR_ARG(shown),
+                     id_text);
+    return str_of(out, (size_t)n);
+}
+
 /* Dispatch. Requests for a provider are /v1/ and below, but for the few paths that are ours. */
 
 static bool is_inference(struct str path)
@@ -43,7 +56,8 @@ static void on_request(struct http_exchange *x)
         w->settings->console(w->settings->console_ctx, x);
     } else if (w->draining) {
         metrics_add(&w->metrics, METRIC_REFUSED, 1);
-        reply_error(x, ERR_DRAINING, STR(""), STR(""), STR(""));
+        char lines[WORKER_LINES_MAX];
+        reply_error(x, ERR_DRAINING, STR(""), STR(""), worker_own_lines(w, &x->head, lines));
     } else {
         request_begin(w, x);
     }

@@ -52,6 +52,13 @@ struct worker {
 /* The newest snapshot; good until the next call unless a reference is taken. */
 struct snapshot *worker_snapshot(struct worker *w);
 
+#define WORKER_LINES_MAX 256
+/*
+ * The header lines that every answer carries, for an exchange that is no request for a provider: the
+ * caller's trace id or one of ours, and an id of its own. Good while `head` is.
+ */
+struct str worker_own_lines(struct worker *w, const struct http1_head *head, char out[WORKER_LINES_MAX]);
+
 /* NULL with a sentence in `why` when something cannot be opened. */
 struct worker *worker_new(struct gateway *g, const struct gateway_settings *settings, unsigned index,
                           struct snapshot *snapshot, struct price_catalog *prices, char *why, size_t why_cap);

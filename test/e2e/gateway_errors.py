@@ -79,6 +79,17 @@ def what_is_asked():
                 check(answer.startswith(b"HTTP/1.1 " + status), f"{raw[:40]!r} gave {answer[:80]!r}")
 
 
+def every_answer_carries_its_ids():
+    up = Upstream(ok)
+    with Gateway(up.url) as g:
+        for method, path, key in (("GET", "/v1/health", None), ("GET", "/nothing", None), ("PUT", "/tollgate/v1/keys", ADMIN_KEY), ("GET", "/tollgate/v1/logs", None),
+                                  ("GET", "/tollgate/v1/logs", ADMIN_KEY), ("GET", "/console/", None), ("POST", "/v1/chat/completions", None), ("GET", "/v1/models", ADMIN_KEY)):
+            _, headers, _ = g.request(method, path, key=key, headers={"x-portkey-trace-id": "trace-7"})
+            equal(headers.get("x-portkey-trace-id"), "trace-7", f"{method} {path}: trace id")
+            check(headers.get("x-tollgate-request-id", "").startswith("tgr_"), f"{method} {path}: request id")
+            check(len(g.request(method, path, key=key)[1]["x-portkey-trace-id"]) == 36, f"{method} {path}: an id of ours")
+
+
 def where_it_goes():
     with Gateway() as g:
         expect(g.post("/v1/chat/completions", chat()), 424, "no_integration")
@@ -201,4 +212,4 @@ def secrets_stay_secret():
             check(not any(secret.encode() in o for o in outputs), "a key is seen where it was not put")
 
 
-run(who_asks, what_is_asked, where_it_goes, time_outs, upstream_errors_pass_unchanged, broken_upstreams, draining, secrets_stay_secret)
+run(who_asks, what_is_asked, every_answer_carries_its_ids, where_it_goes, time_outs, upstream_errors_pass_unchanged, broken_upstreams, draining, secrets_stay_secret)
