@@ -4,6 +4,8 @@
  * with several choices their pieces take turns. `obfuscation` pads each chunk with text to a
  * multiple of 16 characters of content, so that lengths say little, as OpenAI's does.
  */
+#include <string.h>
+
 #include "base/must.h"
 #include "sim/api/api.h"
 #include "sim/api/chat.h"
@@ -36,11 +38,13 @@ static void chunk_end(struct call *c, struct chat *chat, struct buf *out, size_t
 {
     char pad[PAD_MAX];
     uint64_t want = cue_count(c->cue, CUE_EVENT_BYTES, 0);
-    size_t frame = buf_size(out) + 2 + (chat->include_usage ? 13 : 0) + 3 + 17;
+    size_t frame = buf_size(out) + strlen("],\"obfuscation\":\"\"}\n\n");
     size_t n = 0;
+    bool usage = chat->include_usage && bill_wanted(c);
     add(out, STR("]"));
-    if (chat->include_usage && bill_wanted(c))
+    if (usage)
         add(out, STR(",\"usage\":null"));
+    frame += usage ? strlen(",\"usage\":null") : 0;
     if (want > frame)
         n = want - frame < PAD_MAX ? (size_t)(want - frame) : PAD_MAX;
     else if (chat->obfuscate && !want)

@@ -407,7 +407,7 @@ static void pump_stream(struct call *c)
         bool is_done = false;
         buf_reset(&frame);
         if (next_event(c, &frame, &last)) {
-            is_done = str_starts(buf_str(&frame), STR("data: [DONE]"));
+            is_done = frame.p && str_starts(buf_str(&frame), STR("data: [DONE]"));
             must(buf_add_str(&sim->frames, buf_str(&frame)));
             a->events += !is_done;
         }

@@ -35,10 +35,9 @@ class Socket {
         return this.seen.at(-1);
       }
       from = this.events.length;
-      await new Promise((done, fail) => {
-        this.waiting = [done];
-        this.ws.on('close', () => fail(new Error(`closed before ${type}`)));
-      });
+      const more = new Promise((done) => (this.waiting = [done]));
+      const closed = this.ended.then(() => Promise.reject(new Error(`closed before ${type}`)));
+      await Promise.race([more, closed]);
     }
   }
 
