@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Arena: a chain of blocks, newest first; the first block is part of the arena's own allocation.
- * Each further block is as large as the request needs, at least BLOCK bytes.
+ * Each further block has twice the size of the one before, up to BLOCK bytes, or what is needed: an
+ * arena that holds little stays small.
  */
 #include "base/arena.h"
 
@@ -80,7 +81,8 @@ void *arena_alloc(struct arena *a, size_t size)
     size_t need = (size + ALIGN - 1) & ~(ALIGN - 1);
     struct block *b = a->newest;
     if (b->size - b->used < need) {
-        size_t block_size = need > BLOCK ? need : BLOCK;
+        size_t twice = b->size < BLOCK / 2 ? b->size * 2 : BLOCK;
+        size_t block_size = need > twice ? need : twice;
         if (block_size > a->cap - a->held) {
             block_size = need;
             if (block_size > a->cap - a->held)

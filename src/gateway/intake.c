@@ -255,6 +255,7 @@ static void kept_body(struct request *r, struct str bytes, bool last)
         return;
     keep_facts(r);
     edit_body(r);
+    intake_free(r); /* what it held is not wanted any more, and a stream may stay open for long */
     stages_resume(r);
 }
 

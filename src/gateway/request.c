@@ -18,7 +18,7 @@
 #include "gateway/stages.h"
 
 #define MAGIC 0x72657175u
-#define ARENA_FIRST 960
+#define ARENA_FIRST 480
 #define ARENA_CAP (512u * 1024)
 #define PATH_KEPT 512
 #define USER_AGENT_KEPT 200
