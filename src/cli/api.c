@@ -153,11 +153,12 @@ int api_call_accepting(const struct command *c, const struct option_value *value
         return EXIT_USAGE;
     struct tls_client *tls = tls_client_new(NULL, why, sizeof why);
     buf_init(&head, 65536);
-    if (!tls || !write_head(&head, method, &url, path, secret_reveal(&key), body.n)) {
-        r.failed = true;
-        snprintf(r.why, sizeof r.why, "%s", tls ? "the request is too long" : why);
-    } else {
+    bool fits = write_head(&head, method, &url, path, secret_reveal(&key), body.n);
+    if (tls && fits) {
         run_call(&url, buf_str(&head), body, tls, &r);
+    } else {
+        r.failed = true;
+        snprintf(r.why, sizeof r.why, "%s", tls ? "the command line is too long for one request" : why);
     }
     if (head.p)
         mem_wipe(head.p, head.cap);
@@ -166,7 +167,7 @@ int api_call_accepting(const struct command *c, const struct option_value *value
     tls_client_free(tls);
     if (r.failed) {
         fprintf(stderr, "tollgate %s: %.*s cannot be reached: %s\n", c->name, STR_ARG(text), r.why);
-        return EXIT_UNREACHABLE;
+        return fits ? EXIT_UNREACHABLE : EXIT_USAGE;
     }
     if (ret_answer->status < 400 || ret_answer->status == accepted)
         return EXIT_DONE;
@@ -204,6 +205,46 @@ static bool quote_amounts(struct str in, struct buf *out)
     }
 }
 
+/* A control character other than tab and line feed at the front of `s`: its length in bytes, else 0. */
+static size_t control_at(struct str s)
+{
+    unsigned char c = (unsigned char)s.p[0];
+    if (c == 0xc2 && s.n > 1 && (unsigned char)s.p[1] < 0xa0)
+        return 2; /* C1, which terminals obey too */
+    return (c < 0x20 && c != '\t' && c != '\n') || c == 0x7f ? 1 : 0;
+}
+
+/* What callers sent must not command the terminal it is shown on. */
+static void show_controls_of(json_t *string)
+{
+    struct str rest = str_of(json_string_value(string), json_string_length(string));
+    struct buf shown;
+    bool any = false, ok = true;
+    buf_init(&shown, 4 * rest.n + 1);
+    for (size_t n; rest.n && ok; rest = str_from(rest, n)) {
+        size_t control = control_at(rest);
+        any |= control > 0;
+        n = control ? control : 1;
+        ok = control ? buf_printf(&shown, "\\x%02x", (unsigned char)rest.p[control - 1])
+                     : buf_add_byte(&shown, rest.p[0]);
+    }
+    must(ok);
+    if (any)
+        json_string_setn_nocheck(string, buf_str(&shown).p, buf_size(&shown));
+    buf_free(&shown);
+}
+
+static void show_controls(json_t *value)
+{
+    const char *name;
+    json_t *member;
+    size_t i;
+    if (json_is_string(value))
+        show_controls_of(value);
+    json_object_foreach(value, name, member) show_controls(member);
+    json_array_foreach(value, i, member) show_controls(member);
+}
+
 json_t *api_json(const struct api_answer *a)
 {
     struct buf quoted;
@@ -211,7 +252,8 @@ json_t *api_json(const struct api_answer *a)
     buf_init(&quoted, 2 * ANSWER_MAX);
     json_t *root = NULL;
     if (buf_size(&a->body) && quote_amounts(buf_str(&a->body), &quoted))
-        root = json_loadb(buf_str(&quoted).p, buf_size(&quoted), 0, &error);
+        root = json_loadb(buf_str(&quoted).p, buf_size(&quoted), JSON_ALLOW_NUL, &error);
+    show_controls(root);
     buf_free(&quoted);
     return root;
 }

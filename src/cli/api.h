@@ -22,6 +22,9 @@
       "Key to use; without it the owner's, from admin.key in the data directory.")      \
     X("data", TEXT, "tollgate-data", "TOLLGATE_DATA", 0, 0, "DIR", "Data directory, for its admin.key.")
 
+/* For buffers of paths and bodies: more than a command line can hold, encoded. */
+#define API_TEXT_MAX (16u << 20)
+
 struct api_answer {
     int status;
     struct buf body;
@@ -38,7 +41,10 @@ int api_call_accepting(const struct command *c, const struct option_value *value
                        struct str body, int accepted, struct api_answer *ret_answer);
 void api_answer_free(struct api_answer *a);
 
-/* The body as a tree, amounts of dollars as strings so that no digit is lost. NULL when it is no JSON. */
+/*
+ * The body as a tree for showing it: amounts of dollars as strings so that no digit is lost, control
+ * characters in a form that no terminal obeys. NULL when it is no JSON.
+ */
 json_t *api_json(const struct api_answer *a);
 /* "-" when absent. Good as long as the tree. */
 const char *api_text(const json_t *object, const char *name);

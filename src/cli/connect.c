@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "cli/api.h"
+#include "net/url.h"
 
 #define X(name, kind, fallback, env, min, max, metavar, text) \
     {name, OPTION_##kind, fallback, env, min, max, metavar, text},
@@ -65,11 +66,11 @@ static int put(const struct command *c, const struct option_value *v, struct str
                int accepted, struct api_answer *answer)
 {
     struct buf body, path;
-    buf_init(&body, 1 << 20);
-    buf_init(&path, 4096);
+    buf_init(&body, API_TEXT_MAX);
+    buf_init(&path, API_TEXT_MAX);
     write_body(&body, c, v, kind, slug, fresh);
-    bool ok =
-        buf_add_str(&path, STR("/tollgate/v1/integrations")) && (fresh || buf_printf(&path, "/%.*s", STR_ARG(slug)));
+    bool ok = buf_add_str(&path, STR("/tollgate/v1/integrations")) &&
+              (fresh || (buf_add_byte(&path, '/') && url_encode(&path, slug)));
     must(ok);
     int status = api_call_accepting(c, v, fresh ? "POST" : "PATCH", buf_str(&path), buf_str(&body), accepted, answer);
     mem_wipe(body.p, body.cap);

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "cli/api.h"
+#include "net/url.h"
 
 #define X(name, kind, fallback, env, min, max, metavar, text) \
     {name, OPTION_##kind, fallback, env, min, max, metavar, text},
@@ -28,7 +29,7 @@ static int create(const struct command *self, struct option_value *values, int o
     struct api_answer answer;
     (void)operand_count;
     (void)operands;
-    buf_init(&body, 65536);
+    buf_init(&body, API_TEXT_MAX);
     json_write_init(&w, &body);
     json_write_object(&w);
     json_write_member_string(&w, "name", option_get(self, values, "name")->text);
@@ -96,8 +97,8 @@ static int revoke(const struct command *self, struct option_value *values, int o
         fprintf(stderr, "tollgate key revoke: give the key's id, as 'tollgate key list' shows it\n");
         return EXIT_USAGE;
     }
-    buf_init(&path, 4096);
-    bool ok = buf_printf(&path, "/tollgate/v1/keys/%.64s", operands[0]);
+    buf_init(&path, API_TEXT_MAX);
+    bool ok = buf_add_str(&path, STR("/tollgate/v1/keys/")) && url_encode(&path, str_c(operands[0]));
     must(ok);
     int status = api_call(self, values, "DELETE", buf_str(&path), STR(""), &answer);
     if (status == EXIT_DONE && option_get(self, values, "json")->given)

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "cli/api.h"
+#include "net/url.h"
 
 #define ROWS_MAX 10000 /* of one answer */
 #define CURSOR_MAX 64
@@ -171,7 +172,7 @@ static int follow_on(const struct command *c, const struct option_value *v, stru
 {
     struct buf from;
     struct api_answer answer;
-    buf_init(&from, 65536);
+    buf_init(&from, API_TEXT_MAX);
     bool ok = buf_add_str(&from, path);
     must(ok);
     api_add_param(&from, "follow", str_c(cursor));
@@ -235,8 +236,8 @@ static int show(const struct command *c, const struct option_value *v, const cha
 {
     struct api_answer answer;
     struct buf path;
-    buf_init(&path, 4096);
-    bool ok = buf_printf(&path, "/tollgate/v1/logs/%.64s", id);
+    buf_init(&path, API_TEXT_MAX);
+    bool ok = buf_add_str(&path, STR("/tollgate/v1/logs/")) && url_encode(&path, str_c(id));
     must(ok);
     int status = api_call(c, v, "GET", buf_str(&path), STR(""), &answer);
     if (status == EXIT_DONE && option_get(c, v, "json")->given) {
@@ -269,7 +270,7 @@ static int run(const struct command *self, struct option_value *values, int oper
     }
     if (operand_count == 1)
         return show(self, values, operands[0]);
-    buf_init(&path, 65536);
+    buf_init(&path, API_TEXT_MAX);
     write_path(&path, self, values);
     int status = option_get(self, values, "follow")->given ? follow(self, values, buf_str(&path))
                                                            : print_once(self, values, buf_str(&path));

@@ -24,7 +24,7 @@ static int run(const struct command *self, struct option_value *values, int oper
     struct api_answer answer;
     (void)operand_count;
     (void)operands;
-    buf_init(&body, 65536);
+    buf_init(&body, API_TEXT_MAX);
     json_write_init(&w, &body);
     json_write_object(&w);
     if (option_get(self, values, "since")->given)

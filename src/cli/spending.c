@@ -85,7 +85,7 @@ static int run(const struct command *self, struct option_value *values, int oper
     struct str dims = option_get(self, values, "group-by")->text;
     (void)operand_count;
     (void)operands;
-    buf_init(&path, 65536);
+    buf_init(&path, API_TEXT_MAX);
     bool ok = buf_add_str(&path, STR("/tollgate/v1/cost"));
     must(ok);
     api_add_param(&path, "group_by", dims);
