@@ -60,7 +60,7 @@ static const struct row *find(struct str name)
 
 static void set_defaults(struct opts *o)
 {
-    *o = (struct opts){.quiet = false};
+    *o = (struct opts){.help = false};
     for (size_t i = 0; i < ROWS; i++)
         if (rows[i].kind == TEXT || rows[i].kind == COUNT)
             must(set_value(o, &rows[i], str_c(rows[i].preset)));

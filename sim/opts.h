@@ -30,7 +30,6 @@
     X(connections_max, COUNT, "20000", "N", "Most connections at a time.")                                         \
     X(tls_cert, TEXT, "", "FILE", "Certificate chain (PEM); with --tls-key the listener speaks TLS.")              \
     X(tls_key, TEXT, "", "FILE", "Private key (PEM) of the certificate.")                                          \
-    X(quiet, FLAG, "", "", "Print nothing but the ready line.")                                                    \
     X(help, FLAG, "", "", "Print this and exit.")                                                                  \
     X(version, FLAG, "", "", "Print the version and exit.")
 

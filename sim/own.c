@@ -22,6 +22,26 @@ void own_health(struct call *c)
     reply_send(c, &r, 200);
 }
 
+void own_operations(struct call *c)
+{
+    const struct route *route;
+    struct reply r;
+    struct json_write *w = reply_begin(&r);
+    json_write_member_string(w, "object", STR("list"));
+    json_write_key(w, STR("data"));
+    json_write_array(w);
+    for (size_t i = 0; (route = paths_row(i)) != NULL; i++) {
+        json_write_object(w);
+        json_write_member_string(w, "operation", str_c(route->operation));
+        json_write_member_string(w, "method", route->method);
+        json_write_member_string(w, "path", route->path);
+        json_write_member_bool(w, "admin", (route->flags & PATHS_ADMIN) != 0);
+        json_write_object_end(w);
+    }
+    json_write_array_end(w);
+    reply_send(c, &r, 200);
+}
+
 void own_reset(struct call *c)
 {
     served_reset(c->sim->served);

@@ -10,6 +10,8 @@ struct call;
 
 /* GET /sim/health. */
 void own_health(struct call *c);
+/* GET /sim/operations: method, path and name of everything that is answered. */
+void own_operations(struct call *c);
 /* POST /sim/reset: totals, requests, usage, objects and the prompt cache as at the start. Calls under way go on. */
 void own_reset(struct call *c);
 

@@ -59,6 +59,7 @@ const struct route routes_own[] = {
     GET("/sim/requests/{}", "sim.request", served_one, PATHS_OPEN | PATHS_OWN),
     GET("/sim/totals", "sim.totals", served_totals, PATHS_OPEN | PATHS_OWN),
     GET("/sim/health", "sim.health", own_health, PATHS_OPEN | PATHS_OWN),
+    GET("/sim/operations", "sim.operations", own_operations, PATHS_OPEN | PATHS_OWN),
     POST("/sim/reset", "sim.reset", own_reset, PATHS_OPEN | PATHS_OWN | PATHS_RAW),
     PUT("/sim/script", "sim.script", cuefile_put, PATHS_OPEN | PATHS_OWN | PATHS_RAW),
     DELETE("/sim/script", "sim.script", cuefile_delete, PATHS_OPEN | PATHS_OWN | PATHS_RAW),

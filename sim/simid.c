@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Eight bytes are taken at a time and folded by a 128-bit product. */
+/*
+ * Eight bytes are folded at a time by a 128-bit product; long texts in four lanes, which do not wait
+ * for each other.
+ */
 #include "sim/simid.h"
 
 #include <string.h>
@@ -18,18 +21,32 @@ uint64_t simid_mix(uint64_t a, uint64_t b)
     return fold(a ^ K0, fold(b ^ K1, K0 | 1) ^ K1);
 }
 
+#define LANES 4
+
+static uint64_t word_at(const char *p)
+{
+    uint64_t w;
+    memcpy(&w, p, sizeof w);
+    return w;
+}
+
 uint64_t simid_hash(uint64_t seed, struct str bytes)
 {
-    uint64_t h = seed ^ fold(bytes.n ^ K0, K1), w;
+    uint64_t h = seed ^ fold(bytes.n ^ K0, K1), last = 0;
     size_t i = 0;
-    for (; i + 8 <= bytes.n; i += 8) {
-        memcpy(&w, bytes.p + i, 8);
-        h = fold(h ^ w ^ K0, K1);
+    if (bytes.n >= 8 * LANES) {
+        uint64_t lane[LANES] = {h, h ^ K0, h ^ K1, ~h};
+        for (; i + 8 * LANES <= bytes.n; i += 8 * LANES)
+            for (int k = 0; k < LANES; k++)
+                lane[k] = fold(lane[k] ^ word_at(bytes.p + i + 8 * k) ^ K0, K1);
+        for (int k = 0; k < LANES; k++)
+            h = fold(h ^ lane[k] ^ K0, K1);
     }
+    for (; i + 8 <= bytes.n; i += 8)
+        h = fold(h ^ word_at(bytes.p + i) ^ K0, K1);
     if (i < bytes.n) {
-        w = 0;
-        memcpy(&w, bytes.p + i, bytes.n - i);
-        h = fold(h ^ w ^ K0, K1);
+        memcpy(&last, bytes.p + i, bytes.n - i);
+        h = fold(h ^ last ^ K0, K1);
     }
     return simid_mix(h, bytes.n);
 }

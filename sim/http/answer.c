@@ -28,6 +28,7 @@
 #define FLUSH_BYTES (16 * 1024)
 #define PIECE_BYTES (64 * 1024)
 #define EVENTS_PER_TURN 512
+#define FRAMES_KEPT (1 << 20)
 #define RESET_AFTER_US 2000
 
 static void pump(struct call *c);
@@ -426,6 +427,8 @@ static void pump_stream(struct call *c)
         }
     }
     buf_free(&frame);
+    if (sim->frames.cap > FRAMES_KEPT)
+        buf_free(&sim->frames);
 }
 
 static void start(struct call *c)

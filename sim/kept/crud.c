@@ -234,7 +234,7 @@ static struct shelf_item *put_new(struct call *c, const struct crud *d, struct s
     json_write_init(&w, &out);
     crud_fill(c, &w, str_c(d->shape), id, from_body);
     must(json_write_done(&w));
-    if (from_body && d->flags & CRUD_ANYTHING && !c->form)
+    if (from_body && d->flags & CRUD_ANYTHING && jdoc_kind(c->json) == JDOC_OBJECT)
         add_unknown(c, &out, d->shape);
     struct shelf_item *i = shelf_put(c->sim->shelf, crud_collection(c, d), id, buf_str(&out));
     buf_free(&out);
@@ -382,12 +382,39 @@ struct str crud_member_text(struct call *c, const struct shelf_item *i, const ch
 
 /* Lists. */
 
+/* "metadata[key]=value", as often as given. */
+static bool fits_metadata(struct call *c, const struct shelf_item *i)
+{
+    struct str rest = c->query, part, key;
+    bool ok = true;
+    while (ok && rest.n && str_split(&rest, '&', &part)) {
+        char name[128];
+        ptrdiff_t equals = str_find(part, '=');
+        key = call_percent_decoded(c, equals < 0 ? part : str_head(part, (size_t)equals));
+        if (equals < 0 || !str_starts(key, STR("metadata[")) || !str_ends(key, STR("]")))
+            continue;
+        struct jdoc doc;
+        jdoc_init(&doc);
+        must(jdoc_parse(&doc, i->json));
+        struct jval v = jdoc_find(jdoc_root(&doc), "metadata");
+        v = jdoc_find(v, str_copy(name, sizeof name, str_of(key.p + 9, key.n - 10)));
+        ok = jdoc_has(v) && str_eq(jdoc_text(v, c->arena), call_percent_decoded(c, str_from(part, (size_t)equals + 1)));
+        jdoc_free(&doc);
+    }
+    return ok;
+}
+
 static bool fits(struct call *c, const struct shelf_item *i, const char *filters)
 {
     struct str rest = str_c(filters), part, wanted;
     char name[64];
     while (rest.n && str_split(&rest, ',', &part)) {
         str_copy(name, sizeof name, part);
+        if (str_eq(part, STR("metadata"))) {
+            if (!fits_metadata(c, i))
+                return false;
+            continue;
+        }
         wanted = call_query(c, name);
         if (wanted.p && !str_eq(wanted, crud_member_text(c, i, name)))
             return false;

@@ -81,6 +81,8 @@ void bill_cue(struct call *c)
     if (cue_has(c->cue, CUE_CACHED_TOKENS)) {
         uint64_t want = c->cue->value[CUE_CACHED_TOKENS].count;
         b->cached = want < b->input ? want : b->input;
+        b->audio_cached = b->audio_cached < b->cached ? b->audio_cached : b->cached;
+        b->image_cached = 0;
         b->write_30m = b->write_12h = 0;
     }
     struct str forced = cue_text(c->cue, CUE_USAGE);

@@ -43,7 +43,7 @@ uint64_t tally_text(const struct tally *t, enum tokenizer_encoding e, struct str
 uint64_t tally_escaped(const struct tally *t, enum tokenizer_encoding e, struct str raw)
 {
     char small[4096];
-    if (!raw.n || !memchr(raw.p, '\\', raw.n))
+    if (!t->exact || !raw.n || !memchr(raw.p, '\\', raw.n))
         return tally_text(t, e, raw);
     if (raw.n <= sizeof small)
         return tally_text(t, e, str_of(small, json_unescape(raw, small, sizeof small, NULL)));

@@ -5,8 +5,8 @@
 /*
  * tally: counts tokens, and plays the prompt cache.
  *
- * Texts are counted with the project's tokenizer, or (--count simple) as a quarter of their bytes,
- * rounded up. Prose of phrase.h is one token a piece either way.
+ * Texts are counted with the project's tokenizer, or (--count simple) as a quarter of their bytes as
+ * they came, rounded up. Prose of phrase.h is one token a piece either way.
  *
  * The cache: a prompt is a row of parts (messages). When all parts up to some place came before in
  * this order, for the same model, the tokens up to there are cached: in steps of 128, from 1,024 on,

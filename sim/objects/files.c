@@ -32,6 +32,14 @@ struct shelf_item *objects_file_add(struct call *c, struct str name, const char 
     return i;
 }
 
+/* expires_after[seconds] becomes a time. */
+void objects_file_made(struct call *c, struct shelf_item *i)
+{
+    uint64_t seconds;
+    if (str_to_u64(formread_text(c->form, "expires_after[seconds]"), &seconds) && seconds < UINT32_MAX)
+        crud_change_text(c, i, call_format(c, "{\"expires_at\":%lld}", (long long)call_now(c) + (long long)seconds));
+}
+
 bool objects_file_bytes(struct call *c, struct str id, struct str *ret_bytes)
 {
     struct shelf_item *i = shelf_get(c->sim->shelf, FILES, id);

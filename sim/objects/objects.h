@@ -17,6 +17,7 @@ extern const struct crud objects_file, objects_upload, objects_upload_part, obje
 
 /* files.c */
 call_fn objects_upload_complete;
+void objects_file_made(struct call *c, struct shelf_item *i);
 /* A new file object with this content; for results of jobs. */
 struct shelf_item *objects_file_add(struct call *c, struct str name, const char *purpose, struct blob *blob);
 /* Its content; false when it is not there. */

@@ -14,7 +14,7 @@
 
 const struct crud objects_file = {
     .collection = "files", .what = "File", .prefix = "file-", .required = "purpose", .flags = CRUD_NEED_FILE,
-    .filters = "purpose", .deleted = DELETED("file"),
+    .filters = "purpose", .deleted = DELETED("file"), .made = objects_file_made,
     .shape = J({"id": "$id", "object": "file", "bytes": "$file_bytes", "created_at": "$now", "expires_at": null,
                 "filename": "$file_name", "purpose": "$body:purpose", "status": "processed", "status_details": null})};
 
@@ -151,7 +151,7 @@ const struct crud objects_conversation_item = {
     .parent = &objects_conversation, .shape = J({"id": "$id"})};
 
 const struct crud objects_completion = {
-    .collection = "chat/completions", .what = "chat completion", .filters = "model",
+    .collection = "chat/completions", .what = "chat completion", .filters = "model,metadata",
     .deleted = DELETED("chat.completion.deleted")};
 
 const struct crud objects_video = {

@@ -42,6 +42,11 @@ static int64_t slot_time(const struct org_query *q, const struct org_match *m)
     return q->start + (int64_t)m->bucket * SLOT;
 }
 
+static uint64_t text_of(uint64_t all, uint64_t audio)
+{
+    return all > audio ? all - audio : 0;
+}
+
 static void write_tokens(struct call *c, struct json_write *w, const struct org_query *q, const struct org_match *m,
                          const uint64_t *sum, const char *operation)
 {
@@ -50,9 +55,9 @@ static void write_tokens(struct call *c, struct json_write *w, const struct org_
     json_write_member_string(w, "operation", str_c(operation));
     json_write_member_string(w, "snapshot_id", str_c(orgsum_text(c->sim->orgsum, m->row->by[ORGSUM_BY_MODEL])));
     json_write_member_uint(w, "n_context", sum[ORGSUM_REQUESTS]);
-    json_write_member_uint(w, "n_context_tokens_total", sum[ORGSUM_INPUT] - sum[ORGSUM_AUDIO_IN]);
+    json_write_member_uint(w, "n_context_tokens_total", text_of(sum[ORGSUM_INPUT], sum[ORGSUM_AUDIO_IN]));
     json_write_member_uint(w, "n_generated", sum[ORGSUM_REQUESTS]);
-    json_write_member_uint(w, "n_generated_tokens_total", sum[ORGSUM_OUTPUT] - sum[ORGSUM_AUDIO_OUT]);
+    json_write_member_uint(w, "n_generated_tokens_total", text_of(sum[ORGSUM_OUTPUT], sum[ORGSUM_AUDIO_OUT]));
     json_write_member_uint(w, "n_cached_context_tokens_total", sum[ORGSUM_CACHED]);
     json_write_member_uint(w, "n_context_audio_tokens_total", sum[ORGSUM_AUDIO_IN]);
     json_write_member_uint(w, "n_generated_audio_tokens_total", sum[ORGSUM_AUDIO_OUT]);

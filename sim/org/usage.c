@@ -39,20 +39,26 @@ static void figure(struct json_write *w, const char *name, uint64_t value)
     json_write_member_uint(w, name, value);
 }
 
+/* Usage that was forced by a cue need not add up. */
+static uint64_t minus(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : 0;
+}
+
 static void write_tokens(struct json_write *w, const uint64_t *f)
 {
-    uint64_t text_in = f[ORGSUM_INPUT] - f[ORGSUM_AUDIO_IN] - f[ORGSUM_IMAGE_IN];
+    uint64_t text_in = minus(f[ORGSUM_INPUT], f[ORGSUM_AUDIO_IN] + f[ORGSUM_IMAGE_IN]);
     uint64_t writes = f[ORGSUM_WRITE_30M] + f[ORGSUM_WRITE_12H];
     figure(w, "input_tokens", f[ORGSUM_INPUT]);
     figure(w, "input_cached_tokens", f[ORGSUM_CACHED]);
-    figure(w, "input_uncached_tokens", f[ORGSUM_INPUT] - f[ORGSUM_CACHED] - writes);
+    figure(w, "input_uncached_tokens", minus(f[ORGSUM_INPUT], f[ORGSUM_CACHED] + writes));
     figure(w, "input_cache_write_tokens", writes);
     figure(w, "input_cache_write_30m_tokens", f[ORGSUM_WRITE_30M]);
     figure(w, "input_cache_write_12h_tokens", f[ORGSUM_WRITE_12H]);
     figure(w, "output_tokens", f[ORGSUM_OUTPUT]);
     figure(w, "input_text_tokens", text_in);
-    figure(w, "output_text_tokens", f[ORGSUM_OUTPUT] - f[ORGSUM_AUDIO_OUT]);
-    figure(w, "input_cached_text_tokens", f[ORGSUM_CACHED] - f[ORGSUM_AUDIO_CACHED] - f[ORGSUM_IMAGE_CACHED]);
+    figure(w, "output_text_tokens", minus(f[ORGSUM_OUTPUT], f[ORGSUM_AUDIO_OUT]));
+    figure(w, "input_cached_text_tokens", minus(f[ORGSUM_CACHED], f[ORGSUM_AUDIO_CACHED] + f[ORGSUM_IMAGE_CACHED]));
     figure(w, "input_audio_tokens", f[ORGSUM_AUDIO_IN]);
     figure(w, "input_cached_audio_tokens", f[ORGSUM_AUDIO_CACHED]);
     figure(w, "output_audio_tokens", f[ORGSUM_AUDIO_OUT]);

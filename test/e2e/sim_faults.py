@@ -293,6 +293,20 @@ def check_script():
             equal((ask(sim.root, "DELETE", "/sim/script").status, go(CHAT).status), (204, 200))
 
 
+def check_limits():
+    with Sim("--body-max", "1000") as sim:
+        equal(ask(sim.root, "POST", PATH, b" " * 2000).status, 413)
+        with connect(sim.root) as sock:
+            sock.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: sim\r\nAuthorization: Bearer sk-0123456789\r\n"
+                         b"Transfer-Encoding: chunked\r\n\r\n7d0\r\n" + b" " * 2000 + b"\r\n0\r\n\r\n")
+            equal(receive(sock).status, 413, "chunked")
+        equal(ask(sim.root, "POST", PATH, CHAT).status, 200)
+    with Sim("--latency-ms", "100", "--chunk-ms", "10") as sim:
+        started = time.monotonic()
+        equal(ask(sim.root, "POST", PATH, STREAM, {"x-sim-events": "10"}).status, 200)
+        assert time.monotonic() - started >= 0.2
+
+
 def main():
     failed = 0
     with Sim() as sim:
@@ -303,7 +317,8 @@ def main():
                 failed += 1
                 print(f"FAIL {run.__name__}: {type(e).__name__}: {e}")
     check_script()
-    print(f"{len(cases) + 1} cases, {failed} failed")
+    check_limits()
+    print(f"{len(cases) + 2} cases, {failed} failed")
     sys.exit(1 if failed else 0)
 
 

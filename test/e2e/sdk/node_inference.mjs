@@ -206,6 +206,8 @@ op('chat.completions stored', async (c) => {
   equal(got.choices[0].message.content, made.choices[0].message.content);
   equal((await c.chat.completions.update(made.id, { metadata: { run: 'b' } })).metadata, { run: 'b' });
   assert((await collect(c.chat.completions.list())).some((x) => x.id === made.id));
+  equal((await collect(c.chat.completions.list({ metadata: { run: 'b' } }))).map((x) => x.id), [made.id]);
+  equal(await collect(c.chat.completions.list({ metadata: { run: 'c' } })), []);
   const kept = await collect(c.chat.completions.messages.list(made.id));
   equal(kept.map((m) => m.content), messages.map((m) => m.content));
   equal((await c.chat.completions.delete(made.id)).deleted, true);

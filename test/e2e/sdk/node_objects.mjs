@@ -47,6 +47,8 @@ op('files', async (c) => {
   assert((await collect(c.files.list({ purpose: 'user_data' }))).some((f) => f.id === made.id));
   equal(await collect(c.files.list({ purpose: 'vision' })), []);
   equal((await c.files.waitForProcessing(made.id)).status, 'processed');
+  const passing = await c.files.create({ file: await text('x'), purpose: 'batch', expires_after: { anchor: 'created_at', seconds: 3600 } });
+  equal(passing.expires_at - passing.created_at, 3600);
   equal((await c.files.delete(made.id)).deleted, true);
   await rejects(c.files.retrieve(made.id), 404);
 });

@@ -76,7 +76,7 @@ def send(sock, method, path, body=None, headers=None, key=KEY):
     lines = [f"{method} {path} HTTP/1.1", "Host: sim", f"Content-Length: {len(data)}"]
     if key:
         lines.append(f"Authorization: Bearer {key}")
-    if body is not None:
+    if body is not None and "Content-Type" not in (headers or {}):
         lines.append("Content-Type: application/json")
     lines += [f"{k}: {v}" for k, v in (headers or {}).items()]
     sock.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + data)
