@@ -220,3 +220,39 @@ void fixture_same(const struct record *a, const struct record *b)
     must(same_money(a, b));
     must(fixture_equal(a, b));
 }
+
+char fixture_test_dir[FIXTURE_PATH_MAX];
+
+int fixture_make_dir(void **state)
+{
+    (void)state;
+    fixture_dir(fixture_test_dir);
+    return 0;
+}
+
+int fixture_remove_dir(void **state)
+{
+    (void)state;
+    file_set_faults(NULL);
+    fixture_remove(fixture_test_dir);
+    return 0;
+}
+
+void fixture_copy_database(const char *from, const char *to)
+{
+    const char *const suffixes[] = {"", "-wal"};
+    for (unsigned i = 0; i < 2; i++) {
+        char source[FIXTURE_PATH_MAX + 8], target[FIXTURE_PATH_MAX + 8];
+        struct file_facts facts;
+        size_t n = 0;
+        snprintf(source, sizeof source, "%s%s", from, suffixes[i]);
+        snprintf(target, sizeof target, "%s%s", to, suffixes[i]);
+        enum err e = file_unlink(target);
+        must(e == ERR_OK);
+        if (file_look(source, &facts) != ERR_OK)
+            continue;
+        char *bytes = fixture_read(source, &n);
+        fixture_write(target, bytes, n);
+        mem_free(bytes);
+    }
+}

@@ -19,6 +19,12 @@
 /* A fresh directory; its path is kept until fixture_remove. */
 void fixture_dir(char out[FIXTURE_PATH_MAX]);
 void fixture_remove(const char *dir); /* with everything in it */
+/* Set-up and tear-down of a test with a directory of its own, fixture_test_dir. No fault is left behind. */
+extern char fixture_test_dir[FIXTURE_PATH_MAX];
+int fixture_make_dir(void **state);
+int fixture_remove_dir(void **state);
+/* ledger.db and its log as they are now, in place of what stands at `to`. */
+void fixture_copy_database(const char *from, const char *to);
 void fixture_path(char out[FIXTURE_PATH_MAX], const char *dir, const char *name);
 
 /* How many times the usual effort: TOLLGATE_TEST_SCALE in the environment, from 1 to 1000. */

@@ -20,22 +20,7 @@
 
 #define SEED 23
 
-static char dir[FIXTURE_PATH_MAX];
-
-static int make_dir(void **state)
-{
-    (void)state;
-    fixture_dir(dir);
-    return 0;
-}
-
-static int remove_dir(void **state)
-{
-    (void)state;
-    file_set_faults(NULL);
-    fixture_remove(dir);
-    return 0;
-}
+static char *const dir = fixture_test_dir;
 
 static struct body_store *open_store(uint64_t segment_bytes)
 {
@@ -311,7 +296,7 @@ static void damage_is_noticed_and_never_a_crash(void **state)
     mem_free(bytes);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, make_dir, remove_dir)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, fixture_make_dir, fixture_remove_dir)
 
 int main(void)
 {

@@ -32,8 +32,8 @@
 #define WORKERS 2
 #define FIRST_US INT64_C(1795329600000000)
 
-static char dir[FIXTURE_PATH_MAX], journal_dir[FIXTURE_PATH_MAX], bodies_dir[FIXTURE_PATH_MAX],
-    db_path[FIXTURE_PATH_MAX];
+static char *const dir = fixture_test_dir;
+static char journal_dir[FIXTURE_PATH_MAX], bodies_dir[FIXTURE_PATH_MAX], db_path[FIXTURE_PATH_MAX];
 
 static void make_dirs(void)
 {
@@ -47,18 +47,9 @@ static void make_dirs(void)
 
 static int make_dir(void **state)
 {
-    (void)state;
-    fixture_dir(dir);
+    int made = fixture_make_dir(state);
     make_dirs();
-    return 0;
-}
-
-static int remove_dir(void **state)
-{
-    (void)state;
-    file_set_faults(NULL);
-    fixture_remove(dir);
-    return 0;
+    return made;
 }
 
 /* Records go to the workers in turn, a second apart, so that they fill several hours. */
@@ -699,25 +690,6 @@ static void a_block_that_the_disk_never_gives_holds_up_nothing_else(void **state
     assert_true(read_losses().damaged > 0);
 }
 
-/* Copies ledger.db and its log, the way a power cut may leave them: as they were a while ago. */
-static void copy_database(const char *from, const char *to)
-{
-    const char *const suffixes[] = {"", "-wal"};
-    for (unsigned i = 0; i < 2; i++) {
-        char source[FIXTURE_PATH_MAX + 8], target[FIXTURE_PATH_MAX + 8];
-        struct file_facts facts;
-        size_t n = 0;
-        snprintf(source, sizeof source, "%s%s", from, suffixes[i]);
-        snprintf(target, sizeof target, "%s%s", to, suffixes[i]);
-        assert_int_equal(file_unlink(target), ERR_OK);
-        if (file_look(source, &facts) != ERR_OK)
-            continue;
-        char *bytes = fixture_read(source, &n);
-        fixture_write(target, bytes, n);
-        mem_free(bytes);
-    }
-}
-
 static void a_power_cut_that_undoes_commits_loses_no_row_whose_journal_is_there(void **state)
 {
     (void)state;
@@ -732,7 +704,7 @@ static void a_power_cut_that_undoes_commits_loses_no_row_whose_journal_is_there(
         begin(&p, 20000);
         drain_all(&p);
         uint64_t deleted = drain_counts(p.drain).deleted_bytes;
-        copy_database(db_path, kept);
+        fixture_copy_database(db_path, kept);
         for (unsigned k = 0; k < 12; k++) {
             for (unsigned i = 0; i < 20; i++) {
                 add_open(&p, next);
@@ -742,11 +714,11 @@ static void a_power_cut_that_undoes_commits_loses_no_row_whose_journal_is_there(
             assert_int_equal(drain_batch(p.drain, &more), ERR_OK);
             /* What a full sync has put on the disk stays there; so does anything, if luck will. */
             if (drain_counts(p.drain).deleted_bytes != deleted || rng_seeded_below(&g, 4) == 0)
-                copy_database(db_path, kept);
+                fixture_copy_database(db_path, kept);
             deleted = drain_counts(p.drain).deleted_bytes;
         }
         end(&p);
-        copy_database(kept, db_path);
+        fixture_copy_database(kept, db_path);
         assert_int_equal(file_unlink(shm), ERR_OK);
     }
     struct process p;
@@ -800,7 +772,7 @@ static void a_lost_database_begins_anew_from_the_journals_that_are_left(void **s
     check_rows(50);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, make_dir, remove_dir)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, make_dir, fixture_remove_dir)
 
 int main(void)
 {

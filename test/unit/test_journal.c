@@ -27,22 +27,7 @@
 #define SEED 11
 #define FIRST_ID (INT64_C(900000000) << 32)
 
-static char dir[FIXTURE_PATH_MAX];
-
-static int make_dir(void **state)
-{
-    (void)state;
-    fixture_dir(dir);
-    return 0;
-}
-
-static int remove_dir(void **state)
-{
-    (void)state;
-    file_set_faults(NULL);
-    fixture_remove(dir);
-    return 0;
-}
+static char *const dir = fixture_test_dir;
 
 static int64_t id_of(uint64_t i)
 {
@@ -52,8 +37,7 @@ static int64_t id_of(uint64_t i)
 static struct journal *open_journal(uint64_t sequence, uint64_t segment_bytes)
 {
     struct journal *j;
-    const struct journal_options o = {
-        .dir = dir, .worker = 3, .first_sequence = sequence, .segment_bytes = segment_bytes};
+    const struct journal_options o = {dir, 3, .first_sequence = sequence, .segment_bytes = segment_bytes};
     assert_int_equal(journal_open(&o, &j), ERR_OK);
     return j;
 }
@@ -152,8 +136,7 @@ static void what_is_flushed_is_read_back_in_order(void **state)
     }
     assert_int_equal(journal_flush(j), ERR_OK);
     struct journal_counts c = journal_counts(j);
-    assert_int_equal(c.records, 1000);
-    assert_int_equal(c.opens, 1000);
+    assert_true(c.records == 1000 && c.opens == 1000);
     assert_int_equal(c.records_lost, 0);
     struct found *f = read_all();
     assert_int_equal(f->closes, 1000);
@@ -788,7 +771,7 @@ static void a_reader_and_a_syncer_run_beside_the_writer(void **state)
     journal_close(j);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, make_dir, remove_dir)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, fixture_make_dir, fixture_remove_dir)
 
 int main(void)
 {

@@ -29,22 +29,7 @@
 #define SEED 41
 #define WORKERS 3
 
-static char dir[FIXTURE_PATH_MAX];
-
-static int make_dir(void **state)
-{
-    (void)state;
-    fixture_dir(dir);
-    return 0;
-}
-
-static int remove_dir(void **state)
-{
-    (void)state;
-    file_set_faults(NULL);
-    fixture_remove(dir);
-    return 0;
-}
+static char *const dir = fixture_test_dir;
 
 static struct ledger *open_with(struct ledger_options o)
 {
@@ -758,7 +743,7 @@ static void fifty_kills_under_load_lose_and_double_no_acknowledged_attempt(void 
     free(b.list);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, make_dir, remove_dir)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, fixture_make_dir, fixture_remove_dir)
 
 int main(void)
 {
