@@ -81,6 +81,10 @@ static void work_out_usage(struct request *r, struct usage *u)
     if (r->relay->status >= 400)
         return;
     usage_meter_get(&r->relay->meter, u);
+    if (r->endpoint->flags & ENDPOINT_SESSION) {
+        u->source = USAGE_MEASURED;
+        u->quantity[METER_CODE_SESSION] = 1;
+    }
     if (u->source == USAGE_UNKNOWN && (r->endpoint->flags & ENDPOINT_BILLED))
         usage_from_request(r, u);
     set_text(u->quality, sizeof u->quality, r->quality);

@@ -25,8 +25,9 @@ enum {
     ENDPOINT_BILLED = 2,     /* the exchange itself consumes something that has a price */
     ENDPOINT_CHARACTERS = 4, /* billed by characters of `input` when the answer has no usage */
     ENDPOINT_WEBSOCKET = 8,
-    ENDPOINT_LATER = 32,  /* begins work whose usage is known only after the answer (runs, batches, jobs) */
-    ENDPOINT_BINARY = 16, /* the answer is not text: never held, never scanned */
+    ENDPOINT_LATER = 32,   /* begins work whose usage is known only after the answer (runs, batches, jobs) */
+    ENDPOINT_SESSION = 64, /* opens one code interpreter session, which is what is billed */
+    ENDPOINT_BINARY = 16,  /* the answer is not text: never held, never scanned */
 };
 
 struct endpoint {

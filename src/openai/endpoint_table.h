@@ -103,7 +103,7 @@
     X(POST, "/vector_stores/{}/file_batches/{}/cancel", "vector_stores.file_batches.cancel", JSON, NONE, 0)            \
     X(GET, "/vector_stores/{}/file_batches/{}/files", "vector_stores.file_batches.files", NO_BODY, NONE, 0)            \
     X(GET, "/containers", "containers.list", NO_BODY, NONE, 0)                                                         \
-    X(POST, "/containers", "containers.create", JSON, NONE, ENDPOINT_BILLED | ENDPOINT_LATER)                          \
+    X(POST, "/containers", "containers.create", JSON, NONE, ENDPOINT_BILLED | ENDPOINT_SESSION)                        \
     X(GET, "/containers/{}", "containers.retrieve", NO_BODY, NONE, 0)                                                  \
     X(DELETE, "/containers/{}", "containers.delete", NO_BODY, NONE, 0)                                                 \
     X(GET, "/containers/{}/files", "containers.files.list", NO_BODY, NONE, 0)                                          \
