@@ -151,6 +151,24 @@ static uint64_t fold(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
+/* The last one to seven bytes behind whole words, in one word; of longer texts it overlaps the word before. */
+static uint64_t tail_word(struct str s, size_t left)
+{
+    uint64_t word = 0;
+    uint32_t a, b;
+    if (s.n >= 8) {
+        memcpy(&word, s.p + s.n - 8, 8);
+    } else if (left >= 4) {
+        memcpy(&a, s.p, 4);
+        memcpy(&b, s.p + s.n - 4, 4);
+        word = (uint64_t)a << 32 | b;
+    } else {
+        for (size_t i = 0; i < left; i++)
+            word = word << 8 | (unsigned char)s.p[i];
+    }
+    return word;
+}
+
 uint64_t str_hash(struct str s)
 {
     pthread_once(&hash_seed_once, hash_seed_draw);
@@ -161,8 +179,5 @@ uint64_t str_hash(struct str s)
         memcpy(&word, s.p + i, 8);
         h = fold(h ^ word, 0xa0761d6478bd642fu ^ hash_seed);
     }
-    uint64_t tail = 0;
-    if (i < s.n)
-        memcpy(&tail, s.p + i, s.n - i);
-    return fold(h ^ tail, 0xe7037ed1a0b428dbu ^ hash_seed);
+    return fold(h ^ tail_word(s, s.n - i), 0xe7037ed1a0b428dbu ^ hash_seed);
 }

@@ -129,6 +129,8 @@ static inline uint64_t wire_u64(struct wire *w)
 static inline uint64_t wire_varint(struct wire *w)
 {
     uint64_t v = 0;
+    if (!w->bad && w->p < w->end && *w->p < 0x80)
+        return *w->p++;
     for (unsigned shift = 0; !w->bad && w->p < w->end && shift < 64; shift += 7) {
         unsigned char c = *w->p++;
         if ((shift == 63 && c > 1) || (shift > 0 && c == 0))

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -31,8 +32,9 @@
 struct store_stmt {
     sqlite3_stmt *raw;
     struct store_db *db;
-    uint64_t hash; /* of the text */
-    bool too_big;  /* a value was refused; the next step reports it */
+    const char *text; /* as it was asked for: a literal, as a rule */
+    uint64_t hash;    /* of the text */
+    bool too_big;     /* a value was refused; the next step reports it */
     struct store_stmt *next;
 };
 
@@ -142,9 +144,20 @@ static enum err make_file(const char *path)
     return e;
 }
 
+/*
+ * Nobody asks the library how much memory it has, and counting takes a lock at each allocation. It
+ * refuses when something else in the process has used it before, and then counts on.
+ */
+static void count_no_memory(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 enum err store_open(const char *path, const struct store_options *options, struct store_db **ret_db)
 {
     static const struct store_options defaults;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, count_no_memory);
     const struct store_options *o = options ? options : &defaults;
     if (!o->read_only && make_file(path) != ERR_OK) {
         str_copy(open_reason, sizeof open_reason, str_c(file_failure()));
@@ -186,6 +199,15 @@ void store_close(struct store_db *db)
 
 /* --- statements ------------------------------------------------------------------------------ */
 
+/* The same literal again; the text is compared too, should it be none. */
+static struct store_stmt *find_same(struct store_db *db, const char *sql)
+{
+    for (struct store_stmt *st = db->statements; st; st = st->next)
+        if (st->text == sql && strcmp(sqlite3_sql(st->raw), sql) == 0 && !sqlite3_stmt_busy(st->raw))
+            return st;
+    return NULL;
+}
+
 static struct store_stmt *find_idle(struct store_db *db, const char *sql, uint64_t hash)
 {
     for (struct store_stmt *st = db->statements; st; st = st->next)
@@ -223,8 +245,12 @@ void store_drop(struct store_stmt *st)
 enum err store_prepare(struct store_db *db, const char *sql, struct store_stmt **ret_st)
 {
     must(db->magic == DB_MAGIC);
-    uint64_t hash = str_hash(str_c(sql));
-    struct store_stmt *st = find_idle(db, sql, hash);
+    uint64_t hash = 0;
+    struct store_stmt *st = find_same(db, sql);
+    if (!st) {
+        hash = str_hash(str_c(sql));
+        st = find_idle(db, sql, hash);
+    }
     if (st) {
         store_clear(st);
         *ret_st = st;
@@ -234,6 +260,7 @@ enum err store_prepare(struct store_db *db, const char *sql, struct store_stmt *
     enum err e = prepare(db, sql, SQLITE_PREPARE_PERSISTENT, &st);
     if (e != ERR_OK)
         return e;
+    st->text = sql;
     st->hash = hash;
     st->next = db->statements;
     db->statements = st;

@@ -11,6 +11,7 @@
 
 #define FIRST_SLOTS 256
 #define SEEN_SLOTS 1024
+#define RECENT 4 /* of a kind: most rows repeat what the ones before them had */
 
 struct slot {
     uint64_t hash;
@@ -26,6 +27,7 @@ struct dims {
     size_t slot_count, used;
     unsigned per_kind[SCHEMA_DIM_COUNT];
     uint64_t seen[SEEN_SLOTS];
+    size_t recent[SCHEMA_DIM_COUNT][RECENT]; /* places in `slots`, from 1 */
 };
 
 static const bool at_second[] = {
@@ -49,6 +51,7 @@ static void forget(struct dims *d)
         mem_free(d->slots[i].text);
     memset(d->slots, 0, d->slot_count * sizeof *d->slots);
     memset(d->per_kind, 0, sizeof d->per_kind);
+    memset(d->recent, 0, sizeof d->recent);
     d->used = 0;
 }
 
@@ -81,6 +84,7 @@ static void grow(struct dims *d)
     struct slot *old = d->slots;
     size_t old_count = d->slot_count;
     d->slot_count *= 2;
+    memset(d->recent, 0, sizeof d->recent);
     d->slots = mem_zalloc(d->slot_count * sizeof *d->slots);
     for (size_t i = 0; i < old_count; i++)
         if (old[i].id)
@@ -154,9 +158,16 @@ enum err dims_id(struct dims *d, enum schema_dim kind, struct str text, bool tru
         *ret_id = SCHEMA_DIM_EMPTY;
         return ERR_OK;
     }
+    size_t *recent = &d->recent[kind][text.n % RECENT];
+    const struct slot *s = *recent ? &d->slots[*recent - 1] : NULL;
+    if (s && str_eq(str_of(s->text, s->n), text)) {
+        *ret_id = s->id;
+        return ERR_OK;
+    }
     uint64_t hash = hash_of(kind, text);
-    const struct slot *s = find(d, hash, kind, text);
+    s = find(d, hash, kind, text);
     if (s->id) {
+        *recent = (size_t)(s - d->slots) + 1;
         *ret_id = s->id;
         return ERR_OK;
     }
