@@ -65,7 +65,7 @@ class Gateway:
         self.log = open(os.path.join(self.dir, "serve.log"), "ab") if os.path.isdir(self.dir) else subprocess.DEVNULL
         self.process = subprocess.Popen(
             [binary("tollgate"), "serve", "--listen", f"127.0.0.1:{self.port}", "--data", self.dir,
-             "--allow-upstream", "127.0.0.0/8", *self.args], env=env, stdout=self.log, stderr=self.log)
+             "--allow-upstream", "127.0.0.0/8", *os.environ.get("TOLLGATE_TEST_ARGS", "").split(), *self.args], env=env, stdout=self.log, stderr=self.log)
         wait_until("the gateway is ready", 20, self.ready)
 
     def ready(self):
