@@ -735,7 +735,7 @@ static void fifty_kills_under_load_lose_and_double_no_acknowledged_attempt(void 
     ledger_close(l, 10000);
     log_set_level(LOG_INFO);
     check_books(&b);
-    assert_true(b.count > 50); /* there was load, on the slowest machine too */
+    assert_true(b.count > 50);         /* there was load, on the slowest machine too */
     assert_int_equal(b.seen, b.count); /* each of them once: ids are the key */
     assert_int_equal(b.wrong, 0);
     assert_true(b.unknown <= 50 * fixture_scale() * WORKERS);
