@@ -19,16 +19,22 @@ static void add_capped(uint64_t *sum, uint64_t v, int sign)
         *sum = __builtin_add_overflow(*sum, v, &total) || total > INT64_MAX ? INT64_MAX : total;
 }
 
+/* No honest sum comes near the end of 128 bits; what damage makes of it wraps. */
+static void add_money(money_sum *sum, money_sum v)
+{
+    *sum = (money_sum)((unsigned __int128)*sum + (unsigned __int128)v);
+}
+
 void sums_add_record(struct sums *s, const struct record *r, int sign)
 {
     must(sign == 1 || sign == -1);
     s->attempts += (uint64_t)sign;
     if (r->id == r->request_id)
         s->requests += (uint64_t)sign;
-    s->cost_pusd += sign * (money_sum)r->cost.total_pusd;
+    add_money(&s->cost_pusd, sign * (money_sum)r->cost.total_pusd);
     for (unsigned m = 0; m < METER_COUNT; m++) {
         s->quantity[m] += sign > 0 ? r->usage.quantity[m] : 0 - (unsigned __int128)r->usage.quantity[m];
-        s->part_pusd[m] += sign * (money_sum)r->cost.part_pusd[m];
+        add_money(&s->part_pusd[m], sign * (money_sum)r->cost.part_pusd[m]);
     }
     add_capped(&s->input_tok, r->usage.input_total_tok, sign);
     add_capped(&s->output_tok, r->usage.output_total_tok, sign);
@@ -45,10 +51,10 @@ void sums_add(struct sums *s, const struct sums *o)
 {
     s->attempts += o->attempts;
     s->requests += o->requests;
-    s->cost_pusd += o->cost_pusd;
+    add_money(&s->cost_pusd, o->cost_pusd);
     for (unsigned m = 0; m < METER_COUNT; m++) {
         s->quantity[m] += o->quantity[m];
-        s->part_pusd[m] += o->part_pusd[m];
+        add_money(&s->part_pusd[m], o->part_pusd[m]);
     }
     add_capped(&s->input_tok, o->input_tok, 1);
     add_capped(&s->output_tok, o->output_tok, 1);
@@ -136,7 +142,7 @@ enum err sums_add_encoded(struct str bytes, struct sums *s)
         if (m >= METER_COUNT)
             return ERR_CORRUPT;
         s->quantity[m] += get_big(&w);
-        s->part_pusd[m] += unzigzag(get_big(&w));
+        add_money(&s->part_pusd[m], unzigzag(get_big(&w)));
     }
     return w.bad ? ERR_CORRUPT : ERR_OK;
 }
