@@ -221,10 +221,8 @@ static uint64_t chunk_us(const struct call *c)
 static void cut_here(struct call *c)
 {
     c->answer.ended = true;
-    if (cue_has(c->cue, CUE_HANG)) {
-        c->answer.silent = true;
+    if (cue_has(c->cue, CUE_HANG))
         return;
-    }
     served_record(c, true);
     if (cue_has(c->cue, CUE_RESET)) {
         c->answer.resetting = true;
@@ -490,7 +488,6 @@ void answer_start(struct call *c)
     bool at_once = !cue_has(c->cue, CUE_CUT_AFTER_BYTES) && !cue_has(c->cue, CUE_CUT_AFTER_EVENTS);
     uint64_t delay = cue_count(c->cue, CUE_DELAY_MS, c->surface == CALL_OWN ? 0 : c->sim->opts.latency_ms) * 1000;
     if (at_once && cue_has(c->cue, CUE_HANG)) {
-        a->silent = true;
         a->ended = true;
         return;
     }

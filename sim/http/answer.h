@@ -46,7 +46,6 @@ struct answer {
     bool ended;      /* the last byte was given away, or the call was broken */
     bool waiting;    /* for the timer */
     bool gzip;
-    bool silent;    /* hangs on cue */
     bool resetting; /* the timer will break the connection */
     uint8_t style;  /* enum answer_style */
     int status;

@@ -79,6 +79,13 @@ static int azure_lines(struct call *c, char *out, size_t cap)
                     LIMIT_REQUESTS - 1, LIMIT_TOKENS, LIMIT_TOKENS - 1);
 }
 
+/* A script may say what no header can hold. */
+static void cue_line(struct call *c, struct str name, struct str value)
+{
+    if (http1_value_valid(name) && http1_value_valid(value))
+        http_head_field(c->x, name, value);
+}
+
 static void cue_lines(struct call *c)
 {
     static const struct {
@@ -88,11 +95,11 @@ static void cue_lines(struct call *c)
         {CUE_RETRY_AFTER, "retry-after"}, {CUE_RETRY_AFTER_MS, "retry-after-ms"}, {CUE_SHOULD_RETRY, "x-should-retry"}};
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
         if (cue_has(c->cue, fields[i].name))
-            http_head_field(c->x, str_c(fields[i].field), cue_text(c->cue, fields[i].name));
+            cue_line(c, str_c(fields[i].field), cue_text(c->cue, fields[i].name));
     struct str line = cue_text(c->cue, CUE_HEADER);
     ptrdiff_t colon = str_find(line, ':');
     if (colon > 0)
-        http_head_field(c->x, str_head(line, (size_t)colon), str_trim(str_from(line, (size_t)colon + 1)));
+        cue_line(c, str_head(line, (size_t)colon), str_trim(str_from(line, (size_t)colon + 1)));
     if (cue_text_is(c->cue, CUE_MALFORMED, "http"))
         http_head_lines(c->x, STR("this line has no colon\r\n"));
     if (cue_text_is(c->cue, CUE_MALFORMED, "length"))

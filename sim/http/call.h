@@ -93,7 +93,7 @@ struct call {
     struct str method, target, path, query; /* path: below the base, "/chat/completions" */
     struct str args[PATHS_ARGS_MAX];
     struct str deployment, api_version; /* Azure */
-    struct str content_type, accept, accept_encoding, beta, project_wish, websocket_key, websocket_protocols;
+    struct str content_type, accept_encoding, beta, project_wish, websocket_key, websocket_protocols;
     struct str client_id; /* X-Client-Request-Id */
     struct str key_hint;
     const struct caller *caller;

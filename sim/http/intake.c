@@ -19,6 +19,8 @@
 #include "sim/kept/shelf.h"
 #include "sim/simid.h"
 
+#define PROJECT_MAX 47
+
 /* What refuses instead of a handler. */
 
 static void refuse_unknown(struct call *c)
@@ -147,8 +149,7 @@ static void read_fields(struct call *c, const struct http1_head *head)
     static const struct {
         const char *name;
         size_t offset;
-    } wanted[] = {{"accept", offsetof(struct call, accept)},
-                  {"openai-beta", offsetof(struct call, beta)},
+    } wanted[] = {{"openai-beta", offsetof(struct call, beta)},
                   {"x-client-request-id", offsetof(struct call, client_id)},
                   {"sec-websocket-key", offsetof(struct call, websocket_key)}};
     c->method = arena_dup(c->arena, head->method);
@@ -163,7 +164,7 @@ static void read_fields(struct call *c, const struct http1_head *head)
             keep(c, &c->accept_encoding, f);
             break;
         case HTTP1_OPENAI_PROJECT:
-            keep(c, &c->project_wish, f);
+            c->project_wish = arena_dup(c->arena, str_head(f->value, PROJECT_MAX));
             break;
         case HTTP1_SEC_WEBSOCKET_PROTOCOL:
             keep(c, &c->websocket_protocols, f);

@@ -24,7 +24,6 @@ struct batch_job {
     struct blob *good, *bad;
     uint64_t total, completed, failed;
     uint64_t input_tok, cached_tok, output_tok, reasoning_tok;
-    int64_t started;
 };
 
 static void job_free(struct batch_job *j)
@@ -204,7 +203,7 @@ void objects_batch_create(struct call *c)
     if (!batch)
         return;
     struct batch_job *j = mem_zalloc(sizeof *j);
-    *j = (struct batch_job){.sim = c->sim, .started = call_now(c)};
+    *j = (struct batch_job){.sim = c->sim};
     j->as = (struct intake_as){.caller = c->caller, .surface = c->surface};
     str_copy(j->as.project, sizeof j->as.project, c->project_wish);
     str_copy(j->id, sizeof j->id, str_c(batch->id));
