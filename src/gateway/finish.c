@@ -129,8 +129,11 @@ static void count(const struct request *r, const struct record *rec, const struc
     count_cost(w, cost->total_pusd);
 }
 
-/* Records. What is still to be sent waits for the journal. */
-static void record_add(struct request *r, enum record_outcome outcome, enum err e, struct str detail)
+/*
+ * Records. What is still to be sent waits for the journal. `lines` are those of an answer that has not
+ * begun, and get its cost; else NULL.
+ */
+static void record_add(struct request *r, enum record_outcome outcome, enum err e, struct str detail, struct buf *lines)
 {
     struct worker *w = r->worker;
     struct record rec = {.outcome = outcome, .err = e, .err_detail = detail}, side;
@@ -142,11 +145,10 @@ static void record_add(struct request *r, enum record_outcome outcome, enum err 
     struct cost cost = rec.cost;
     if (has_side)
         account_add(&cost, &side.cost);
-    if (r->relay && r->relay->mode == RELAY_HELD && r->reply_ready) {
-        struct str held = buf_str(&r->relay->held);
-        account_add_lines(&cost, rec.overhead_us, &r->relay->lines);
-        relay_capture(r, held);
-    }
+    if (lines)
+        account_add_lines(&cost, rec.overhead_us, lines);
+    if (r->relay && r->relay->mode == RELAY_HELD && r->reply_ready)
+        relay_capture(r, buf_str(&r->relay->held));
     fill_bodies(r, &rec);
     if (r->key) /* a stranger's attempts are counted, not recorded: they could fill the ledger */
         journal_add(w->journal, &rec);
@@ -176,7 +178,7 @@ void finish_request(struct request *r, enum record_outcome outcome, enum err e, 
     }
     if (y && r->final.n)
         relay_capture(r, r->final);
-    record_add(r, outcome, e, detail);
+    record_add(r, outcome, e, detail, r->reply_ready ? &y->lines : NULL);
 }
 
 void finish_with_error(struct request *r, enum err e, struct str param, struct str detail)
@@ -197,17 +199,17 @@ void finish_with_error(struct request *r, enum err e, struct str param, struct s
     reply_error_lines(&lines, e);
     must(ok);
     r->reply_status = err_info(e)->status;
-    r->reply_lines = arena_dup(r->arena, buf_str(&lines));
     r->final = arena_dup(r->arena, buf_str(&body));
     r->reply_type = STR("application/json");
-    r->abort_client = !r->reply_lines.p || !r->final.p;
     r->reply_ready = true;
-    buf_free(&body);
-    buf_free(&lines);
     bool upstream = e >= ERR_UPSTREAM_DNS && e <= ERR_UPSTREAM_BUSY; /* the table keeps them together */
     if (r->relay)                                                    /* upstream's partial answer is replaced by ours */
         r->relay->mode = RELAY_PLAIN;
-    record_add(r, upstream ? RECORD_UPSTREAM_FAILED : RECORD_REFUSED, e, detail);
+    record_add(r, upstream ? RECORD_UPSTREAM_FAILED : RECORD_REFUSED, e, detail, &lines);
+    r->reply_lines = arena_dup(r->arena, buf_str(&lines));
+    r->abort_client = !r->reply_lines.p || !r->final.p;
+    buf_free(&body);
+    buf_free(&lines);
 }
 
 /* The end of the turn. */

@@ -451,6 +451,8 @@ static void choose_mode(struct request *r, const struct http1_head *head)
     } else if (str_starts_nocase(t, STR("text/")) && r->endpoint->shape == USAGE_SHAPE_TRANSCRIPTION) {
         y->mode = RELAY_HELD; /* transcripts as text, subtitles */
     }
+    if (r->x->is_head)
+        y->mode = RELAY_PLAIN; /* nothing will come */
     y->hide = r->usage_asked_by_us && y->mode == RELAY_EVENTS;
     usage_meter_init(&y->meter, r->endpoint->shape, wire, on_text, r);
     y->meter.cache_12h = r->cache_12h;
@@ -489,6 +491,8 @@ void relay_head(struct request *r, const struct http1_head *head)
     release_request(r);
     y->framing = head->framing == HTTP1_UNTIL_CLOSE ? HTTP1_CHUNKED : head->framing;
     y->length = head->content_length;
+    if (r->x->is_head && http1_find_id(head, HTTP1_CONTENT_LENGTH))
+        y->framing = HTTP1_LENGTH; /* what a GET would get */
     if (y->mode == RELAY_EVENTS && y->framing == HTTP1_LENGTH)
         y->framing = HTTP1_CHUNKED; /* events may be cut, or an error event added */
 }

@@ -215,7 +215,7 @@ def a_paused_upload_whose_upstream_dies_is_answered():
         def _serve(self, connection):
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             connection.recv(1000)
-            time.sleep(0.5)
+            time.sleep(2)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             connection.close()
 
