@@ -33,7 +33,7 @@ static struct str from_protocols(struct str value)
 struct str credentials_find(const struct http1_head *head)
 {
     struct str found = STR("");
-    const struct http1_field *f = http1_find(head, STR("x-portkey-api-key"));
+    const struct http1_field *f = http1_find_id(head, HTTP1_X_PORTKEY_API_KEY);
     if (f)
         return f->value;
     for (unsigned i = 0; i < head->field_count && !found.n; i++) {

@@ -47,9 +47,9 @@ static struct str keep(struct request *r, struct str s, size_t max)
     return copy.p ? copy : STR("");
 }
 
-static struct str field_value(const struct http1_head *head, struct str name)
+static struct str field_value(const struct http1_head *head, enum http1_field_id id)
 {
-    const struct http1_field *f = http1_find(head, name);
+    const struct http1_field *f = http1_find_id(head, id);
     return f ? f->value : STR("");
 }
 
@@ -86,9 +86,9 @@ static void keep_head(struct request *r, const struct http1_head *h)
         else if (f->id == HTTP1_ACCEPT_ENCODING)
             r->accepts_gzip = http1_has_token(f->value, STR("gzip"));
     }
-    r->trace_id = keep(r, field_value(h, STR("x-portkey-trace-id")), REQUEST_TRACE_MAX);
-    r->span_id = keep(r, field_value(h, STR("x-portkey-span-id")), REQUEST_TRACE_MAX);
-    r->parent_span_id = keep(r, field_value(h, STR("x-portkey-parent-span-id")), REQUEST_TRACE_MAX);
+    r->trace_id = keep(r, field_value(h, HTTP1_X_PORTKEY_TRACE_ID), REQUEST_TRACE_MAX);
+    r->span_id = keep(r, field_value(h, HTTP1_X_PORTKEY_SPAN_ID), REQUEST_TRACE_MAX);
+    r->parent_span_id = keep(r, field_value(h, HTTP1_X_PORTKEY_PARENT), REQUEST_TRACE_MAX);
     const struct http1_field *parent = http1_find_id(h, HTTP1_TRACEPARENT);
     if (parent)
         read_traceparent(r, parent->value);
@@ -96,7 +96,7 @@ static void keep_head(struct request *r, const struct http1_head *h)
         record_trace_format(r->id, r->own_trace_id);
         r->trace_id = str_of(r->own_trace_id, sizeof r->own_trace_id - 1);
     }
-    struct str metadata = field_value(h, STR("x-portkey-metadata"));
+    struct str metadata = field_value(h, HTTP1_X_PORTKEY_METADATA);
     if (metadata.n && metadata.n <= METADATA_KEPT && metadata.p[0] == '{')
         r->metadata = keep(r, metadata, METADATA_KEPT);
 }

@@ -33,7 +33,7 @@ struct str worker_own_lines(struct worker *w, const struct http1_head *head, cha
 {
     char id_text[RECORD_ID_TEXT_MAX], trace[RECORD_TRACE_TEXT_MAX];
     int64_t id = record_ids_next(&w->ids, clock_wall_us());
-    const struct http1_field *given = http1_find(head, STR("x-portkey-trace-id"));
+    const struct http1_field *given = http1_find_id(head, HTTP1_X_PORTKEY_TRACE_ID);
     record_id_format(id, id_text);
     record_trace_format(id, trace);
     struct str shown = given && given->value.n && given->value.n <= REQUEST_TRACE_MAX ? given->value : str_c(trace);

@@ -109,7 +109,7 @@ enum http1_field_id http1_field_id_of(struct str name)
     if (name.n > NAME_MAX_KNOWN)
         return HTTP1_OTHER;
     for (const unsigned char *id = by_length[name.n]; *id; id++)
-        if (is_known(name, known[*id].text))
+        if ((name.p[0] | 0x20) == known[*id].text.p[0] && is_known(name, known[*id].text))
             return (enum http1_field_id) * id;
     return HTTP1_OTHER;
 }

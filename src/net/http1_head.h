@@ -59,7 +59,12 @@
     X(TRACEPARENT, "traceparent", 0)                       \
     X(SEC_WEBSOCKET_PROTOCOL, "sec-websocket-protocol", 0) \
     X(OPENAI_ORGANIZATION, "openai-organization", 0)       \
-    X(OPENAI_PROJECT, "openai-project", 0)
+    X(OPENAI_PROJECT, "openai-project", 0)                 \
+    X(X_PORTKEY_API_KEY, "x-portkey-api-key", 0)           \
+    X(X_PORTKEY_TRACE_ID, "x-portkey-trace-id", 0)         \
+    X(X_PORTKEY_SPAN_ID, "x-portkey-span-id", 0)           \
+    X(X_PORTKEY_PARENT, "x-portkey-parent-span-id", 0)     \
+    X(X_PORTKEY_METADATA, "x-portkey-metadata", 0)
 
 enum http1_field_id {
 #define X(name, text, hop) HTTP1_##name,
