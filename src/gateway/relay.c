@@ -102,9 +102,24 @@ static void on_text(void *arg, enum usage_text_kind kind, struct str text)
     }
 }
 
+/* The text of a held answer is looked for only now, because almost every answer says its usage. */
+static void read_held_text(struct request *r)
+{
+    struct relay *y = r->relay;
+    struct str held = buf_str(&y->held);
+    struct usage_meter *again = mem_alloc(sizeof *again);
+    usage_meter_init(again, r->endpoint->shape, USAGE_WIRE_JSON, on_text, r);
+    usage_meter_feed(again, held.p, held.n);
+    usage_meter_end(again);
+    mem_free(again);
+    y->text_in_held = false;
+}
+
 uint64_t relay_text_tok(struct request *r)
 {
     struct relay *y = r->relay;
+    if (y->text_in_held)
+        read_held_text(r);
     if (buf_size(&y->text))
         y->text_tok += tokenizer_count(tokenizer_for_model(r->model_asked), buf_str(&y->text));
     buf_reset(&y->text);
@@ -283,6 +298,8 @@ static void relay_held(struct request *r, struct str bytes)
     if (buf_add_str(&y->held, bytes))
         return;
     y->mode = RELAY_PLAIN;
+    if (y->text_in_held)
+        read_held_text(r);
     pass(r, buf_str(&y->held));
     buf_free(&y->held);
     pass(r, bytes);
@@ -309,7 +326,6 @@ static bool stream_complete(const struct request *r)
 static void relay_end(struct request *r)
 {
     struct relay *y = r->relay;
-    r->last_us = clock_mono_us();
     usage_meter_end(&y->meter);
     if (y->mode == RELAY_EVENTS) {
         if (!stream_complete(r)) {
@@ -327,8 +343,13 @@ void relay_body(struct request *r, struct str bytes, bool last)
 {
     struct relay *y = r->relay;
     must(y);
-    if (bytes.n && !r->first_us)
-        r->first_us = clock_mono_us();
+    if (last || !r->first_us) {
+        uint64_t now = clock_mono_us();
+        if (bytes.n && !r->first_us)
+            r->first_us = now;
+        if (last)
+            r->last_us = now;
+    }
     y->bytes += bytes.n;
     metrics_add(&r->worker->metrics, METRIC_BYTES_OUT, bytes.n);
     watch(y, bytes);
@@ -454,7 +475,8 @@ static void choose_mode(struct request *r, const struct http1_head *head)
     if (r->x->is_head)
         y->mode = RELAY_PLAIN; /* nothing will come */
     y->hide = r->usage_asked_by_us && y->mode == RELAY_EVENTS;
-    usage_meter_init(&y->meter, r->endpoint->shape, wire, on_text, r);
+    y->text_in_held = y->mode == RELAY_HELD && wire == USAGE_WIRE_JSON && !y->inflate;
+    usage_meter_init(&y->meter, r->endpoint->shape, wire, y->text_in_held ? NULL : on_text, r);
     y->meter.cache_12h = r->cache_12h;
 }
 

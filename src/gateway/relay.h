@@ -32,6 +32,7 @@ struct relay {
     bool half_event;            /* an event too large to keep was passed on in part */
     bool all_taken;             /* the client's socket took everything that was passed on so far */
     bool unreadable;            /* a content coding the meter cannot read */
+    bool text_in_held;          /* `text` has nothing: the text is still in `held` */
     enum http1_framing framing; /* towards the client */
     uint64_t length;
     uint32_t events;
