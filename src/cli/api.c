@@ -103,8 +103,7 @@ static void run_call(const struct url *url, struct str head, struct str body, st
     must(resolver != NULL);
     struct dial_settings ds = {.resolver = resolver, .tls = tls, .allowed = all, .connect_timeout_us = 10000000};
     struct dialer *dialer = dialer_new(loop, &ds);
-    struct http_client_settings cs = {
-        .pool_idle_us = 1000000, .connections_per_origin_max = 4, .send_buffer = 65536, .receive_buffer = 65536};
+    struct http_client_settings cs = {.pool_idle_us = 1000000, .connections_per_origin_max = 4};
     struct http_client *client = http_client_new(loop, dialer, &cs);
     struct dial_target target = {str_c(url->host), url->port, url->scheme == URL_HTTPS};
     struct http_call_options options = {.first_byte_timeout_us = TIMEOUT_US, .idle_timeout_us = TIMEOUT_US};

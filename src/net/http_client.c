@@ -31,6 +31,8 @@
 #define OUT_MAX (4u * 1024 * 1024)
 #define DRAINED_BELOW (16 * 1024)
 #define INTERIM_MAX 16
+#define NARROW_BYTES 65536        /* of an answer, in the kernel, whoever reads it */
+#define NARROW_UNTIL (256 * 1024) /* … until so much was passed on without a pause */
 
 enum upstream_state { UPSTREAM_DIALING, UPSTREAM_BUSY, UPSTREAM_IDLE, UPSTREAM_CLOSED_STATE };
 
@@ -60,13 +62,14 @@ struct upstream_conn {
     uint64_t deadline_us;
     struct buf in, out;
     size_t whole_sent; /* bytes of call->head and call->body written */
-    size_t head_seen;
+    size_t head_seen, held;
     struct http1_body body;
+    uint64_t passed; /* of the answer since the caller last paused */
     unsigned interims;
     bool read_more, blocked, hung_up, ending, paused;
     bool broken;    /* a write failed, or bytes were lost: what is read may still be an answer, no more is sent */
     bool fin_first; /* upstream had ended the connection in order before it broke */
-    bool head_done, raw, keep_alive, was_high, used_before;
+    bool head_done, raw, keep_alive, was_high, used_before, wide;
 };
 
 struct http_client {
@@ -100,6 +103,27 @@ static void deadline_update(struct upstream_conn *u)
         deadline_set(u, call->first_byte_timeout_us);
 }
 
+/* Memory, ours and the kernel's. */
+
+static void account(struct upstream_conn *u)
+{
+    size_t now = u->in.cap + u->out.cap;
+    loop_hold(u->client->loop, u->held, now);
+    u->held = now;
+}
+
+/*
+ * How far upstream may run ahead of us. A caller that pauses is to find little in the kernel's buffer;
+ * one that keeps up gets the window that the path can use.
+ */
+static void set_width(struct upstream_conn *u, bool wide)
+{
+    u->passed = 0;
+    if (wide != u->wide)
+        sock_receive_limit(&u->sock, wide ? 0 : NARROW_BYTES);
+    u->wide = wide;
+}
+
 /* Closing. */
 
 static void on_free(struct loop_grave *g)
@@ -125,6 +149,7 @@ static void conn_close(struct upstream_conn *u)
     sock_close(&u->sock);
     buf_free(&u->in);
     buf_free(&u->out);
+    account(u);
     list_remove(&u->node);
     list_remove(&u->all_node);
     u->origin->open--;
@@ -135,7 +160,7 @@ static void conn_close(struct upstream_conn *u)
     loop_bury(c->loop, &u->grave);
 }
 
-static void call_attach_fresh(struct http_call *call, struct origin *o);
+static void conn_dial(struct http_call *call, struct origin *o);
 
 /* A pooled connection that was dead before the request came; see above. */
 static bool conn_stale(const struct upstream_conn *u)
@@ -164,7 +189,7 @@ static void conn_fail(struct upstream_conn *u, enum err why, const char *detail)
     if (stale) {
         call->retried = true;
         call->reused = false;
-        call_attach_fresh(call, o);
+        conn_dial(call, o);
         return;
     }
     call->app->on_failed(call, why, detail);
@@ -310,6 +335,7 @@ void http_call_body(struct http_call *call, struct str bytes)
     for (int i = 0; i < 3; i++)
         out_add(u, parts[i]);
     output_or_break(u);
+    account(u);
     if (!u->head_done)
         deadline_update(u);
     if (buf_size(&u->out) > DRAINED_BELOW)
@@ -341,6 +367,7 @@ static void conn_to_pool(struct upstream_conn *u)
     u->state = UPSTREAM_IDLE;
     u->used_before = true;
     u->head_done = u->was_high = false;
+    set_width(u, false);
     list_prepend(&u->origin->idle, &u->node);
     c->stats.idle++;
     deadline_set(u, c->settings.pool_idle_us);
@@ -510,18 +537,22 @@ static void input_run(struct upstream_conn *u)
             return;
         }
         size_t n = 0;
-        enum sock_io io = sock_read(&u->sock, scratch, LOOP_SCRATCH, &n);
+        size_t room = loop_read_max(u->client->loop);
+        enum sock_io io = sock_read(&u->sock, scratch, room, &n);
         if (io == SOCK_AGAIN) {
             u->read_more = false;
         } else if (io != SOCK_DONE) {
             input_end(u, io);
             return;
         } else {
-            if (n < LOOP_SCRATCH && !u->sock.ssl && !u->hung_up && !u->ending)
+            if (n < room && !u->sock.ssl && !u->hung_up && !u->ending)
                 u->read_more = false;
             if (u->head_done)
                 deadline_update(u);
+            u->passed += n;
             feed_fresh(u, str_of(scratch, n));
+            if (!u->wide && u->passed >= NARROW_UNTIL && u->state == UPSTREAM_BUSY)
+                set_width(u, true);
         }
     }
 }
@@ -563,6 +594,7 @@ static void on_ready(struct loop_io *io, unsigned ready)
     }
     if (u->state != UPSTREAM_CLOSED_STATE)
         input_run(u);
+    account(u);
     if (u->broken && u->state == UPSTREAM_BUSY && !u->paused && !u->read_more)
         conn_fail(u, ERR_UPSTREAM_CLOSED, "the connection to upstream broke while the request was being sent");
 }
@@ -608,7 +640,7 @@ static void on_dialed(void *ctx, enum err e, struct sock sock, const char *detai
         return;
     }
     u->sock = sock;
-    sock_tune(&u->sock, u->client->settings.send_buffer, u->client->settings.receive_buffer);
+    sock_tune(&u->sock, 0, NARROW_BYTES);
     if (!loop_add(u->client->loop, &u->io, sock.fd)) {
         conn_fail(u, ERR_UPSTREAM_BUSY, "the kernel refused to watch the connection");
         return;
@@ -640,11 +672,6 @@ static void conn_dial(struct http_call *call, struct origin *o)
     }
     c->stats.dialed++;
     u->dial = dial_start(c->dialer, &(struct dial_target){str_of(o->host, o->host_n), o->port, o->tls}, on_dialed, u);
-}
-
-static void call_attach_fresh(struct http_call *call, struct origin *o)
-{
-    conn_dial(call, o);
 }
 
 /* Nothing came, not even an end, since the connection was put into the pool. */
@@ -716,6 +743,7 @@ void http_call_pause(struct http_call *call)
     if (!call->conn)
         return;
     call->conn->paused = true;
+    set_width(call->conn, false);
     deadline_update(call->conn);
 }
 

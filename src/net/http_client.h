@@ -52,7 +52,6 @@ struct http_call {
 struct http_client_settings {
     uint64_t pool_idle_us; /* an unused connection is closed after this */
     unsigned connections_per_origin_max;
-    size_t send_buffer, receive_buffer; /* of upstream sockets, as sock_tune has them; 0 as a rule */
 };
 
 struct http_client *http_client_new(struct loop *l, struct dialer *d, const struct http_client_settings *settings);

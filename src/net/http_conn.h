@@ -59,6 +59,7 @@ struct http_conn {
     struct http1_body body;
     size_t head_seen; /* bytes of `in` already searched for the end of a head */
     size_t linger_left;
+    size_t held;       /* of `in` and `out`, as the loop knows it */
     size_t body_bytes; /* of the request body, since its time-out was last set */
     bool read_more;    /* the socket may have input */
     bool blocked;      /* the socket took no more output */
@@ -90,6 +91,16 @@ static inline const struct http_conn *http_conn_of_const(const struct http_excha
     const struct http_conn *c = (const void *)(inner - offsetof(struct http_conn, x));
     must(c->magic == HTTP_CONN_MAGIC);
     return c;
+}
+
+/* After a change of `in` or `out`. */
+static inline void http_conn_account(struct http_conn *c)
+{
+    size_t now = c->in.cap + c->out.cap;
+    if (now == c->held)
+        return;
+    loop_hold(c->server->loop, c->held, now);
+    c->held = now;
 }
 
 /* Writes what is kept and then the vector, keeps the rest; false when the connection is broken. */

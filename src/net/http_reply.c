@@ -60,6 +60,7 @@ bool http_conn_output(struct http_conn *c, const struct iovec *more, int more_co
     }
     buf_take(&c->out, written < kept ? written : kept);
     keep_rest(c, more, more_count, written > kept ? written - kept : 0);
+    http_conn_account(c);
     buf_release(&c->out);
     return !c->overflow;
 }

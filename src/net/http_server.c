@@ -119,6 +119,7 @@ static void conn_release(struct http_conn *c, bool reset)
         sock_close(&c->sock);
     buf_free(&c->in);
     buf_free(&c->out);
+    http_conn_account(c);
     list_remove(&c->node);
     s->connections--;
     loop_bury(s->loop, &c->grave);
@@ -208,8 +209,10 @@ void http_conn_after_output(struct http_conn *c)
     size_t unsent = buf_size(&c->out);
     if (unsent > HTTP_HIGH_WATER)
         c->was_high = true;
-    if (!unsent)
+    if (!unsent) {
         buf_release(&c->out);
+        http_conn_account(c);
+    }
     if (c->state == CONN_LINGER && !unsent && !c->fin_sent) {
         send_fin(c);
         deadline_set(c, LINGER_US);
@@ -484,7 +487,7 @@ static void read_on(struct http_conn *c)
             loop_requeue(c->server->loop, &c->io, LOOP_READ);
             return;
         }
-        size_t n = 0, room = c->state == CONN_WAIT ? PIPELINED_MAX : LOOP_SCRATCH;
+        size_t n = 0, room = c->state == CONN_WAIT ? PIPELINED_MAX : loop_read_max(c->server->loop);
         enum sock_io io = sock_read(&c->sock, scratch, room, &n);
         if (io == SOCK_AGAIN) {
             c->read_more = false;
@@ -505,6 +508,7 @@ static void input_run(struct http_conn *c)
     if (buf_size(&c->in))
         feed_kept(c);
     read_on(c);
+    http_conn_account(c);
     bool idle = c->state == CONN_HEAD && !c->read_more && !buf_size(&c->in) && !buf_size(&c->out);
     if (idle && c->server->draining)
         http_conn_close(c, ERR_DRAINING);

@@ -51,8 +51,8 @@ struct http_limits {
     unsigned connections_max; /* what comes beyond is answered with 503 */
 };
 
-#define HTTP_HIGH_WATER (64 * 1024)
-#define HTTP_LOW_WATER (16 * 1024)
+#define HTTP_HIGH_WATER (16 * 1024)
+#define HTTP_LOW_WATER (4 * 1024)
 
 /* The public part of an exchange. */
 struct http_exchange {

@@ -55,6 +55,7 @@ struct loop {
     pthread_mutex_t post_lock;
     struct posted *posts, **posts_tail;
     char *scratch;
+    size_t held; /* bytes kept for slow sides */
 };
 
 struct loop *loop_new(void)
@@ -96,6 +97,17 @@ uint64_t loop_now_us(const struct loop *l)
 char *loop_scratch(struct loop *l)
 {
     return l->scratch;
+}
+
+void loop_hold(struct loop *l, size_t before, size_t now)
+{
+    must(l->held >= before);
+    l->held = l->held - before + now;
+}
+
+size_t loop_read_max(const struct loop *l)
+{
+    return l->held > LOOP_HELD_EASY ? LOOP_READ_SMALL : LOOP_SCRATCH;
 }
 
 /* Descriptors. */

@@ -86,4 +86,15 @@ void loop_post(struct loop *l, void (*fn)(void *ctx), void *ctx);
 #define LOOP_SCRATCH 262144
 char *loop_scratch(struct loop *l);
 
+/*
+ * Bytes that connections of this loop keep because the other side is slow. Who keeps them says so; while
+ * there are more than LOOP_HELD_EASY, reads are to be small, so that a thousand stalled connections
+ * together keep little more than a few do.
+ */
+#define LOOP_HELD_EASY (16u << 20)
+#define LOOP_READ_SMALL 16384
+void loop_hold(struct loop *l, size_t before, size_t now);
+/* The most to read at once: LOOP_SCRATCH or LOOP_READ_SMALL. */
+size_t loop_read_max(const struct loop *l);
+
 #endif

@@ -181,6 +181,16 @@ void sock_tune(struct sock *s, size_t send_bytes, size_t receive_bytes)
         setsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &receive_n, sizeof receive_n);
 }
 
+void sock_receive_limit(struct sock *s, size_t bytes)
+{
+    int n = (int)bytes, unlocked = 0;
+    must(bytes <= INT32_MAX / 2);
+    if (bytes)
+        setsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &n, sizeof n);
+    else /* the kernel moderates it again; where it cannot, the limit stays */
+        setsockopt(s->fd, SOL_SOCKET, SO_BUF_LOCK, &unlocked, sizeof unlocked);
+}
+
 /* Reading. */
 
 static enum sock_io plain_read(int fd, void *p, size_t n, size_t *ret_n)

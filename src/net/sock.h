@@ -58,6 +58,9 @@ bool sock_pending(const struct sock *s);
  */
 void sock_tune(struct sock *s, size_t send_bytes, size_t receive_bytes);
 
+/* The receive buffer alone, at any time; what was promised to the peer stays promised. 0 gives it back to the kernel. */
+void sock_receive_limit(struct sock *s, size_t bytes);
+
 /* Begins TLS over a connected plain sock. `host` is the name to verify and to send as SNI. */
 enum err sock_tls_connect(struct sock *s, struct tls_client *tls, struct str host) ERR_USE;
 enum err sock_tls_accept(struct sock *s, struct tls_server *tls) ERR_USE;

@@ -73,11 +73,8 @@ int client_open(void **state)
     resolver = resolver_new(rig.loop, &(struct resolver_settings){.timeout_us = 3 * SECOND});
     dialer = dialer_new(
         rig.loop, &(struct dial_settings){.resolver = resolver, .allowed = allowed, .connect_timeout_us = 3 * SECOND});
-    client.http = http_client_new(rig.loop, dialer,
-                                  &(struct http_client_settings){.pool_idle_us = 60 * SECOND,
-                                                                 .connections_per_origin_max = 4,
-                                                                 .send_buffer = 65536,
-                                                                 .receive_buffer = 65536});
+    client.http = http_client_new(
+        rig.loop, dialer, &(struct http_client_settings){.pool_idle_us = 60 * SECOND, .connections_per_origin_max = 4});
     client.up.listening = peer_listen(&client.up.port);
     return 0;
 }

@@ -412,6 +412,18 @@ static void hooks_run_at_the_end_of_turns_and_may_remove_themselves(void **state
     assert_int_equal(b.calls, 2);
 }
 
+static void reads_are_small_while_much_is_held(void **state)
+{
+    (void)state;
+    assert_int_equal(loop_read_max(rig.loop), LOOP_SCRATCH);
+    loop_hold(rig.loop, 0, LOOP_HELD_EASY);
+    assert_int_equal(loop_read_max(rig.loop), LOOP_SCRATCH);
+    loop_hold(rig.loop, 100, 101);
+    assert_int_equal(loop_read_max(rig.loop), LOOP_READ_SMALL);
+    loop_hold(rig.loop, LOOP_HELD_EASY, 0);
+    assert_int_equal(loop_read_max(rig.loop), LOOP_SCRATCH);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, tick_open, rig_close)
 
 int main(void)
@@ -436,6 +448,7 @@ int main(void)
         CASE(posts_that_wait_run_when_the_loop_is_freed),
         CASE(a_running_loop_is_stopped_from_outside),
         CASE(hooks_run_at_the_end_of_turns_and_may_remove_themselves),
+        CASE(reads_are_small_while_much_is_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
