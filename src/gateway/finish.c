@@ -166,6 +166,7 @@ void finish_request(struct request *r, enum record_outcome outcome, enum err e, 
     r->finished = true;
     r->stage = "finish";
     attempt_cancel(r);
+    loop_timer_clear(r->worker->loop, &r->late);
     struct relay *y = r->relay;
     if (y && (y->head_sent || r->x))
         r->reply_status = y->status;
@@ -192,6 +193,7 @@ void finish_with_error(struct request *r, enum err e, struct str param, struct s
     }
     r->finished = true;
     attempt_cancel(r);
+    loop_timer_clear(r->worker->loop, &r->late);
     buf_init(&body, 8192);
     buf_init(&lines, LINES_MAX);
     bool ok = reply_error_json(&body, e, param, detail);

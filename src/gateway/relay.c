@@ -202,6 +202,11 @@ static void pass(struct request *r, struct str bytes)
 {
     if (!bytes.n)
         return;
+    if (r->relay->late) {
+        bool kept = buf_add_str(r->relay->late, bytes);
+        must(kept); /* never more than was held */
+        return;
+    }
     relay_capture(r, bytes);
     if (!r->x)
         return;
@@ -260,28 +265,66 @@ static void pass_events(struct request *r, struct str bytes)
     }
 }
 
+static void count_events(struct request *r, uint32_t events)
+{
+    r->relay->events += events;
+    metrics_add(&r->worker->metrics, METRIC_EVENTS, events);
+    if (events)
+        r->relay->half_event = false;
+}
+
+/* Passes on the whole events of what is held. */
+static void pass_held(struct request *r)
+{
+    struct relay *y = r->relay;
+    uint32_t events = 0;
+    size_t whole = sse_frame_whole(&y->frame, buf_str(&y->held), &events);
+    pass_events(r, str_head(buf_str(&y->held), whole));
+    buf_take(&y->held, whole);
+    buf_release(&y->held);
+    count_events(r, events);
+}
+
+/*
+ * Clients take the final event for the end, so it waits for the record like every last byte. If
+ * upstream does not end the stream then, it leaves without.
+ */
+static void on_late(struct loop_timer *t)
+{
+    struct request *r = list_entry(t, struct request, late);
+    if (!r->finished)
+        pass_held(r);
+}
+
+static void hold_late(struct request *r, struct str bytes)
+{
+    bool kept = buf_add_str(&r->relay->held, bytes);
+    must(kept);
+    r->late.on_time = on_late;
+    if (!r->late.slot)
+        loop_timer_set(r->worker->loop, &r->late, loop_now_us(r->worker->loop) + RELAY_LATE_US);
+}
+
 static void relay_events(struct request *r, struct str bytes)
 {
     struct relay *y = r->relay;
     uint32_t events = 0;
+    if (relay_said_all(y) && bytes.n && buf_size(&y->held) + bytes.n <= RELAY_EVENT_MAX) {
+        hold_late(r, bytes);
+        return;
+    }
     if (!buf_size(&y->held)) {
         size_t whole = sse_frame_whole(&y->frame, bytes, &events);
         pass_events(r, str_head(bytes, whole));
         bytes = str_from(bytes, whole);
         if (bytes.n && !buf_add_str(&y->held, bytes))
             must(false); /* a read is smaller than the buffer */
-    } else {
+        count_events(r, events);
+    } else if (bytes.n) {
         bool kept = buf_add_str(&y->held, bytes);
         must(kept);
-        size_t whole = sse_frame_whole(&y->frame, buf_str(&y->held), &events);
-        pass_events(r, str_head(buf_str(&y->held), whole));
-        buf_take(&y->held, whole);
-        buf_release(&y->held);
+        pass_held(r);
     }
-    y->events += events;
-    metrics_add(&r->worker->metrics, METRIC_EVENTS, events);
-    if (events)
-        y->half_event = false;
     if (buf_size(&y->held) > RELAY_EVENT_MAX) {
         struct str part = buf_str(&y->held);
         pass(r, part);
@@ -289,6 +332,23 @@ static void relay_events(struct request *r, struct str bytes)
         buf_free(&y->held);
         y->half_event = true;
     }
+}
+
+/* What is held becomes the last bytes; an event without its last empty line still belongs to the client. */
+static void end_events(struct request *r)
+{
+    struct relay *y = r->relay;
+    struct buf late;
+    if (!buf_size(&y->held))
+        return;
+    buf_init(&late, RELAY_HELD_MAX);
+    y->late = &late;
+    pass_held(r);
+    pass(r, buf_str(&y->held));
+    y->late = NULL;
+    buf_free(&y->held);
+    y->held = late; /* its place is needed no more */
+    r->final = buf_str(&y->held);
 }
 
 /* A held answer that grew too large is let go without its cost in the head. */
@@ -332,8 +392,7 @@ static void relay_end(struct request *r)
             relay_failed(r, ERR_UPSTREAM_CLOSED, STR("the stream ended without its final event"));
             return;
         }
-        struct str rest = buf_str(&y->held);
-        r->final = rest; /* an event without its last empty line still belongs to the client */
+        end_events(r);
     }
     bool refused = y->status >= 400 || (y->meter.ends & USAGE_END_ERROR);
     finish_request(r, refused ? RECORD_UPSTREAM_ERROR : RECORD_COMPLETED, ERR_OK, STR(""));
@@ -416,6 +475,10 @@ static struct str error_event(struct request *r, enum err e, struct str detail)
 void relay_failed(struct request *r, enum err why, struct str detail)
 {
     struct relay *y = r->relay;
+    if (y->mode == RELAY_EVENTS && relay_said_all(y)) {
+        relay_end(r); /* only the framing's end is missing */
+        return;
+    }
     if (!r->last_us) {
         r->last_us = clock_mono_us();
         usage_meter_end(&y->meter);

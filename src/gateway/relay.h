@@ -19,6 +19,7 @@
 #define RELAY_HELD_MAX (8u << 20)
 #define RELAY_EVENT_MAX (256u * 1024)
 #define RELAY_TEXT_MAX 4096
+#define RELAY_LATE_US 50000 /* the final event waits so long for the end of its stream */
 
 enum relay_mode { RELAY_HELD, RELAY_EVENTS, RELAY_PLAIN };
 
@@ -39,7 +40,8 @@ struct relay {
     uint64_t bytes; /* of upstream's body */
     struct str upstream_request_id;
     struct buf lines;   /* head lines for the client, until the head is sent */
-    struct buf held;    /* RELAY_HELD: the answer; RELAY_EVENTS: the incomplete event */
+    struct buf held;    /* RELAY_HELD: the answer; RELAY_EVENTS: the incomplete event, the final ones */
+    struct buf *late;   /* while the last bytes are put together: where they go */
     struct buf capture; /* the beginning of what the client got */
     uint64_t client_bytes;
     void *hash;        /* SHA-256 of what the client got, once the capture is full */
@@ -57,6 +59,12 @@ void relay_body(struct request *r, struct str bytes, bool last);
 void relay_failed(struct request *r, enum err why, struct str detail);
 void relay_free(struct request *r);
 void relay_spares_free(struct worker *w);
+
+/* Whether the stream's final event was seen. */
+static inline bool relay_said_all(const struct relay *y)
+{
+    return (y->meter.ends & ~(unsigned)USAGE_END_ERROR) != 0;
+}
 
 /* Sends the head if that is still to be done (not for held answers). */
 void relay_send_head(struct request *r);

@@ -41,6 +41,7 @@ struct request {
     struct arena *arena;
     struct list node; /* worker's requests, then finishing */
     struct loop_grave grave;
+    struct loop_timer late; /* of the relay */
 
     struct snapshot *snapshot; /* a reference; key, integration and workspace point into it */
     const struct snapshot_key *key;

@@ -18,6 +18,10 @@ static void read_model_param(struct request *r)
 
 enum next route_run(struct request *r)
 {
+    if (r->worker->journal_failing) { /* what cannot be recorded is not bought; this refusal tries the journal again */
+        finish_with_error(r, ERR_JOURNAL_FAILED, STR(""), STR(""));
+        return DONE;
+    }
     r->integration = r->key->workspace->default_integration;
     if (!r->integration) {
         finish_with_error(r, ERR_NO_INTEGRATION, STR(""), STR(""));

@@ -111,8 +111,13 @@ static void on_turn_end(struct loop_hook *h)
 {
     struct worker *w = list_entry(h, struct worker, turn_end);
     enum err e = journal_flush(w->journal);
-    if (e)
+    if (e) {
         metrics_add(&w->metrics, METRIC_JOURNAL_ERRORS, 1);
+        w->journal_failing = true;
+        w->journal_failed_at = journal_written(w->journal);
+    } else if (w->journal_failing && journal_written(w->journal) != w->journal_failed_at) {
+        w->journal_failing = false;
+    }
     finish_turn(w, e == ERR_OK);
 }
 

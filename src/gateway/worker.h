@@ -45,6 +45,8 @@ struct worker {
     struct list finishing; /* recorded, to be sent at the end of the turn */
     struct spares spare_requests, spare_intakes, spare_relays;
     bool draining;
+    bool journal_failing;       /* the last record could not be written: nothing goes upstream */
+    uint64_t journal_failed_at; /* the journal's end then */
     struct metrics metrics;
     uint64_t cost_rest_pusd; /* not yet in METRIC_COST_MICRO_USD: less than a millionth of a dollar */
 };

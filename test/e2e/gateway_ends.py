@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import sys
 import threading
 import time
@@ -239,7 +240,75 @@ def a_paused_upload_whose_upstream_dies_is_answered():
         equal(g.rows(1)[0]["outcome"], "upstream_failed", "the row")
 
 
-run(a_client_that_leaves_amid_a_recorded_answer_leaves_nothing_behind, a_shutdown_waits_for_the_last_byte,
+def a_full_journal_refuses_what_it_cannot_record():
+    def answer(request):
+        if b'"stream": true' in request.body:
+            request.begin_stream()
+            for event in chunk_events(usage={"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}, nulls=True):
+                request.chunk(event)
+            request.end()
+        else:
+            request.answer(completion())
+
+    up = Upstream(answer)
+    with Gateway(up.url, args=["--spool-max-bytes", "1m", "--workers", "1"]) as g:
+        store = sqlite3.connect(os.path.join(g.dir, "ledger.db"), isolation_level=None)
+        store.execute("BEGIN IMMEDIATE")  # the drain cannot write, so the journal grows to its cap
+        filler = chat(messages=[{"role": "user", "content": "x" * 60_000}])
+        answered = 0
+        for _ in range(100):
+            status, _, body = g.post("/v1/chat/completions", filler)
+            if status != 200:
+                break
+            answered += 1
+            time.sleep(0.02)
+        equal((status, json.loads(body)["error"]["code"], answered < 100), (503, "journal_unavailable", True), "the journal is full")
+        seen = len(up.requests)
+        for stream in (False, True) * 3:
+            status, headers, body = g.post("/v1/chat/completions", chat(stream=stream))
+            equal((status, json.loads(body)["error"]["code"], "retry-after" in headers), (503, "journal_unavailable", True), "refused")
+        equal(len(up.requests), seen, "nothing is bought that cannot be recorded")
+        check(g.metrics()["tollgate_journal_records_lost_total"] >= 7, "what was lost is counted")
+        store.execute("ROLLBACK")
+        store.close()
+        wait_until("it works again", 20, lambda: g.post("/v1/chat/completions", chat(stream=True))[0] == 200)
+        rows = [r for r in g.rows(1000) if r["status"] == 200]
+        equal(len(rows), answered + 1, "every answer that was given has its row")
+
+
+def a_stream_that_cannot_be_recorded_has_no_end():
+    hold = threading.Event()
+
+    def held(request):
+        request.begin_stream()
+        request.chunk(chunk_events()[0])
+        hold.wait(30)
+        for event in chunk_events()[1:]:
+            request.chunk(event)
+        request.end()
+
+    up = Upstream(held)
+    with Gateway(up.url, args=["--spool-max-bytes", "1m", "--workers", "1"]) as g:
+        store = sqlite3.connect(os.path.join(g.dir, "ledger.db"), isolation_level=None)
+        store.execute("BEGIN IMMEDIATE")
+        s = g.socket()
+        s.sendall(request_bytes(chat(stream=True)))
+        first = s.recv(65536)
+        filler = json.dumps(chat(messages=[{"role": "user", "content": "x" * 60_000}]))[:-1] + ",}"  # refused, and kept
+        wait_until("the journal is full", 20, lambda: g.post("/v1/chat/completions", filler)[0] == 503)
+        hold.set()
+        got = first
+        try:
+            while more := s.recv(65536):
+                got += more
+        except ConnectionResetError:
+            pass
+        check(b"[DONE]" not in got and not got.endswith(b"0\r\n\r\n"), f"the stream must not look complete: {got[-200:]!r}")
+        store.execute("ROLLBACK")
+        store.close()
+
+
+run(a_full_journal_refuses_what_it_cannot_record, a_stream_that_cannot_be_recorded_has_no_end, a_client_that_leaves_amid_a_recorded_answer_leaves_nothing_behind, a_shutdown_waits_for_the_last_byte,
     what_the_drain_limit_cuts_is_recorded_as_interrupted, an_admin_answer_under_way_survives_a_shutdown,
     leaving_after_the_final_event_is_no_cancellation, a_body_that_stops_coming_is_refused_and_recorded,
     a_refused_large_body_never_is_whole_upstream, usage_is_asked_for_at_every_size, a_large_capture_keeps_large_bodies,

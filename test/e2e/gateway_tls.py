@@ -260,7 +260,7 @@ def tunnels_lead_through_the_proxy():
     for user in (None, "us%40er:p%3Ass"):
         proxy = Proxy(up.port, "us@er:p:ss" if user else None)
         url = f"http://{user + '@' if user else ''}127.0.0.1:{proxy.port}"
-        with Gateway(up.url, args=["--ca-file", CA.cert, "--log-level", "debug"], env={"HTTPS_PROXY": url}) as g:
+        with Gateway(up.url, args=["--ca-file", CA.cert, "--log-level", "debug", "--workers", "1"], env={"HTTPS_PROXY": url}) as g:
             equal(g.post("/v1/chat/completions", chat())[0], 200, "through the proxy")
             equal(g.post("/v1/chat/completions", chat())[0], 200, "again")
             equal(len(proxy.heads), 1, "the tunnel is kept")
