@@ -382,7 +382,7 @@ static void print(const struct load *l, uint64_t run_ns, const struct bench_usag
 static bool read_settings(struct settings *s, int argc, char **argv)
 {
     int option;
-    *s = (struct settings){.connections = 32, .run_ms = 3000, .warm_ms = 300, .body_bytes = 1024};
+    *s = (struct settings){.connections = 32, .run_ms = 3000, .warm_ms = 200, .body_bytes = 1024};
     buf_init(&s->headers, 16384);
     while ((option = getopt(argc, argv, "p:c:r:d:w:b:isH:P:")) != -1) {
         uint64_t number = optarg ? bench_number(optarg) : 0;

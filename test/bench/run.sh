@@ -6,7 +6,7 @@
 #
 #   run.sh [--quick] [--floor] [--portkey]
 #
-#   --quick     one round of short loads and fewer streams
+#   --quick     two rounds of short loads and fewer streams
 #   --floor     also the least a proxy can do (floor_proxy.c)
 #   --portkey   also @portkey-ai/gateway, from npm
 #
@@ -38,10 +38,10 @@ for argument in "$@"; do
 done
 
 if $quick; then
-    rounds=1 load_ms=1000 budget=110 streams_max=2000 tls_streams=500 about="about 70 seconds, at most 2 minutes"
+    rounds=2 load_ms=500 budget=110 streams_max=2000 tls_streams=500 about="about 80 seconds, at most 2 minutes"
     LEDGER_ROWS=40000
 else
-    rounds=5 load_ms=2000 budget=460 streams_max=9900 tls_streams=2000 about="about 6 minutes, at most 8"
+    rounds=9 load_ms=800 budget=460 streams_max=9900 tls_streams=2000 about="about 7 minutes, at most 8"
 fi
 
 fail() {
@@ -89,6 +89,7 @@ place_cores() {
 start() {
     local name=$1
     shift
+    : >"$work/$name.log"
     "${pin_target[@]}" "$@" </dev/null >"$work/$name.log" 2>&1 &
     pid[$name]=$!
 }
@@ -139,6 +140,7 @@ CONF
 }
 
 start_mock() {
+    : >"$work/mock.log"
     "${pin_load[@]}" "$TOOLS/mock_openai" 0 </dev/null >"$work/mock.log" 2>&1 &
     pid[mock]=$!
     local tries
@@ -308,9 +310,9 @@ metric() { # NAME METRIC
     curl -fs -H "Authorization: Bearer $KEY" "http://127.0.0.1:${port[$1]}/metrics" | sed -n "s/^$2 //p"
 }
 
-# All requests are recorded, in the database by now, and have a price.
+# All requests have a price and a row in the database by now.
 check_records() { # NAME
-    local name=$1 requests unpriced errors cost
+    local name=$1 requests unpriced errors cost rows
     export TOLLGATE_URL=http://127.0.0.1:${port[$1]} TOLLGATE_KEY=$KEY
     requests=$(metric "$name" tollgate_requests_total)
     unpriced=$(metric "$name" tollgate_unpriced_total)
@@ -318,7 +320,9 @@ check_records() { # NAME
     [ "$unpriced/$errors" = 0/0 ] || fail "$name: $unpriced answers without a price, $errors journal errors"
     cost=$("$TOLLGATE" logs --json --limit 1 | sed -n 's/.*"cost_usd": *"\{0,1\}\([0-9.]*\).*/\1/p' | head -n 1)
     [ -n "${cost//[0.]/}" ] || fail "$name: the last row has no cost: $("$TOLLGATE" logs --json --limit 1)"
-    echo "$name: $requests requests recorded, all priced; the last one cost \$$cost"
+    rows=$("$TOLLGATE" cost --json | sed -n 's/.*"total":{[^}]*"attempts": *\([0-9]*\).*/\1/p')
+    [ "$rows" = "$requests" ] || fail "$name: $requests requests, but $rows rows"
+    echo "$name: $requests requests, each with a row and a price; the last one cost \$$cost"
 }
 
 # --- the table ---------------------------------------------------------------------------------
@@ -335,7 +339,7 @@ report() {
 machine() {
     printf '%s, %s cores, Linux %s; %s; %s rounds of %s ms\n' \
         "$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1)" "$(nproc)" "$(uname -r)" \
-        "$(nginx -v 2>&1 | sed 's/.*: //')" "$rounds" "$load_ms"
+        "$(nginx -v 2>&1 | sed 's/.*: //')" "$rounds_done" "$load_ms"
 }
 
 [ -x "$TOLLGATE" ] || fail "there is no $TOLLGATE"
@@ -355,9 +359,12 @@ if $floor; then
     wait_for floor
 fi
 if $portkey; then start_portkey; fi
+rounds_done=0
 for round in $(seq $rounds); do
-    [ "$(left)" -gt 90 ] || $quick || break
+    # What is left is for the open streams and the record writer.
+    [ "$(left)" -gt $((budget / 4)) ] || break
     one_round
+    rounds_done=$round
 done
 check_records tollgate
 check_records bodies
