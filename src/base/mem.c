@@ -2,6 +2,7 @@
 /* The heap, with "out of memory" made the end of the program rather than a path nobody tests. */
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,6 +46,13 @@ char *mem_strdup(const char *z)
 void mem_free(void *p)
 {
     free(p);
+}
+
+void mem_keep_freed(void)
+{
+    /* Not for what is larger than any body that is kept whole; either may be refused and is no loss. */
+    (void)mallopt(M_MMAP_THRESHOLD, 4 << 20);
+    (void)mallopt(M_TRIM_THRESHOLD, 8 << 20);
 }
 
 void mem_wipe(void *p, size_t n)

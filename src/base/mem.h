@@ -17,6 +17,13 @@ char *mem_strdup(const char *z) __attribute__((malloc, returns_nonnull));
 char *mem_strndup(const char *p, size_t n) __attribute__((malloc, returns_nonnull));
 void mem_free(void *p); /* NULL does nothing */
 
+/*
+ * For a process that goes on allocating what it frees, such as large bodies: up to some megabytes of
+ * freed memory stay with each thread, because giving them back and asking for them again costs a page
+ * fault for each page. Call before threads start.
+ */
+void mem_keep_freed(void);
+
 /* Overwrites with zeros in a way the compiler keeps. */
 void mem_wipe(void *p, size_t n);
 

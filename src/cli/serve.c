@@ -354,6 +354,7 @@ static int run(const struct command *self, struct option_value *values, int oper
     if (!log_level_from(value(&s, "log-level")->text, &level))
         return complain("--log-level is debug, info, warn, error or off"), EXIT_USAGE;
     log_set_level(level);
+    mem_keep_freed();
     signal(SIGPIPE, SIG_IGN);
     umask(077);
     sigemptyset(&signals);

@@ -131,6 +131,13 @@ static void begin_passing(struct request *r, enum http1_framing framing, uint64_
     attempt_begin_streamed(r, framing, length);
 }
 
+/* Room for all of it at once: growing step by step would copy it as often as it doubles. */
+static void keep_room(struct request *r, uint64_t length)
+{
+    char *room = buf_reserve(&r->body, length);
+    must(room != NULL);
+}
+
 enum next intake_run(struct request *r)
 {
     const struct http1_head *h = &r->x->head;
@@ -144,8 +151,11 @@ enum next intake_run(struct request *r)
     }
     intake_new(r, body_kind(r));
     bool small = h->framing == HTTP1_CHUNKED || h->content_length <= INTAKE_BUFFER_MAX;
-    if (r->intake->body == ENDPOINT_JSON && small)
+    if (r->intake->body == ENDPOINT_JSON && small) {
+        if (h->framing == HTTP1_LENGTH && h->content_length > REQUEST_ROOM_KEPT)
+            keep_room(r, h->content_length);
         return WAIT; /* kept until whole */
+    }
     /* Chunks leave room for the edit at the end; otherwise the length is passed on. */
     bool may_edit = r->intake->body == ENDPOINT_JSON && (r->endpoint->flags & ENDPOINT_ASK_USAGE);
     bool chunked = h->framing == HTTP1_CHUNKED || may_edit;
