@@ -194,6 +194,7 @@ static void fill_settings(const struct server *s, struct gateway_settings *g)
         .limits = {.head_timeout_us = value(s, "client-head-timeout")->number,
                    .keep_alive_us = value(s, "client-keep-alive")->number,
                    .body_idle_us = value(s, "client-body-timeout")->number,
+                   .body_rate_min = value(s, "client-body-rate")->number,
                    .stall_us = value(s, "client-stall-timeout")->number,
                    .connections_max = (unsigned)value(s, "max-connections")->number},
         .connect_timeout_us = value(s, "connect-timeout")->number,

@@ -27,6 +27,8 @@
       "Longest pause inside upstream's answer. There is no limit to its whole length.")                               \
     X("client-head-timeout", DURATION, "10s", NULL, 10, 3600000, "TIME", "For a client to send its request head.")    \
     X("client-body-timeout", DURATION, "30s", NULL, 10, 3600000, "TIME", "Longest pause inside a request body.")      \
+    X("client-body-rate", BYTES, "1k", NULL, 0, 1073741824, "SIZE",                                                   \
+      "A body with fewer bytes a second, over the time of the longest pause, is refused; 0 = no limit.")              \
     X("client-stall-timeout", DURATION, "60s", NULL, 10, 86400000, "TIME",                                            \
       "A client that takes nothing of its answer for so long is closed.")                                             \
     X("client-keep-alive", DURATION, "75s", NULL, 10, 86400000, "TIME",                                               \

@@ -5,6 +5,7 @@
 import http.client
 import json
 import os
+import select
 import signal
 import socket
 import sqlite3
@@ -122,6 +123,29 @@ def a_body_that_stops_coming_is_refused_and_recorded():
         row = wait_until("a row", 5, lambda: g.rows(1))[0]
         equal((row["outcome"], row["status"], row["error"], row["cost_state"]), ("refused", 408, "request_timeout", "none"), "the row")
         equal(g.metrics()["tollgate_client_cancelled_total"], 0, "nobody left")
+
+
+def a_body_that_only_trickles_is_refused():
+    up = Upstream(lambda request: request.answer(completion()))
+    with Gateway(up.url, args=["--client-body-timeout", "1s", "--client-body-rate", "1k"]) as g:
+
+        def send(piece, pause):
+            body = json.dumps(chat(filler="x" * 8000)).encode()
+            s, begun = g.socket(), time.monotonic()
+            s.sendall(request_bytes(body)[:-len(body)])
+            for i in range(0, len(body), piece):
+                try:
+                    s.sendall(body[i:i + piece])
+                except OSError:
+                    break
+                if select.select([s], [], [], pause)[0]:
+                    break
+            return s.recv(100)[:12], time.monotonic() - begun
+
+        status, took = send(20, 0.05)
+        equal((status, 0.9 < took < 2), (b"HTTP/1.1 408", True), f"400 bytes a second, after {took:.1f} s")
+        status, took = send(250, 0.05)
+        equal((status, took > 1.2), (b"HTTP/1.1 200", True), f"5,000 bytes a second, after {took:.1f} s")
 
 
 def a_refused_large_body_never_is_whole_upstream():
@@ -310,6 +334,6 @@ def a_stream_that_cannot_be_recorded_has_no_end():
 
 run(a_full_journal_refuses_what_it_cannot_record, a_stream_that_cannot_be_recorded_has_no_end, a_client_that_leaves_amid_a_recorded_answer_leaves_nothing_behind, a_shutdown_waits_for_the_last_byte,
     what_the_drain_limit_cuts_is_recorded_as_interrupted, an_admin_answer_under_way_survives_a_shutdown,
-    leaving_after_the_final_event_is_no_cancellation, a_body_that_stops_coming_is_refused_and_recorded,
+    leaving_after_the_final_event_is_no_cancellation, a_body_that_stops_coming_is_refused_and_recorded, a_body_that_only_trickles_is_refused,
     a_refused_large_body_never_is_whole_upstream, usage_is_asked_for_at_every_size, a_large_capture_keeps_large_bodies,
     early_answers_end_uploads, a_paused_upload_whose_upstream_dies_is_answered)
