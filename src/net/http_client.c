@@ -22,10 +22,9 @@
 #include "base/digits.h"
 #include "base/mem.h"
 #include "base/must.h"
-#include "net/http1_body.h"
+#include "net/http_upstream.h"
 
 #define MAGIC 0x7570636fu
-#define ORIGIN_BUCKETS 64
 #define READS_PER_TURN 2
 #define IN_MAX (HTTP1_HEAD_MAX + LOOP_SCRATCH)
 #define OUT_MAX (4u * 1024 * 1024)
@@ -33,53 +32,6 @@
 #define INTERIM_MAX 16
 #define NARROW_BYTES 65536        /* of an answer, in the kernel, whoever reads it */
 #define NARROW_UNTIL (256 * 1024) /* … until so much was passed on without a pause */
-
-enum upstream_state { UPSTREAM_DIALING, UPSTREAM_BUSY, UPSTREAM_IDLE, UPSTREAM_CLOSED_STATE };
-
-struct origin {
-    struct origin *next;
-    struct list idle; /* of upstream_conn.node, newest first */
-    unsigned open;
-    uint16_t port;
-    bool tls;
-    size_t host_n;
-    char host[];
-};
-
-struct upstream_conn {
-    unsigned magic;
-    enum upstream_state state;
-    struct http_client *client;
-    struct origin *origin;
-    struct http_call *call;
-    struct dial *dial;
-    struct sock sock;
-    struct loop_io io;
-    struct loop_timer timer;
-    struct loop_grave grave;
-    struct list node;     /* idle list */
-    struct list all_node; /* client's list of all */
-    uint64_t deadline_us;
-    struct buf in, out;
-    size_t whole_sent; /* bytes of call->head and call->body written */
-    size_t head_seen, held;
-    struct http1_body body;
-    uint64_t passed; /* of the answer since the caller last paused */
-    unsigned interims;
-    bool read_more, blocked, hung_up, ending, paused;
-    bool broken;    /* a write failed, or bytes were lost: what is read may still be an answer, no more is sent */
-    bool fin_first; /* upstream had ended the connection in order before it broke */
-    bool head_done, raw, keep_alive, was_high, used_before, wide;
-};
-
-struct http_client {
-    struct loop *loop;
-    struct dialer *dialer;
-    struct http_client_settings settings;
-    struct origin *origins[ORIGIN_BUCKETS];
-    struct list all;
-    struct http_client_stats stats;
-};
 
 /* Time-outs. */
 
@@ -423,6 +375,22 @@ static void feed_body(struct upstream_conn *u, struct str *bytes)
     }
 }
 
+/*
+ * An answer that begins before the request is complete: unless it is a refusal, the rest of the request
+ * is still wanted, but its views end here.
+ */
+static void keep_unsent(struct upstream_conn *u, int status)
+{
+    struct http_call *call = u->call;
+    size_t total = call->head.n + call->body.n, sent = u->whole_sent;
+    if (!call->whole || sent == total || status >= 300)
+        return;
+    struct str h = str_from(call->head, sent);
+    struct str b = sent > call->head.n ? str_from(call->body, sent - call->head.n) : call->body;
+    if (buf_add_str(&u->out, h) && buf_add_str(&u->out, b))
+        u->whole_sent = total;
+}
+
 /* False when the connection is gone or more bytes are needed. */
 static bool feed_head(struct upstream_conn *u, struct str *bytes)
 {
@@ -451,6 +419,7 @@ static bool feed_head(struct upstream_conn *u, struct str *bytes)
     u->keep_alive = head.keep_alive;
     u->raw = head.status == 101;
     http1_body_begin(&u->body, &head);
+    keep_unsent(u, head.status);
     u->call->request_ended |= u->call->whole && u->whole_sent == u->call->head.n + u->call->body.n;
     u->call->answered = true;
     deadline_update(u);

@@ -301,7 +301,7 @@ static void a_large_whole_request_goes_as_upstream_takes_it(void **state)
     mem_free(body);
 }
 
-static void an_early_answer_stops_the_request(void **state)
+static void an_early_refusal_stops_the_request(void **state)
 {
     (void)state;
     static const char answer[] = "HTTP/1.1 413 No\r\nContent-Length: 2\r\n\r\nno";
@@ -325,6 +325,33 @@ static void an_early_answer_stops_the_request(void **state)
     http_call_body_end(&client.call[0]);
     client_expect_pool(0, 0);
     peer_close(fd);
+    mem_free(body);
+}
+
+static void an_early_success_does_not_stop_it(void **state)
+{
+    (void)state;
+    size_t n = 3 << 20;
+    char *body = mem_alloc(n + 1), *got = mem_alloc(n);
+    memset(body, 'x', n);
+    memset(body + n / 2, 'y', n / 2);
+    body[n] = '\0';
+    peer_narrow(client.up.listening);
+    client_begin_text(0, REQUEST, body);
+    int fd = peer_accept(client.up.listening);
+    peer_read(fd, "\r\n\r\n");
+    peer_send(fd, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nso");
+    rig_expect("head 200;body so;");
+    memset(body, 'z', n); /* its view ended there */
+    peer_read_n(fd, got, n);
+    for (size_t i = 0; i < n; i++)
+        if (got[i] != (i < n / 2 ? 'x' : 'y'))
+            fail_msg("byte %zu is wrong", i);
+    peer_send(fd, "on");
+    rig_expect("body on.;");
+    client_expect_pool(1, 1);
+    peer_close(fd);
+    mem_free(got);
     mem_free(body);
 }
 
@@ -538,7 +565,8 @@ int main(void)
         CASE(what_was_unsent_is_reported_drained),
         CASE(a_caller_that_never_stops_breaks_the_request_rather_than_its_content),
         CASE(a_large_whole_request_goes_as_upstream_takes_it),
-        CASE(an_early_answer_stops_the_request),
+        CASE(an_early_refusal_stops_the_request),
+        CASE(an_early_success_does_not_stop_it),
         CASE(a_paused_call_reads_nothing_and_no_time_runs),
         CASE(a_call_paused_in_the_middle_of_a_read_goes_on_there),
         CASE(the_end_of_a_call_may_begin_the_next),
