@@ -418,6 +418,8 @@ static bool feed_head(struct upstream_conn *u, struct str *bytes)
     u->head_done = true;
     u->keep_alive = head.keep_alive;
     u->raw = head.status == 101;
+    if (u->raw)
+        sock_probe(&u->sock);
     http1_body_begin(&u->body, &head);
     keep_unsent(u, head.status);
     u->call->request_ended |= u->call->whole && u->whole_sent == u->call->head.n + u->call->body.n;
@@ -610,6 +612,7 @@ static void on_dialed(void *ctx, enum err e, struct sock sock, const char *detai
     }
     u->sock = sock;
     sock_tune(&u->sock, 0, NARROW_BYTES);
+    sock_watch(sock.fd);
     if (!loop_add(u->client->loop, &u->io, sock.fd)) {
         conn_fail(u, ERR_UPSTREAM_BUSY, "the kernel refused to watch the connection");
         return;

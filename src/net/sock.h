@@ -57,9 +57,21 @@ bool sock_pending(const struct sock *s);
  * bodies that is what limits speed.
  */
 void sock_tune(struct sock *s, size_t send_bytes, size_t receive_bytes);
+/*
+ * Has the kernel ask a silent peer whether it is still there: one that is gone without a word breaks
+ * the connection within two minutes. For connections that no time-out watches.
+ */
+void sock_probe(struct sock *s);
 
 /* The receive buffer alone, at any time; what was promised to the peer stays promised. 0 gives it back to the kernel. */
 void sock_receive_limit(struct sock *s, size_t bytes);
+
+/*
+ * Has the kernel ask a silent peer for a sign of life: one that is gone without a word is found out after
+ * SOCK_SILENCE_S. On a listening socket it holds for all that it accepts.
+ */
+#define SOCK_SILENCE_S 30
+void sock_watch(int fd);
 
 /* Begins TLS over a connected plain sock. `host` is the name to verify and to send as SNI. */
 enum err sock_tls_connect(struct sock *s, struct tls_client *tls, struct str host) ERR_USE;

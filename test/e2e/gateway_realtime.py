@@ -437,6 +437,30 @@ def a_client_that_reads_nothing_is_let_go():
         s.close()
 
 
+def timers_of(*ports):
+    """Timers of this machine's TCP connections between two ports: 2 is one that probes the peer."""
+    found = []
+    for line in open("/proc/net/tcp").read().splitlines()[1:]:
+        fields = line.split()
+        if [int(address.split(":")[1], 16) for address in fields[1:3]] == list(ports) and fields[3] == "01":
+            found.append(int(fields[5].split(":")[0]))
+    return found
+
+
+def silent_peers_are_probed():
+    up = Sessions(echo)
+    with Gateway(up.url) as g:
+        s, _ = opened(g)
+        message = frame(b"hello", mask=b"abcd")
+        s.sendall(message)
+        equal(receive(s, len(message)), message, "an echo")
+        time.sleep(0.5)  # until nothing is unacknowledged
+        equal(timers_of(g.port, s.getsockname()[1]), [2], "towards the client")
+        upstream = [line.split()[1:3] for line in open("/proc/net/tcp").read().splitlines()[1:] if line.split()[2].endswith(f":{up.port:04X}") and line.split()[3] == "01"]
+        equal([timers_of(int(local.split(":")[1], 16), up.port) for local, _ in upstream], [[2]], "towards upstream")
+        s.close()
+
+
 def sessions_end_with_the_gateway():
     up = Sessions(echo)
     with Gateway(up.url, args=["--drain-timeout", "200ms"]) as g:
@@ -454,4 +478,4 @@ def sessions_end_with_the_gateway():
 run(handshakes_carry_no_client_credentials, frames_pass_byte_for_byte_both_ways, frames_sent_with_the_handshake_are_not_lost,
     usage_of_a_session_adds_up, usage_is_read_from_fragments, usage_is_read_from_compressed_messages, a_session_without_usage_costs_nothing,
     abrupt_ends_are_told, refused_handshakes_reach_the_client, nobody_is_upgraded_without_asking, slow_ends_are_waited_for,
-    a_client_that_reads_nothing_is_let_go, sessions_end_with_the_gateway)
+    a_client_that_reads_nothing_is_let_go, silent_peers_are_probed, sessions_end_with_the_gateway)
