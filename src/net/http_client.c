@@ -418,8 +418,6 @@ static bool feed_head(struct upstream_conn *u, struct str *bytes)
     u->head_done = true;
     u->keep_alive = head.keep_alive;
     u->raw = head.status == 101;
-    if (u->raw)
-        sock_probe(&u->sock);
     http1_body_begin(&u->body, &head);
     keep_unsent(u, head.status);
     u->call->request_ended |= u->call->whole && u->whole_sent == u->call->head.n + u->call->body.n;

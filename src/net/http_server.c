@@ -265,7 +265,6 @@ void http_go_raw(struct http_exchange *x)
     c->raw = true;
     c->chunked = false;
     c->state = CONN_RAW;
-    sock_probe(&c->sock);
     loop_requeue(c->server->loop, &c->io, LOOP_READ);
 }
 

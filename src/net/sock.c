@@ -181,17 +181,6 @@ void sock_tune(struct sock *s, size_t send_bytes, size_t receive_bytes)
         setsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &receive_n, sizeof receive_n);
 }
 
-void sock_probe(struct sock *s)
-{
-    int on = 1, idle_s = 60, between_s = 20, count = 3;
-    unsigned unanswered_ms = 120000;
-    setsockopt(s->fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
-    setsockopt(s->fd, IPPROTO_TCP, TCP_KEEPINTVL, &between_s, sizeof between_s);
-    setsockopt(s->fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
-    setsockopt(s->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered_ms, sizeof unanswered_ms);
-    setsockopt(s->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-}
-
 void sock_receive_limit(struct sock *s, size_t bytes)
 {
     int n = (int)bytes, unlocked = 0;

@@ -57,11 +57,6 @@ bool sock_pending(const struct sock *s);
  * bodies that is what limits speed.
  */
 void sock_tune(struct sock *s, size_t send_bytes, size_t receive_bytes);
-/*
- * Has the kernel ask a silent peer whether it is still there: one that is gone without a word breaks
- * the connection within two minutes. For connections that no time-out watches.
- */
-void sock_probe(struct sock *s);
 
 /* The receive buffer alone, at any time; what was promised to the peer stays promised. 0 gives it back to the kernel. */
 void sock_receive_limit(struct sock *s, size_t bytes);
