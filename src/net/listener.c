@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/sock.h"
 
 #define BACKLOG 4096
 #define ACCEPTS_PER_TURN 64
@@ -152,6 +153,7 @@ static int bind_one(const struct addrinfo *a)
     setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
     if (a->ai_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+    sock_watch(fd);
     if (bind(fd, a->ai_addr, a->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
         int saved = errno;
         close(fd);

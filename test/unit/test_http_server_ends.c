@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -433,6 +435,26 @@ static void sending_to_who_has_left_is_harmless(void **state)
     server_left(0);
 }
 
+static int option(int fd, int level, int name)
+{
+    int value = -1;
+    socklen_t size = sizeof value;
+    assert_int_equal(getsockopt(fd, level, name, &value, &size), 0);
+    return value;
+}
+
+static void who_is_gone_without_a_word_is_asked_for(void **state)
+{
+    (void)state;
+    int fd = server_dial();
+    int ours = http_conn_of(server_held(fd, GET("/hold")))->sock.fd;
+    assert_int_equal(option(ours, SOL_SOCKET, SO_KEEPALIVE), 1);
+    assert_int_equal(option(ours, IPPROTO_TCP, TCP_KEEPIDLE) +
+                         option(ours, IPPROTO_TCP, TCP_KEEPINTVL) * option(ours, IPPROTO_TCP, TCP_KEEPCNT),
+                     SOCK_SILENCE_S);
+    peer_close(fd);
+}
+
 /* Limits of the whole. */
 
 static void connections_beyond_the_limit_are_told_so(void **state)
@@ -576,6 +598,7 @@ int main(void)
         CASE(an_end_at_each_byte_of_a_request_leaves_nothing_behind),
         CASE(an_end_at_each_stage_of_an_answer_is_told),
         CASE(sending_to_who_has_left_is_harmless),
+        CASE(who_is_gone_without_a_word_is_asked_for),
         CASE(connections_beyond_the_limit_are_told_so),
         CASE(without_descriptors_clients_are_told_and_others_served),
         CASE(draining_serves_what_has_come_and_closes),
