@@ -34,7 +34,7 @@ struct str credentials_find(const struct http1_head *head)
 {
     struct str found = STR("");
     const struct http1_field *f = http1_find_id(head, HTTP1_X_PORTKEY_API_KEY);
-    if (f)
+    if (f && f->value.n)
         return f->value;
     for (unsigned i = 0; i < head->field_count && !found.n; i++) {
         f = &head->fields[i];

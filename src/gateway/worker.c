@@ -176,10 +176,10 @@ void worker_free(struct worker *w)
         loop_hook_remove(&w->turn_end);
     }
     http_client_free(w->client);
-    request_spares_free(w);
     dialer_free(w->dialer);
     resolver_free(w->resolver);
     loop_free(w->loop);
+    request_spares_free(w); /* the loop's graves gave the last ones */
     snapshot_unref(snapshot_slot_take(&w->slot));
     snapshot_unref(w->snapshot);
     mem_free(w);

@@ -213,6 +213,48 @@ def broken_answers_do_not_reach_the_client():
             check("x-evil" not in headers, f"{headers}")
 
 
+def old_clients_are_served():
+    def some(request):
+        if b'"stream": true' in request.body:
+            request.begin_stream()
+            for event in chunk_events():
+                request.chunk(event)
+            request.end()
+        else:
+            ok(request)
+
+    up = Upstream(some)
+    with Gateway(up.url) as g:
+        for stream in (False, True):
+            for fields in ("", "Connection: keep-alive\r\n"):
+                s = g.socket()
+                wire = request_bytes(chat(stream=stream), fields=fields).replace(b" HTTP/1.1\r\nHost: gateway\r\n", b" HTTP/1.0\r\n")
+                s.sendall(wire)
+                got = b""
+                while more := s.recv(65536):
+                    got += more
+                    if fields and not stream and got.endswith(b"}"):
+                        break  # the connection stays
+                head, body = got.split(b"\r\n\r\n", 1)
+                check(head.startswith(b"HTTP/1.1 200 ") and b"transfer-encoding" not in head.lower(), f"{head!r}")
+                equal(body, b"".join(chunk_events()) if stream else json.dumps(completion()).encode(), "the answer")
+                if fields and not stream:
+                    s.sendall(wire)
+                    check(s.recv(65536).startswith(b"HTTP/1.1 200 "), "kept alive")
+                s.close()
+
+
+def keys_are_found_where_clients_put_them():
+    up = Upstream(ok)
+    with Gateway(up.url) as g:
+        for headers in ({"Authorization": f"bearer   {ADMIN_KEY}"}, {"api-key": ADMIN_KEY}, {"x-api-key": ADMIN_KEY}, {"x-portkey-api-key": ADMIN_KEY},
+                        {"x-portkey-api-key": ADMIN_KEY, "Authorization": "Bearer sk-the-providers"}, {"x-portkey-api-key": "", "Authorization": f"Bearer {ADMIN_KEY}"}):
+            equal(g.post("/v1/chat/completions", chat(), key=None, headers=headers)[0], 200, f"{list(headers)}")
+            check(ADMIN_KEY not in repr(up.requests[-1].fields) and "sk-the-providers" not in repr(up.requests[-1].fields), "and go no further")
+        for headers in ({"Authorization": ADMIN_KEY}, {"Authorization": f"Basic {ADMIN_KEY}"}, {"Authorization": "Bearer"}, {"api-key": ""}):
+            equal(g.post("/v1/chat/completions", chat(), key=None, headers=headers)[0], 401, f"{headers}")
+
+
 def every_answer_says_whose_it_is():
     def some(request):
         if b'"stream": true' in request.body:
@@ -243,4 +285,5 @@ def every_answer_says_whose_it_is():
 
 
 run(answers_without_bodies_keep_the_connection_in_step, bodies_where_none_may_be_are_dropped, connections_go_on_after_errors,
-    pipelined_requests_are_answered_in_order, nothing_is_smuggled_into_heads, broken_answers_do_not_reach_the_client, every_answer_says_whose_it_is)
+    pipelined_requests_are_answered_in_order, nothing_is_smuggled_into_heads, broken_answers_do_not_reach_the_client,
+    old_clients_are_served, keys_are_found_where_clients_put_them, every_answer_says_whose_it_is)
