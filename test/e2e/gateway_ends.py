@@ -79,6 +79,62 @@ def what_the_drain_limit_cuts_is_recorded_as_interrupted():
         check(row["usage"]["output_tokens"] > 0, "its output is counted")
 
 
+def a_shutdown_under_load_answers_all_that_it_sent_upstream():
+    served, answered, odd = set(), set(), []
+    stopping = threading.Event()
+
+    def slow(request):
+        served.add(request.headers["x-seq"])
+        time.sleep(0.03)
+        if b'"stream": true' in request.body:
+            request.begin_stream()
+            for event in chunk_events():
+                request.chunk(event)
+                time.sleep(0.005)
+            request.end()
+        else:
+            request.answer(completion())
+
+    def client(g, number, round_):
+        connection, count = g.connection(), 0
+        while not stopping.is_set():
+            seq, stream = f"{round_}-{number}-{count}", count % 2 == 1
+            count += 1
+            try:
+                connection.request("POST", "/v1/chat/completions", json.dumps(chat(stream=stream)),
+                                   {"Authorization": "Bearer " + ADMIN_KEY, "Content-Type": "application/json", "x-seq": seq})
+                answer = connection.getresponse()
+                body = answer.read()
+            except (OSError, http.client.HTTPException):
+                connection = g.connection()
+                time.sleep(0.01)
+                continue
+            if answer.status == 200 and body.endswith(b"data: [DONE]\n\n" if stream else b"}"):
+                answered.add(seq)
+            elif answer.status != 503 or "Retry-After" not in answer.headers:
+                odd.append((seq, answer.status, body[-100:]))
+
+    up = Upstream(slow)
+    with Gateway(up.url, args=["--workers", "2"]) as g:
+        for round_ in range(5):
+            stopping.clear()
+            clients = [threading.Thread(target=client, args=(g, i, round_)) for i in range(20)]
+            for c in clients:
+                c.start()
+            time.sleep(0.4)
+            g.process.send_signal(signal.SIGTERM)
+            equal(g.process.wait(20), 0, "exit status")
+            stopping.set()
+            for c in clients:
+                c.join()
+            g.start()
+        equal(odd, [], "answers are whole, or 503")
+        equal(sorted(served - answered), [], f"of {len(served)} requests that upstream has seen, all are answered")
+        check(len(answered) > 200, f"{len(answered)} answers")
+        rows = g.rows(5000)
+        equal((len(rows), {r["outcome"] for r in rows}), (len(served), {"completed"}), "and recorded")
+
+
 def an_admin_answer_under_way_survives_a_shutdown():
     with Gateway() as g:
         for _ in range(5):
@@ -333,7 +389,7 @@ def a_stream_that_cannot_be_recorded_has_no_end():
 
 
 run(a_full_journal_refuses_what_it_cannot_record, a_stream_that_cannot_be_recorded_has_no_end, a_client_that_leaves_amid_a_recorded_answer_leaves_nothing_behind, a_shutdown_waits_for_the_last_byte,
-    what_the_drain_limit_cuts_is_recorded_as_interrupted, an_admin_answer_under_way_survives_a_shutdown,
+    what_the_drain_limit_cuts_is_recorded_as_interrupted, a_shutdown_under_load_answers_all_that_it_sent_upstream, an_admin_answer_under_way_survives_a_shutdown,
     leaving_after_the_final_event_is_no_cancellation, a_body_that_stops_coming_is_refused_and_recorded, a_body_that_only_trickles_is_refused,
     a_refused_large_body_never_is_whole_upstream, usage_is_asked_for_at_every_size, a_large_capture_keeps_large_bodies,
     early_answers_end_uploads, a_paused_upload_whose_upstream_dies_is_answered)
