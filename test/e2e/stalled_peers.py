@@ -294,7 +294,7 @@ async def run():
             s.close()
 
         sockets = await readers(findings, gateway, port, key, upstream)
-        findings.check(rss_kb(gateway.pid) <= peak * 1.2, f"a second thousand needs no more memory: {peak} KB, then "
+        findings.check(rss_kb(gateway.pid) <= peak * 1.5, f"a second thousand needs little more memory: {peak} KB, then "
                        f"{rss_kb(gateway.pid)} KB")
         right = await asyncio.gather(*[slow_reader(s, 2 << 20) for s in sockets[1:40:2]])
         findings.check(all(right), f"{sum(right)} of {len(right)} that go on reading after all get what was sent")
