@@ -309,7 +309,7 @@ static void relay_events(struct request *r, struct str bytes)
 {
     struct relay *y = r->relay;
     uint32_t events = 0;
-    if (relay_said_all(y) && bytes.n && buf_size(&y->held) + bytes.n <= RELAY_EVENT_MAX) {
+    if (relay_said_all(r) && bytes.n && buf_size(&y->held) + bytes.n <= RELAY_EVENT_MAX) {
         hold_late(r, bytes);
         return;
     }
@@ -475,7 +475,7 @@ static struct str error_event(struct request *r, enum err e, struct str detail)
 void relay_failed(struct request *r, enum err why, struct str detail)
 {
     struct relay *y = r->relay;
-    if (y->mode == RELAY_EVENTS && relay_said_all(y)) {
+    if (y->mode == RELAY_EVENTS && relay_said_all(r)) {
         relay_end(r); /* only the framing's end is missing */
         return;
     }

@@ -60,10 +60,11 @@ void relay_failed(struct request *r, enum err why, struct str detail);
 void relay_free(struct request *r);
 void relay_spares_free(struct worker *w);
 
-/* Whether the stream's final event was seen. */
-static inline bool relay_said_all(const struct relay *y)
+/* Whether the stream's final event was seen. Of images each has one that looks final. */
+static inline bool relay_said_all(const struct request *r)
 {
-    return (y->meter.ends & ~(unsigned)USAGE_END_ERROR) != 0;
+    unsigned final = r->endpoint->shape == USAGE_SHAPE_IMAGES ? USAGE_END_DONE : ~(unsigned)USAGE_END_ERROR;
+    return (r->relay->meter.ends & final) != 0;
 }
 
 /* Sends the head if that is still to be done (not for held answers). */

@@ -211,7 +211,7 @@ static bool has_it_all(const struct request *r)
     const struct relay *y = r->relay;
     if (r->realtime)
         return realtime_closed(r);
-    return y && y->mode == RELAY_EVENTS && relay_said_all(y) && y->all_taken && !buf_size(&y->held);
+    return y && y->mode == RELAY_EVENTS && relay_said_all(r) && y->all_taken && !buf_size(&y->held);
 }
 
 static enum record_outcome outcome_of(const struct request *r, enum err why)

@@ -84,6 +84,38 @@ def responses_streams_end_with_an_error_event_of_their_own():
         equal(error["error"]["code"], "upstream_closed", "both SDKs find the error")
 
 
+def a_break_between_two_images_is_no_end():
+    image = {"type": "image_generation.completed", "b64_json": "aGVsbG8=", "created_at": 1, "size": "1024x1024", "quality": "low", "background": "auto", "output_format": "png",
+             "usage": {"input_tokens": 10, "output_tokens": 272, "total_tokens": 282, "input_tokens_details": {"text_tokens": 10, "image_tokens": 0}}}
+    event = b"event: image_generation.completed\ndata: " + json.dumps(image).encode() + b"\n\n"
+
+    def one_of_two(request):
+        request.begin_stream()
+        request.chunk(event)
+        return "close"
+
+    up = Upstream(one_of_two)
+    with Gateway(up.url) as g:
+        _, _, got = g.post("/v1/images/generations", {"model": "gpt-image-1", "prompt": "x", "n": 2, "stream": True})
+        check(got.startswith(event) and b"upstream_closed" in got[len(event):], f"an error event ends it: {got!r}")
+        row = g.rows(1)[0]
+        equal((row["outcome"], row["usage"]["output_tokens"]), ("upstream_aborted", 272), "the row")
+
+
+def a_break_behind_the_final_event_is_an_end():
+    def no_framing_end(request):
+        request.begin_stream()
+        for event in EVENTS:
+            request.chunk(event)
+        return "close"
+
+    up = Upstream(no_framing_end)
+    with Gateway(up.url) as g:
+        status, _, got = g.post("/v1/chat/completions", chat(stream=True))
+        equal((status, got), (200, WHOLE), "the whole stream, and nothing behind it")
+        equal(g.rows(1)[0]["outcome"], "completed", "the row")
+
+
 def a_client_that_leaves_cancels_upstream_at_once():
     state = {}
 
@@ -192,5 +224,6 @@ def a_slow_reader_gets_everything():
 
 
 run(a_cut_stream_ends_with_an_error_event_and_no_half_event, a_cut_stream_is_counted_and_marked_estimated,
-    responses_streams_end_with_an_error_event_of_their_own, a_client_that_leaves_cancels_upstream_at_once,
+    responses_streams_end_with_an_error_event_of_their_own, a_break_between_two_images_is_no_end, a_break_behind_the_final_event_is_an_end,
+    a_client_that_leaves_cancels_upstream_at_once,
     a_client_that_leaves_before_the_answer_is_recorded, events_leave_when_they_come, a_slow_reader_gets_everything)
