@@ -30,7 +30,7 @@ TMP = pathlib.Path(os.environ.get("TMPDIR", "/tmp"))
 COUNT = int(os.environ.get("TOLLGATE_STALLED", "1000"))
 OFFERED = 64 << 20
 READER_KB, SENDER_KB = 64, 8
-STALL_S, BODY_S, HEAD_S = 8, 6, 6
+STALL_S, BODY_S, HEAD_S = 20, 6, 6
 
 
 # --- the upstream ------------------------------------------------------------------------------
