@@ -220,14 +220,14 @@ static void pass(struct request *r, struct str bytes)
 /* The first event of `bytes`, its empty line included. */
 static struct str first_event(struct str bytes)
 {
-    ptrdiff_t lf = str_search(bytes, STR("\n\n"));
-    ptrdiff_t crlf = str_search(bytes, STR("\r\n\r\n"));
-    size_t end = bytes.n;
-    if (lf >= 0)
-        end = (size_t)lf + 2;
-    if (crlf >= 0 && (size_t)crlf + 4 < end)
-        end = (size_t)crlf + 4;
-    return str_head(bytes, end);
+    struct str rest = bytes;
+    for (ptrdiff_t at; (at = str_find(rest, '\n')) >= 0;) {
+        rest = str_from(rest, (size_t)at + 1);
+        size_t blank = str_starts(rest, STR("\n")) ? 1 : str_starts(rest, STR("\r\n")) ? 2 : 0;
+        if (blank)
+            return str_head(bytes, (size_t)(rest.p - bytes.p) + blank);
+    }
+    return bytes;
 }
 
 /* Whole events to the client, without what only our own wish for usage put there. */

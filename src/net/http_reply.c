@@ -101,10 +101,20 @@ static struct str framed_part(struct http_conn *c, struct str bytes)
     return bytes;
 }
 
+#define SIZE_LINE_MAX (DIGITS_HEX_MAX + 2)
+
+/* The line before a chunk of `n` bytes; returns its length. */
+static size_t put_size_line(char line[SIZE_LINE_MAX], size_t n)
+{
+    size_t digits = digits_hex(n, line);
+    memcpy(line + digits, "\r\n", 2);
+    return digits + 2;
+}
+
 void http_send(struct http_exchange *x, struct str bytes)
 {
     struct http_conn *c = http_conn_of(x);
-    char size_line[24];
+    char size_line[SIZE_LINE_MAX];
     struct iovec iov[3];
     if (c->state == CONN_CLOSED || c->broken || !bytes.n)
         return;
@@ -119,9 +129,8 @@ void http_send(struct http_exchange *x, struct str bytes)
         http_conn_write(c, iov, 1);
         return;
     }
-    int n = snprintf(size_line, sizeof size_line, "%zx\r\n", bytes.n);
     char crlf[] = "\r\n";
-    iov[0] = (struct iovec){size_line, (size_t)n};
+    iov[0] = (struct iovec){size_line, put_size_line(size_line, bytes.n)};
     iov[1] = content;
     iov[2] = (struct iovec){crlf, 2};
     http_conn_write(c, iov, 3);
@@ -130,7 +139,7 @@ void http_send(struct http_exchange *x, struct str bytes)
 void http_send_end(struct http_exchange *x, struct str bytes)
 {
     struct http_conn *c = http_conn_of(x);
-    char size_line[24], tail[] = "\r\n0\r\n\r\n", only[] = "0\r\n\r\n";
+    char size_line[SIZE_LINE_MAX], tail[] = "\r\n0\r\n\r\n", only[] = "0\r\n\r\n";
     struct iovec iov[3];
     int count = 0;
     if (c->state == CONN_CLOSED || c->broken)
@@ -147,8 +156,7 @@ void http_send_end(struct http_exchange *x, struct str bytes)
         return;
     if (bytes.n) {
         if (framed) {
-            int n = snprintf(size_line, sizeof size_line, "%zx\r\n", bytes.n);
-            iov[count++] = (struct iovec){size_line, (size_t)n};
+            iov[count++] = (struct iovec){size_line, put_size_line(size_line, bytes.n)};
         }
         iov[count++] = (struct iovec){(void *)(uintptr_t)bytes.p, bytes.n};
         if (framed)

@@ -166,12 +166,24 @@ static enum usage_hide scan_event(struct str event, size_t *ret_at, size_t *ret_
     return USAGE_HIDE_CUT;
 }
 
+/* Where the word stands behind `from`, or -1. Its 'g' is rarer in events than what it begins with. */
+static ptrdiff_t find_name(struct str event, size_t from)
+{
+    const char *end = event.p + event.n, *p = event.p + from;
+    while (p < end && (p = memchr(p, 'g', (size_t)(end - p)))) {
+        if (p - event.p >= (ptrdiff_t)from + 4 && end - p >= 3 && memcmp(p - 4, NAME, sizeof NAME - 1) == 0)
+            return p - event.p - 4;
+        p++;
+    }
+    return -1;
+}
+
 enum usage_hide usage_hide_event(struct str event, size_t *ret_at, size_t *ret_n)
 {
-    ptrdiff_t at = event.n ? str_search(event, STR(NAME)) : -1;
+    ptrdiff_t at = find_name(event, 0);
     if (at < 0)
         return USAGE_HIDE_PASS;
-    bool only = str_search(str_from(event, (size_t)at + 1), STR(NAME)) < 0;
+    bool only = find_name(event, (size_t)at + 1) < 0;
     if (only && cut_quick(event, (size_t)at, ret_at, ret_n))
         return USAGE_HIDE_CUT;
     return scan_event(event, ret_at, ret_n);

@@ -12,7 +12,8 @@
  *
  * joined by '-': "r4096", "n400-i10". Each event is one chunk and one write, and begins its text with
  * 'T' and 19 digits of the monotonic clock in nanoseconds, by which a client on the same host measures
- * how long it was under way. The event with the usage is sent to those who ask for it, as OpenAI does.
+ * how long it was under way. Those who ask for the usage get it as OpenAI sends it: an event of its
+ * own at the end, and "usage":null in all others.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -126,22 +127,23 @@ static const char event_first[] =
     EVENT_BEGIN "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}\n\n";
 static const char event_text[] = EVENT_BEGIN "{\"index\":0,\"delta\":{\"content\":\"T";
 static const char event_text_end[] = "\"},\"finish_reason\":null}]}\n\n";
+static const char event_text_end_null[] = "\"},\"finish_reason\":null}],\"usage\":null}\n\n";
 static const char event_last[] = EVENT_BEGIN "{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
 static const char event_done[] = "data: [DONE]\n\n";
 
-static struct str text_event(char out[EVENT_MAX + 64], size_t size)
+static struct str text_event(char out[EVENT_MAX + 64], size_t size, struct str end)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    size_t n = sizeof event_text - 1, end = sizeof event_text_end - 1;
+    size_t n = sizeof event_text - 1;
     memcpy(out, event_text, n);
     int digits =
         snprintf(out + n, 24, "%019llu", (unsigned long long)t.tv_sec * 1000000000u + (unsigned long long)t.tv_nsec);
     n += (size_t)digits;
-    while (n + end < size)
+    while (n + end.n < size)
         out[n++] = ' ';
-    memcpy(out + n, event_text_end, end);
-    return str_of(out, n + end);
+    memcpy(out + n, end.p, end.n);
+    return str_of(out, n + end.n);
 }
 
 /* The end of a stream, in one write. */
@@ -166,6 +168,7 @@ static void stream_go_on(struct work *w)
 {
     char event[EVENT_MAX + 64];
     struct loop *l = w->mock->loop;
+    struct str end = w->wants_usage ? STR(event_text_end_null) : STR(event_text_end);
     for (unsigned burst = 0; w->sent < w->wish.events; burst++) {
         uint64_t due_us = w->begun_us + (w->sent + 1) * w->wish.interval_ms * 1000;
         if (due_us > clock_mono_us() && w->wish.interval_ms) {
@@ -177,7 +180,7 @@ static void stream_go_on(struct work *w)
             return;
         }
         w->sent++;
-        http_send(w->x, text_event(event, w->wish.event_bytes));
+        http_send(w->x, text_event(event, w->wish.event_bytes, end));
     }
     stream_end(w);
 }
