@@ -13,6 +13,7 @@
  * looked for, when it needs a closer look; the slow forms alone define what is valid.
  */
 
+#include "base/json/wide.h"
 #include "base/json_bytes.h"
 #include "base/json_scan.h"
 
@@ -142,6 +143,8 @@ static inline const char *token_string_quick(struct json_scan *s, const char *p,
     const char *stop;
     while (end - p >= 16 + 6) {
         if ((stop = string_block(s, &p, json_bytes_special16(p), 16)))
+            return stop;
+        if (end - p >= WIDE_STRING_MIN && wide_string && (stop = wide_string(s, &p, end)))
             return stop;
         while (end - p >= 64 + 6)
             if ((stop = string_block(s, &p, json_bytes_special64(p), 64)))
