@@ -13,10 +13,10 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/json/jdoc.h"
 #include "base/list.h"
 #include "net/http_server.h"
 #include "net/loop.h"
-#include "sim/jdoc.h"
 #include "sim/opts.h"
 
 struct caller_book;

@@ -16,12 +16,12 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/json/jdoc.h"
 #include "base/rng.h"
 #include "openai/usage.h"
 #include "sim/http/answer.h"
 #include "sim/http/cue.h"
 #include "sim/http/paths.h"
-#include "sim/jdoc.h"
 #include "sim/sim.h"
 
 struct bill;

@@ -7,12 +7,12 @@
 
 #include "base/arena.h"
 #include "base/file.h"
+#include "base/json/jdoc.h"
 #include "base/mem.h"
 #include "base/must.h"
 #include "sim/http/apierr.h"
 #include "sim/http/call.h"
 #include "sim/http/caller.h"
-#include "sim/jdoc.h"
 
 #define RULES_MAX 1000
 #define FILE_MAX (4u << 20)

@@ -17,9 +17,9 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/json/jdoc.h"
 #include "base/rng.h"
 #include "base/str.h"
-#include "sim/jdoc.h"
 
 enum phrase_state {
     PHRASE_BEGIN,    /* the first piece of all, without a space */

@@ -23,6 +23,7 @@
 #include "control/apikey.h"
 #include "control/kind.h"
 
+struct config;
 struct snapshot;
 
 struct snapshot_deployment {
@@ -61,7 +62,35 @@ struct snapshot_workspace {
     int64_t id;
     struct str name;
     const struct snapshot_integration *default_integration; /* NULL: none connected */
+    const struct config *default_config;                    /* NULL: none */
+    struct str metadata; /* JSON object put over that of keys and requests; "" = none */
 };
+
+/* What a key may do beyond its role. Columns: name, Portkey's text. Append only: the bit is the row's number. */
+#define SNAPSHOT_SCOPE_TABLE(X)               \
+    X(COMPLETIONS_WRITE, "completions.write") \
+    X(PROMPTS_RENDER, "prompts.render")       \
+    X(LOGS_WRITE, "logs.write")               \
+    X(LOGS_VIEW, "logs.view")                 \
+    X(LOGS_LIST, "logs.list")                 \
+    X(LOGS_EXPORT, "logs.export")             \
+    X(ANALYTICS_VIEW, "analytics.view")       \
+    X(MODELS_LIST, "models.list")             \
+    X(VIRTUAL_KEYS_LIST, "virtual_keys.list") \
+    X(CONFIGS_CREATE, "configs.create")       \
+    X(CONFIGS_READ, "configs.read")           \
+    X(CONFIGS_UPDATE, "configs.update")       \
+    X(CONFIGS_DELETE, "configs.delete")       \
+    X(CONFIGS_LIST, "configs.list")           \
+    X(FEEDBACKS_WRITE, "feedbacks.write")
+
+enum snapshot_scope {
+#define X(name, text) SNAPSHOT_SCOPE_##name,
+    SNAPSHOT_SCOPE_TABLE(X)
+#undef X
+        SNAPSHOT_SCOPE_COUNT
+};
+#define SNAPSHOT_SCOPES_ALL UINT64_MAX /* a key without a list of scopes */
 
 enum snapshot_key_state { SNAPSHOT_KEY_ACTIVE, SNAPSHOT_KEY_DISABLED, SNAPSHOT_KEY_REVOKED };
 
@@ -77,7 +106,16 @@ struct snapshot_key {
     enum snapshot_key_state state;
     int64_t expires_us; /* wall clock; 0 = never */
     unsigned char hash[APIKEY_HASH_BYTES];
+    uint64_t scopes;                     /* bit per enum snapshot_scope */
+    const struct config *default_config; /* NULL: the workspace's */
+    bool config_fixed;                   /* requests may not bring a config of their own */
+    struct str metadata;                 /* JSON object put over that of requests; "" = none */
 };
+
+static inline bool snapshot_key_may(const struct snapshot_key *k, enum snapshot_scope scope)
+{
+    return (k->scopes >> scope & 1) != 0;
+}
 
 struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct snapshot *s); /* NULL does nothing; the last one wipes and frees */
@@ -116,6 +154,8 @@ const struct snapshot_workspace *snapshot_workspace_of(const struct snapshot *s,
 const struct snapshot_integration *snapshot_find_integration(const struct snapshot *s, int64_t workspace_id,
                                                              struct str slug);
 const struct snapshot_integration *snapshot_integration_of(const struct snapshot *s, int64_t integration_id);
+/* A stored config by its slug "pc-…"; NULL when there is none. */
+const struct config *snapshot_find_config(const struct snapshot *s, int64_t workspace_id, struct str slug);
 /* The deployment with this alias, else the default one, else NULL. */
 const struct snapshot_deployment *snapshot_find_deployment(const struct snapshot_integration *i, struct str model);
 

@@ -24,6 +24,17 @@
 /* Crockford's alphabet in lower case: texts sort as their ids do. */
 static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
 
+const char *record_cache_text(enum record_cache c)
+{
+    static const char *const texts[] = {
+#define X(name, text) text,
+        RECORD_CACHE_TABLE(X)
+#undef X
+    };
+    must(c < RECORD_CACHE_COUNT);
+    return texts[c];
+}
+
 const char *record_outcome_text(enum record_outcome o)
 {
     static const char *const texts[] = {

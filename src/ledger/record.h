@@ -61,6 +61,50 @@ enum record_price_flag {
     RECORD_PRICE_WEB_SEARCH_PREVIEW = 8,
 };
 
+/* What the cache had to say. Columns: name, text as clients see it. Append only. */
+#define RECORD_CACHE_TABLE(X)         \
+    X(DISABLED, "DISABLED")           \
+    X(HIT, "HIT")                     \
+    X(SEMANTIC_HIT, "SEMANTIC HIT")   \
+    X(MISS, "MISS")                   \
+    X(SEMANTIC_MISS, "SEMANTIC MISS") \
+    X(REFRESH, "REFRESH")
+
+enum record_cache {
+#define X(name, text) RECORD_CACHE_##name,
+    RECORD_CACHE_TABLE(X)
+#undef X
+        RECORD_CACHE_COUNT
+};
+const char *record_cache_text(enum record_cache c);
+
+enum record_hooks { RECORD_HOOKS_NONE, RECORD_HOOKS_PASSED, RECORD_HOOKS_FAILED, RECORD_HOOKS_DENIED };
+
+#define RECORD_RETRIES_USED_UP UINT32_MAX
+
+/*
+ * How a routed attempt came about; all "" and 0 for a request without a config. Texts repeat a lot
+ * and are few, but for hook_results.
+ */
+struct record_routing {
+    struct str provider; /* "openai", "azure-openai"; "" = the integration's kind */
+    struct str config;   /* "pc-…", or "inline" */
+    uint32_t config_version;
+    struct str mode;   /* strategy of the config's root: "fallback" */
+    struct str target; /* "config.targets[1]" */
+    uint32_t retry;    /* 0 = the target's first try, 1 = its first retry */
+    /* Of the attempt whose answer was taken from its target: as x-portkey-retry-attempt-count; RECORD_RETRIES_USED_UP = -1. */
+    uint32_t retries;
+    bool discarded; /* the client did not get this attempt's answer: what it cost was wasted */
+    enum record_cache cache;
+    int64_t saved_pusd; /* of a hit: what the kept answer had cost; 0 = nothing or unknown */
+    enum record_hooks hooks;
+    struct str hook_results; /* JSON, at most RECORD_HOOK_RESULTS_MAX; "" when none */
+    struct str span_name;
+    struct str sdk_version, runtime, runtime_version;
+};
+#define RECORD_HOOK_RESULTS_MAX 16384
+
 struct record {
     int64_t id;         /* this attempt */
     int64_t request_id; /* the request's first attempt; equal to id when there is one */
@@ -104,8 +148,12 @@ struct record {
     uint32_t price_flags; /* enum record_price_flag */
     struct str container; /* memory of code sessions, as in struct price_query */
 
+    struct record_routing routing;
+
     bool bodies_kept;
     struct record_body request_body, response_body;
+    /* Kept with the bodies: JSON objects of header fields, secrets masked; "" when not kept. */
+    struct str request_headers, response_headers;
 };
 
 /* What is written when an attempt begins, so that a crash leaves a trace. */

@@ -8,11 +8,11 @@
 
 #include <cmocka.h>
 
+#include "base/json/jdoc.h"
 #include "base/json_scan.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "sim/http/formread.h"
-#include "sim/jdoc.h"
 
 static void values_are_found(void **state)
 {

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
+#include "base/json/jdoc.h"
 #include "openai/endpoint.h"
-#include "sim/jdoc.h"
 #include "sim/kept/crud.h"
 
 /* A path that the pattern fits: "x1" and so on for its "{}". */

@@ -3,7 +3,7 @@
  * The reader is a loop with a stack of open containers. `state` says what may come next; strings
  * are passed over eight bytes at a time, because most of a large body is one string.
  */
-#include "sim/jdoc.h"
+#include "base/json/jdoc.h"
 
 #include <string.h>
 

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef SIM_JDOC_H
-#define SIM_JDOC_H
+#ifndef BASE_JSON_JDOC_H
+#define BASE_JSON_JDOC_H
 
 /*
  * jdoc: a whole JSON document as a flat list of nodes over its text.
  *
- * The simulator looks at many fields of a request and copies many more into its answer as they
- * stand, so it wants random access and the raw text of every value; numbers are never converted
- * unless asked for. A node is 16 bytes, the text is not copied: it must live as long as the
+ * For readers that look at many fields, or copy values as they stand: random access, and the raw
+ * text of every value; numbers are never converted unless asked for. A node is 16 bytes, the text is not copied: it must live as long as the
  * document. Values are handles (struct jval), passed by value; asking an absent value for anything
  * gives an absent value, "", 0 or false, so that chains need no checks.
  *
