@@ -52,13 +52,13 @@ static enum err damaged(struct loader *l, const char *table, int64_t id)
 
 static enum err add_workspace(struct loader *l, struct store_stmt *st)
 {
-    snapshot_build_workspace(l->build, store_i64(st, 0), store_text(st, 1));
+    snapshot_build_workspace(l->build, store_i64(st, 0), store_text(st, 1), store_text(st, 2));
     return ERR_OK;
 }
 
 static const char key_sql[] =
     "SELECT k.id, k.workspace_id, k.member_id, k.public_id, k.name, k.role, k.record_bodies, k.disabled, "
-    "       k.revoked_us, k.expires_us, k.hash "
+    "       k.revoked_us, k.expires_us, k.hash, k.scopes, k.config_fixed, k.metadata, k.config_id "
     "FROM api_key k JOIN workspace w ON w.id = k.workspace_id "
     "WHERE w.deleted_us = 0 AND (k.revoked_us = 0 OR k.revoked_us > ?1) ORDER BY k.id";
 
@@ -71,10 +71,12 @@ static enum err add_key(struct loader *l, struct store_stmt *st)
         .public_id = store_text(st, 3),
         .name = store_text(st, 4),
         .expires_us = store_i64(st, 9),
+        .config_fixed = store_i64(st, 12) != 0,
+        .metadata = store_text(st, 13),
     };
-    struct str hash = store_text(st, 10);
+    struct str hash = store_text(st, 10), unknown;
     if (!kind_role_from(store_text(st, 5), &k.role) || !kind_bodies_from(store_text(st, 6), &k.record_bodies) ||
-        hash.n != sizeof k.hash)
+        hash.n != sizeof k.hash || !scope_list_read(store_text(st, 11), &k.scopes, &unknown))
         return damaged(l, "api_key", k.id);
     k.state = store_i64(st, 8) != 0   ? SNAPSHOT_KEY_REVOKED
               : store_i64(st, 7) != 0 ? SNAPSHOT_KEY_DISABLED
@@ -126,8 +128,8 @@ static enum err add_integration(struct loader *l, struct store_stmt *st)
 static enum err load_all(struct loader *l)
 {
     struct store_stmt *st;
-    enum err e =
-        control_inner_sql(l->control, "SELECT id, name FROM workspace WHERE deleted_us = 0 ORDER BY id", &st, l->why);
+    enum err e = control_inner_sql(
+        l->control, "SELECT id, name, metadata FROM workspace WHERE deleted_us = 0 ORDER BY id", &st, l->why);
     if (e == ERR_OK)
         e = for_rows(l, st, add_workspace);
     if (e == ERR_OK)

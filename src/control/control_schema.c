@@ -94,7 +94,45 @@ static const char first[] =
     "CREATE UNIQUE INDEX integration_slug ON integration(workspace_id, slug) WHERE deleted_us = 0;"
     "CREATE UNIQUE INDEX integration_default ON integration(workspace_id) WHERE is_default = 1 AND deleted_us = 0;";
 
+/*
+ * Configs: the row of `config` names the version in force, the texts are immutable rows of their own.
+ * A text may hold provider keys, so it is sealed like one. A scope list is names with commas, "" = all;
+ * metadata is a JSON object of strings, "" = none.
+ */
+static const char configs[] =
+    "CREATE TABLE config ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  workspace_id INTEGER NOT NULL REFERENCES workspace(id),"
+    "  slug TEXT NOT NULL,"
+    "  name TEXT NOT NULL,"
+    "  version INTEGER NOT NULL,"
+    "  is_default INTEGER NOT NULL DEFAULT 0,"
+    "  created_us INTEGER NOT NULL,"
+    "  updated_us INTEGER NOT NULL,"
+    "  deleted_us INTEGER NOT NULL DEFAULT 0"
+    ") STRICT;"
+    "CREATE UNIQUE INDEX config_slug ON config(slug);"
+    "CREATE UNIQUE INDEX config_default ON config(workspace_id) WHERE is_default = 1 AND deleted_us = 0;"
+    "CREATE INDEX config_workspace ON config(workspace_id, id);"
+
+    "CREATE TABLE config_version ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  config_id INTEGER NOT NULL REFERENCES config(id),"
+    "  number INTEGER NOT NULL,"
+    "  sealed_text BLOB NOT NULL,"          /* empty: its config was deleted */
+    "  made_by INTEGER NOT NULL DEFAULT 0," /* id of the key that made it */
+    "  created_us INTEGER NOT NULL"
+    ") STRICT;"
+    "CREATE UNIQUE INDEX config_version_number ON config_version(config_id, number);"
+
+    "ALTER TABLE api_key ADD COLUMN scopes TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE api_key ADD COLUMN config_id INTEGER REFERENCES config(id);" /* NULL: the workspace's */
+    "ALTER TABLE api_key ADD COLUMN config_fixed INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE api_key ADD COLUMN metadata TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE workspace ADD COLUMN metadata TEXT NOT NULL DEFAULT '';";
+
 const struct store_migration control_schema[] = {
     {1, "organization, workspaces, keys, integrations", first},
+    {2, "stored configs, scopes, metadata", configs},
 };
 const unsigned control_schema_count = sizeof control_schema / sizeof control_schema[0];

@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "control/config/config.h"
 #include "control/snapshot_layout.h"
 
 uint64_t snapshot_layout_tag(const unsigned char hash[APIKEY_HASH_BYTES])
@@ -55,6 +56,8 @@ static void destroy(struct snapshot *s)
     mem_free(s->integrations);
     mem_free(s->integrations_by_id.slots);
     mem_free(s->integrations_by_slug.slots);
+    mem_free(s->configs);
+    mem_free(s->configs_by_slug.slots);
     arena_free(s->arena);
     s->magic = 0;
     mem_free(s);
@@ -182,6 +185,18 @@ const struct snapshot_integration *snapshot_integration_of(const struct snapshot
         const struct snapshot_integration *i = s->integrations[x->slots[at] - 1];
         if (i->id == integration_id)
             return i;
+    }
+    return NULL;
+}
+
+const struct config *snapshot_find_config(const struct snapshot *s, int64_t workspace_id, struct str slug)
+{
+    const struct snapshot_index *x = &s->configs_by_slug;
+    uint64_t hash = snapshot_layout_hash_slug(workspace_id, slug);
+    for (uint64_t at = hash & x->mask; x->slots[at] != 0; at = (at + 1) & x->mask) {
+        const struct config *c = s->configs[x->slots[at] - 1];
+        if (c->workspace_id == workspace_id && str_eq(c->slug, slug))
+            return c;
     }
     return NULL;
 }

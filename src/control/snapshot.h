@@ -22,6 +22,7 @@
 #include "base/str.h"
 #include "control/apikey.h"
 #include "control/kind.h"
+#include "control/scope.h"
 
 struct config;
 struct snapshot;
@@ -65,32 +66,6 @@ struct snapshot_workspace {
     const struct config *default_config;                    /* NULL: none */
     struct str metadata; /* JSON object put over that of keys and requests; "" = none */
 };
-
-/* What a key may do beyond its role. Columns: name, Portkey's text. Append only: the bit is the row's number. */
-#define SNAPSHOT_SCOPE_TABLE(X)               \
-    X(COMPLETIONS_WRITE, "completions.write") \
-    X(PROMPTS_RENDER, "prompts.render")       \
-    X(LOGS_WRITE, "logs.write")               \
-    X(LOGS_VIEW, "logs.view")                 \
-    X(LOGS_LIST, "logs.list")                 \
-    X(LOGS_EXPORT, "logs.export")             \
-    X(ANALYTICS_VIEW, "analytics.view")       \
-    X(MODELS_LIST, "models.list")             \
-    X(VIRTUAL_KEYS_LIST, "virtual_keys.list") \
-    X(CONFIGS_CREATE, "configs.create")       \
-    X(CONFIGS_READ, "configs.read")           \
-    X(CONFIGS_UPDATE, "configs.update")       \
-    X(CONFIGS_DELETE, "configs.delete")       \
-    X(CONFIGS_LIST, "configs.list")           \
-    X(FEEDBACKS_WRITE, "feedbacks.write")
-
-enum snapshot_scope {
-#define X(name, text) SNAPSHOT_SCOPE_##name,
-    SNAPSHOT_SCOPE_TABLE(X)
-#undef X
-        SNAPSHOT_SCOPE_COUNT
-};
-#define SNAPSHOT_SCOPES_ALL UINT64_MAX /* a key without a list of scopes */
 
 enum snapshot_key_state { SNAPSHOT_KEY_ACTIVE, SNAPSHOT_KEY_DISABLED, SNAPSHOT_KEY_REVOKED };
 

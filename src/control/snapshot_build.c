@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "control/config/config.h"
 #include "control/snapshot_layout.h"
 
 #define ARENA_MAX ((size_t)1 << 30) /* names of about ten million keys */
@@ -18,7 +19,7 @@
 
 struct snapshot_build {
     struct snapshot *s;
-    size_t key_cap, workspace_cap, integration_cap;
+    size_t key_cap, workspace_cap, integration_cap, config_cap;
 };
 
 struct snapshot_build *snapshot_build_begin(uint64_t generation, const unsigned char pepper[APIKEY_PEPPER_BYTES])
@@ -64,13 +65,14 @@ static void *grow(void *p, size_t count, size_t *cap, size_t size)
     return mem_realloc(p, *cap * size);
 }
 
-void snapshot_build_workspace(struct snapshot_build *b, int64_t id, struct str name)
+void snapshot_build_workspace(struct snapshot_build *b, int64_t id, struct str name, struct str metadata)
 {
     struct snapshot *s = b->s;
     struct snapshot_workspace *w = zalloc(b, sizeof *w);
     must(s->workspace_count == 0 || s->workspaces[s->workspace_count - 1]->id < id);
     w->id = id;
     w->name = dup(b, name);
+    w->metadata = dup(b, metadata);
     s->workspaces = grow(s->workspaces, s->workspace_count, &b->workspace_cap, sizeof(void *));
     s->workspaces[s->workspace_count++] = w;
 }
@@ -92,6 +94,33 @@ static struct snapshot_workspace *workspace_of(struct snapshot_build *b, int64_t
     return s->workspaces[low];
 }
 
+void snapshot_build_config(struct snapshot_build *b, const struct config *config, bool is_default)
+{
+    struct snapshot *s = b->s;
+    struct snapshot_workspace *w = workspace_of(b, config->workspace_id);
+    must(s->config_count == 0 || s->configs[s->config_count - 1]->id < config->id);
+    s->configs = grow(s->configs, s->config_count, &b->config_cap, sizeof(void *));
+    s->configs[s->config_count++] = config;
+    if (is_default) {
+        must(w->default_config == NULL);
+        w->default_config = config;
+    }
+}
+
+const struct config *snapshot_build_config_of(const struct snapshot_build *b, int64_t config_id)
+{
+    const struct snapshot *s = b->s;
+    size_t low = 0, high = s->config_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (s->configs[middle]->id < config_id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < s->config_count && s->configs[low]->id == config_id ? s->configs[low] : NULL;
+}
+
 void snapshot_build_key(struct snapshot_build *b, const struct snapshot_key *key)
 {
     struct snapshot *s = b->s;
@@ -101,6 +130,7 @@ void snapshot_build_key(struct snapshot_build *b, const struct snapshot_key *key
     k->workspace = workspace_of(b, key->workspace_id);
     k->public_id = dup(b, key->public_id);
     k->name = dup(b, key->name);
+    k->metadata = dup(b, key->metadata);
 }
 
 static void add_line(struct buf *lines, struct str name, struct str value)
@@ -219,5 +249,8 @@ struct snapshot *snapshot_build_end(struct snapshot_build *b)
         index_put(&s->integrations_by_id, snapshot_layout_hash_id(i->id), n);
         index_put(&s->integrations_by_slug, snapshot_layout_hash_slug(i->workspace->id, i->slug), n);
     }
+    index_begin(&s->configs_by_slug, s->config_count);
+    for (size_t n = 0; n < s->config_count; n++)
+        index_put(&s->configs_by_slug, snapshot_layout_hash_slug(s->configs[n]->workspace_id, s->configs[n]->slug), n);
     return s;
 }

@@ -6,7 +6,8 @@
  * snapshot_build: how a snapshot comes to be: begin, add everything, finish.
  *
  * Rows arrive as stored (control_load.c reads them); this renders what the data path wants ready.
- * All views are copied. Workspaces come first, in order of their ids.
+ * All views are copied. Workspaces come first, then
+ * configs, each in order of their ids.
  *
  * Not thread-safe; nobody else sees the snapshot before snapshot_build_end.
  */
@@ -28,9 +29,20 @@ void snapshot_build_cancel(struct snapshot_build *b);
 /* The finished snapshot with one reference, the caller's; `b` is gone. */
 struct snapshot *snapshot_build_end(struct snapshot_build *b) __attribute__((returns_nonnull));
 
-void snapshot_build_workspace(struct snapshot_build *b, int64_t id, struct str name);
+void snapshot_build_workspace(struct snapshot_build *b, int64_t id, struct str name, struct str metadata);
 
-/* `key->workspace` is found by workspace_id, which must have been added. */
+/*
+ * A stored config, named (config_name) with the id of a workspace that has been added, in order of
+ * ids. The reference is taken over.
+ */
+void snapshot_build_config(struct snapshot_build *b, const struct config *config, bool is_default);
+/* One that was added, or NULL. */
+const struct config *snapshot_build_config_of(const struct snapshot_build *b, int64_t config_id);
+
+/*
+ * `key->workspace` is found by workspace_id, which must have been added; `key->default_config` comes
+ * from snapshot_build_config_of.
+ */
 void snapshot_build_key(struct snapshot_build *b, const struct snapshot_key *key);
 
 struct snapshot_build_integration {

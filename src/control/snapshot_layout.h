@@ -49,6 +49,10 @@ struct snapshot {
     struct snapshot_integration **integrations;
     size_t integration_count;
     struct snapshot_index integrations_by_id, integrations_by_slug;
+
+    const struct config **configs; /* a reference each */
+    size_t config_count;
+    struct snapshot_index configs_by_slug;
 };
 
 uint64_t snapshot_layout_tag(const unsigned char hash[APIKEY_HASH_BYTES]);

@@ -56,8 +56,8 @@ static void add_integration(struct snapshot_build *b, int64_t id, int64_t worksp
 static struct snapshot *small(void)
 {
     struct snapshot_build *b = snapshot_build_begin(5, pepper);
-    snapshot_build_workspace(b, 1, STR("default"));
-    snapshot_build_workspace(b, 7, STR("team-a"));
+    snapshot_build_workspace(b, 1, STR("default"), STR(""));
+    snapshot_build_workspace(b, 7, STR("team-a"), STR(""));
     add_key(b, 11, 1, "the-active-key", SNAPSHOT_KEY_ACTIVE, 0);
     add_key(b, 12, 7, "the-expiring-key", SNAPSHOT_KEY_ACTIVE, NOW_US);
     add_key(b, 13, 1, "the-disabled-key", SNAPSHOT_KEY_DISABLED, 0);
@@ -181,7 +181,7 @@ static void what_goes_upstream_is_ready(void **state)
     for (size_t n = 0; n < sizeof rows / sizeof rows[0]; n++) {
         char why[200];
         struct snapshot_build *b = snapshot_build_begin(1, pepper);
-        snapshot_build_workspace(b, 1, STR("default"));
+        snapshot_build_workspace(b, 1, STR("default"), STR(""));
         struct snapshot_build_integration in = {
             .id = 1,
             .workspace_id = 1,
@@ -272,7 +272,7 @@ static void workers_swap_without_locks(void **state)
     }
     for (uint64_t g = 1; g <= ROUNDS; g++) {
         struct snapshot_build *b = snapshot_build_begin(g, pepper);
-        snapshot_build_workspace(b, 1, STR("default"));
+        snapshot_build_workspace(b, 1, STR("default"), STR(""));
         add_key(b, 11, 1, "the-active-key", SNAPSHOT_KEY_ACTIVE, 0);
         add_integration(b, 21, 1, "openai", true);
         struct snapshot *s = snapshot_build_end(b);
@@ -305,7 +305,7 @@ static struct snapshot *many(uint64_t *ret_us)
     struct snapshot_build *b = snapshot_build_begin(1, pepper);
     for (int i = 0; i < MANY_WORKSPACES; i++) {
         int n = snprintf(text, sizeof text, "workspace-%d", i);
-        snapshot_build_workspace(b, i + 1, str_of(text, (size_t)n));
+        snapshot_build_workspace(b, i + 1, str_of(text, (size_t)n), STR(""));
     }
     for (int i = 0; i < MANY_KEYS; i++) {
         struct snapshot_key k = {.id = i + 1,
