@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "gateway/request.h"
+#include "gateway/series.h"
 #include "gateway/worker.h"
 #include "net/listener.h"
 #include "openai/price.h"
@@ -207,6 +208,12 @@ uint64_t gateway_metric(const struct gateway *g, enum metric which)
     for (unsigned i = 0; i < g->count; i++)
         sum += metrics_get(&g->workers[i]->metrics, which);
     return sum;
+}
+
+void gateway_series(const struct gateway *g, struct series_sum *sum)
+{
+    for (unsigned i = 0; i < g->count; i++)
+        series_sum_add(sum, g->workers[i]->series);
 }
 
 unsigned gateway_in_flight(const struct gateway *g)

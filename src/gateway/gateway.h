@@ -20,6 +20,7 @@ struct address_set;
 struct gateway;
 struct ledger;
 struct price_catalog;
+struct series_sum;
 struct snapshot;
 struct tls_client;
 struct tls_server;
@@ -75,5 +76,7 @@ unsigned gateway_in_flight(const struct gateway *g);
 void gateway_stop(struct gateway *g);
 /* Sum over all workers. */
 uint64_t gateway_metric(const struct gateway *g, enum metric which);
+/* Adds every worker's counts by labels; from any thread. */
+void gateway_series(const struct gateway *g, struct series_sum *sum);
 
 #endif

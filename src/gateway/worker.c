@@ -12,6 +12,7 @@
 #include "gateway/finish.h"
 #include "gateway/reply.h"
 #include "gateway/request.h"
+#include "gateway/series.h"
 #include "ledger/journal.h"
 #include "ledger/ledger.h"
 #include "net/dial.h"
@@ -149,6 +150,7 @@ struct worker *worker_new(struct gateway *g, const struct gateway_settings *sett
     spares_init(&w->spare_intakes, SPARES_MAX);
     spares_init(&w->spare_relays, SPARES_MAX);
     w->snapshot = snapshot_ref(snapshot);
+    w->series = series_new();
     record_ids_init(&w->ids, index, ledger_last_id(settings->ledger));
     w->loop = loop_new();
     w->journal = ledger_journal(settings->ledger, index);
@@ -182,5 +184,6 @@ void worker_free(struct worker *w)
     request_spares_free(w); /* the loop's graves gave the last ones */
     snapshot_unref(snapshot_slot_take(&w->slot));
     snapshot_unref(w->snapshot);
+    series_free(w->series);
     mem_free(w);
 }

@@ -24,6 +24,7 @@
 struct journal;
 struct price_catalog;
 struct resolver;
+struct series;
 
 struct worker {
     const struct gateway_settings *settings;
@@ -48,6 +49,7 @@ struct worker {
     bool journal_failing;       /* the last record could not be written: nothing goes upstream */
     uint64_t journal_failed_at; /* the journal's end then */
     struct metrics metrics;
+    struct series *series;   /* counts by workspace, provider, model … */
     uint64_t cost_rest_pusd; /* not yet in METRIC_COST_MICRO_USD: less than a millionth of a dollar */
 };
 
