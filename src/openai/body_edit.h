@@ -7,8 +7,12 @@
  * as it was.
  *
  * Order: defaults (only for members that are absent), then overrides (replace or add, at the top
- * level), then the model, then drops. Dropping takes paths "a.b[0].c", "x[*].y", "tools"; a path
- * that leads nowhere is ignored. A dropped member goes with its comma.
+ * level), then the model, then the wish for usage, then drops. Dropping takes paths "a.b[0].c",
+ * "x[*].y", "tools" of at most 32 steps; a path that leads nowhere is ignored. Indices are those of
+ * the list before anything is dropped. A dropped member or element goes with its comma.
+ *
+ * Names are compared after unescaping. A member that is replaced or dropped and comes more than once
+ * is left at its first place, or nowhere. Of overrides with one name the last holds.
  */
 
 #include <stdbool.h>
@@ -28,7 +32,7 @@ struct body_edits {
     const struct body_member *overrides;
     size_t override_count;
     struct str model;       /* "" = none */
-    bool ask_usage;         /* streams: stream_options.include_usage becomes true, other options stay */
+    bool ask_usage;         /* streams: stream_options.include_usage becomes true unless dropped, other options stay */
     const struct str *drop; /* paths */
     size_t drop_count;
 };
@@ -37,7 +41,7 @@ enum body_edit_result {
     BODY_EDIT_SAME, /* nothing to change: use the old body, `out` is untouched */
     BODY_EDIT_DONE,
     BODY_EDIT_NOT_AN_OBJECT,
-    BODY_EDIT_TOO_LARGE, /* `out` is full */
+    BODY_EDIT_TOO_LARGE, /* `out` is full, or there are too many names and members to compare; `out` is as before */
 };
 
 /*
@@ -46,7 +50,7 @@ enum body_edit_result {
  */
 enum body_edit_result body_edit(struct str body, const struct body_edits *edits, struct buf *out, bool *ret_asked);
 
-/* The raw value of a top-level member; p == NULL when absent. */
+/* The raw value of the first top-level member of that (unescaped) name; p == NULL when absent. */
 struct str body_member_find(struct str body, struct str name);
 
 #endif
