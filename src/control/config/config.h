@@ -181,6 +181,7 @@ struct config {
 #define CONFIG_ERRORS_MAX 20
 struct config_errors {
     bool not_json;
+    char message[240]; /* "", or what to answer in place of "Invalid config passed"; then without a list of errors */
     size_t n;
     char text[CONFIG_ERRORS_MAX][240]; /* quotes no secret */
 };
