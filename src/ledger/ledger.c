@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "ledger/drain/arrivals.h"
 #include "ledger/drain/drain.h"
 #include "ledger/drain/reprice.h"
 #include "ledger/drain/retention.h"
@@ -53,6 +54,7 @@ struct ledger {
     _Atomic uint64_t deleted_bytes;
     _Atomic bool full;
     _Atomic uint64_t sync_us_max;
+    _Atomic int64_t arrivals_done;
     pthread_t drain_thread, sync_thread;
     bool drain_runs, sync_runs;
 
@@ -82,6 +84,7 @@ struct ledger {
     bool run_begun;
     uint64_t retention_at_us;
     bool rows_left; /* retention has more to remove */
+    int64_t arrivals_removed;
 };
 
 /* --- waiting --------------------------------------------------------------------------------- */
@@ -293,6 +296,14 @@ static bool work_on_retention(struct ledger *l)
     return l->rows_left;
 }
 
+/* What the reader of arrivals has done with. A failure is no harm: it is tried again. */
+static void work_on_arrivals(struct ledger *l)
+{
+    int64_t done = atomic_load(&l->arrivals_done);
+    if (done > l->arrivals_removed && arrivals_remove(l->db, done) == ERR_OK)
+        l->arrivals_removed = done;
+}
+
 /* Waits for the next round or a call. */
 static void wait_for_work(struct ledger *l, unsigned wait_ms)
 {
@@ -334,6 +345,7 @@ static unsigned drain_round(struct ledger *l, unsigned *backoff_ms, bool *ret_id
         return *backoff_ms;
     }
     *backoff_ms = 0;
+    work_on_arrivals(l);
     more = work_on_job(l) || more;
     *ret_idle = !more;
     return work_on_retention(l) || more ? 0 : l->options.drain_ms;
@@ -424,6 +436,8 @@ static enum err open_database(struct ledger *l, char why[LEDGER_WHY_MAX])
         return explain(why, e, l->path, store_open_reason());
     e = schema_migrate(l->db);
     if (e == ERR_OK)
+        e = arrivals_prepare(l->db, l->options.keep_arrivals);
+    if (e == ERR_OK)
         e = greatest_id(l->db, &l->last_id);
     return e == ERR_OK ? e : explain(why, e, l->path, store_reason(l->db));
 }
@@ -471,7 +485,8 @@ static enum err read_positions(struct ledger *l, char why[LEDGER_WHY_MAX])
 
 static enum err open_parts(struct ledger *l, char why[LEDGER_WHY_MAX])
 {
-    struct drain_options options = {.journal_dir = l->journal_dir, .bodies_dir = l->bodies_dir};
+    struct drain_options options = {
+        .journal_dir = l->journal_dir, .bodies_dir = l->bodies_dir, .keep_arrivals = l->options.keep_arrivals};
     enum err e = open_dirs(l, why);
     if (e == ERR_OK)
         e = open_database(l, why);
@@ -664,6 +679,11 @@ enum err ledger_reprice(struct ledger *l, const struct ledger_reprice *job, stru
     pthread_cond_broadcast(&l->done);
     pthread_mutex_unlock(&l->lock);
     return e;
+}
+
+void ledger_arrivals_done(struct ledger *l, int64_t up_to)
+{
+    atomic_store(&l->arrivals_done, up_to);
 }
 
 void ledger_set_retention(struct ledger *l, unsigned rows_days, unsigned bodies_days, uint64_t bodies_max_bytes)

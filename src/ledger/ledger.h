@@ -41,6 +41,7 @@ struct ledger_options {
     unsigned drain_ms;         /* how often the drain looks for new records; 0 = 100 */
     unsigned rows_days;        /* rows older than this are removed; 0 = never. Rollups stay */
     unsigned bodies_days;      /* bodies older than this are removed; 0 = never */
+    bool keep_arrivals;        /* the order of new rows is kept for a reader: see query_arrivals.h */
     /*
      * Called once, from a thread of the ledger, when the disk refuses to make a journal durable:
      * what it holds is then unknown, and going on would report records as safe that are not. It must
@@ -82,6 +83,9 @@ enum err ledger_flush(struct ledger *l, unsigned timeout_ms) ERR_USE;
  */
 size_t ledger_follow(struct ledger *l, uint64_t *cursor, int64_t *ret_ids, size_t cap, unsigned wait_ms,
                      uint64_t *ret_missed);
+
+/* The reader of arrivals has done with all entries up to this number. From any thread; they go soon. */
+void ledger_arrivals_done(struct ledger *l, int64_t up_to);
 
 /* New limits for retention, in force at the next round. */
 void ledger_set_retention(struct ledger *l, unsigned rows_days, unsigned bodies_days, uint64_t bodies_max_bytes);

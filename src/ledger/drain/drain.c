@@ -22,6 +22,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "ledger/drain/arrivals.h"
 #include "ledger/drain/dims.h"
 #include "ledger/drain/opens.h"
 #include "ledger/drain/tail.h"
@@ -34,6 +35,8 @@
 #define OPEN_IN_MEMORY_US (30 * UINT64_C(1000000))
 #define REASON_MAX 256
 #define NEW_IDS_MAX (BATCH_ROWS + TURN_ENTRIES)
+
+_Static_assert(NEW_IDS_MAX <= ARRIVALS_ENTRY_MAX, "the ids of a batch are one entry");
 
 struct source {
     struct tail tail;
@@ -52,6 +55,7 @@ struct drain {
     bool loaded;
     bool live;        /* what earlier processes left is stored */
     bool delete_next; /* there are segments to delete: commit with full sync */
+    bool keep_arrivals;
     char reason[REASON_MAX];
     /* Of the batch under way; added to `counts` by the commit. */
     struct drain_counts batch;
@@ -106,6 +110,7 @@ enum err drain_open(const struct drain_options *o, struct drain **ret)
     d->db = o->db;
     d->journal_dir = o->journal_dir;
     d->bodies_dir = o->bodies_dir;
+    d->keep_arrivals = o->keep_arrivals;
     d->writer = (struct row_writer){.db = o->db, .dims = dims_new(o->db), .rollup = rollup_new(o->db)};
     d->opens = opens_new(o->db);
     int64_t bodies_from;
@@ -259,6 +264,14 @@ static enum err damaged(struct drain *d, const char *what, unsigned worker, cons
     return e == ERR_OK ? e : store_failed(d, e);
 }
 
+/* What was stored since the last call, for those who must not miss it. */
+static enum err note_arrivals(struct drain *d)
+{
+    if (!d->keep_arrivals)
+        return ERR_OK;
+    return arrivals_add(d->db, d->new_ids, d->new_id_count);
+}
+
 /* A record that has ended, from a journal or made up for one that was interrupted. */
 static enum err store_record(struct drain *d, const struct record *r)
 {
@@ -364,8 +377,13 @@ static enum err interrupt(void *context, struct str payload)
                  .total_pusd = o.reserved_pusd > 0 ? o.reserved_pusd : 0},
     };
     uint64_t rows_before = d->batch.rows;
-    d->new_id_count = 0; /* there may be any number of them; followers learn of the last ones */
-    enum err e = store_record(d, &r);
+    enum err e = ERR_OK;
+    if (d->new_id_count == NEW_IDS_MAX) { /* there may be any number of them; followers learn of the last ones */
+        e = note_arrivals(d);
+        d->new_id_count = 0;
+    }
+    if (e == ERR_OK)
+        e = store_record(d, &r);
     d->batch.interrupted += d->batch.rows - rows_before;
     return e;
 }
@@ -482,6 +500,8 @@ static enum err fill(struct drain *d, bool *ret_left)
     if (e != ERR_OK)
         return e;
     e = rollup_store(d->writer.rollup);
+    if (e == ERR_OK)
+        e = note_arrivals(d);
     if (e == ERR_OK)
         e = store_positions(d);
     return e == ERR_OK ? e : store_failed(d, e);

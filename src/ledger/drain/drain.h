@@ -33,6 +33,7 @@ struct drain_options {
     /* By worker; NULL where this process has no journal. */
     struct journal *journals[RECORD_WORKERS_MAX];
     uint64_t live_from[RECORD_WORKERS_MAX]; /* first sequence of this process */
+    bool keep_arrivals;                     /* the table is there: see arrivals.h */
 };
 
 /* Reads where the last process stopped. ERR_STORE_FAILED, ERR_CORRUPT, ERR_FILE_FAILED. */
