@@ -166,6 +166,8 @@ bool account_side(struct request *r, const struct record *rec, struct record *re
     ret_side->first_byte_us = ret_side->events = 0;
     ret_side->request_body = ret_side->response_body = (struct record_body){.size_bytes = 0};
     ret_side->bodies_kept = false;
+    ret_side->routing.target = ret_side->routing.hook_results = STR(""); /* it is no attempt of its own */
+    ret_side->routing.retry = 0;
     ret_side->usage = usage;
     account_price(r->worker->prices, ret_side, &ret_side->cost);
     return true;

@@ -14,6 +14,8 @@
 
 #include "base/crc32c.h"
 #include "base/wire.h"
+#include "ledger/body_read.h"
+#include "ledger/body_store.h"
 #include "ledger/record.h"
 
 #define BODY_VERSION 1
@@ -24,10 +26,13 @@
 #define BODY_OFFSET_BITS 36
 #define BODY_SEQUENCE_MAX UINT64_C(99999999) /* eight digits */
 /* Longest row without its bytes. */
-#define BODY_ROW_HEAD_MAX (8 + 1 + 4 * WIRE_VARINT_MAX + 2 * 32)
+#define BODY_ROW_HEAD_MAX (8 + 1 + 6 * WIRE_VARINT_MAX + 2 * 32)
 
 #define BODY_ROW_REQUEST_SHA 1u
 #define BODY_ROW_RESPONSE_SHA 2u
+#define BODY_ROW_HEADERS 4u
+/* A block that one row of the largest size is added to. */
+#define BODY_RAW_MAX (RECORD_BODIES_MAX + 2 * RECORD_HEADERS_MAX + BODY_BLOCK_BYTES + 1024)
 
 static inline int64_t body_place(uint64_t sequence, uint64_t offset)
 {
@@ -88,27 +93,41 @@ static inline bool body_get_block_head(const unsigned char *p, struct body_block
     return memcmp(p, "tgbb", 4) == 0;
 }
 
-static inline unsigned char *body_put_row(unsigned char *p, int64_t id, const struct record_body *request,
-                                          const struct record_body *response)
+/* The parts of a row: the members of a record that are kept here. */
+static inline unsigned char *body_put_row(unsigned char *p, const struct record *r)
 {
-    p = wire_put_u64(p, (uint64_t)id);
+    const struct record_body *request = &r->request_body, *response = &r->response_body;
+    bool headers = r->request_headers.n || r->response_headers.n;
+    p = wire_put_u64(p, (uint64_t)r->id);
     *p++ = (unsigned char)((request->has_sha256 ? BODY_ROW_REQUEST_SHA : 0) |
-                           (response->has_sha256 ? BODY_ROW_RESPONSE_SHA : 0));
+                           (response->has_sha256 ? BODY_ROW_RESPONSE_SHA : 0) | (headers ? BODY_ROW_HEADERS : 0));
     p = wire_put_varint(p, request->bytes.n);
     p = wire_put_varint(p, response->bytes.n);
     p = wire_put_varint(p, request->size_bytes);
     p = wire_put_varint(p, response->size_bytes);
+    if (headers)
+        p = wire_put_varint(wire_put_varint(p, r->request_headers.n), r->response_headers.n);
     if (request->has_sha256)
         p = wire_put_bytes(p, str_of((const char *)request->sha256, sizeof request->sha256));
     if (response->has_sha256)
         p = wire_put_bytes(p, str_of((const char *)response->sha256, sizeof response->sha256));
+    if (headers)
+        p = wire_put_bytes(wire_put_bytes(p, r->request_headers), r->response_headers);
     return wire_put_bytes(wire_put_bytes(p, request->bytes), response->bytes);
 }
 
-/* The next row of an unpacked block; false at its end, and with w->bad set when it is not valid. */
-static inline bool body_get_row(struct wire *w, int64_t *ret_id, struct record_body *request,
-                                struct record_body *response)
+static inline void body_get_sha(struct wire *w, struct record_body *b)
 {
+    struct str sha;
+    if (b->has_sha256 && (sha = wire_bytes(w, sizeof b->sha256)).n)
+        memcpy(b->sha256, sha.p, sha.n);
+}
+
+/* The next row of an unpacked block; false at its end, and with w->bad set when it is not valid. */
+static inline bool body_get_row(struct wire *w, int64_t *ret_id, struct body_pair *ret)
+{
+    struct record_body *request = &ret->request, *response = &ret->response;
+    uint64_t request_headers_n = 0, response_headers_n = 0;
     if (w->bad || !wire_left(w))
         return false;
     *ret_id = (int64_t)wire_u64(w);
@@ -116,11 +135,14 @@ static inline bool body_get_row(struct wire *w, int64_t *ret_id, struct record_b
     uint64_t request_n = wire_varint(w), response_n = wire_varint(w);
     *request = (struct record_body){.size_bytes = wire_varint(w), .has_sha256 = flags & BODY_ROW_REQUEST_SHA};
     *response = (struct record_body){.size_bytes = wire_varint(w), .has_sha256 = flags & BODY_ROW_RESPONSE_SHA};
-    struct str sha;
-    if (request->has_sha256 && (sha = wire_bytes(w, sizeof request->sha256)).n)
-        memcpy(request->sha256, sha.p, sha.n);
-    if (response->has_sha256 && (sha = wire_bytes(w, sizeof response->sha256)).n)
-        memcpy(response->sha256, sha.p, sha.n);
+    if (flags & BODY_ROW_HEADERS) {
+        request_headers_n = wire_varint(w);
+        response_headers_n = wire_varint(w);
+    }
+    body_get_sha(w, request);
+    body_get_sha(w, response);
+    ret->request_headers = wire_bytes(w, request_headers_n);
+    ret->response_headers = wire_bytes(w, response_headers_n);
     request->bytes = wire_bytes(w, request_n);
     response->bytes = wire_bytes(w, response_n);
     return !w->bad;

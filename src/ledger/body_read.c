@@ -17,8 +17,6 @@
 #include "ledger/body_format.h"
 #include "ledger/body_store.h"
 
-#define RAW_MAX (RECORD_BODIES_MAX + BODY_BLOCK_BYTES + 1024)
-
 struct block {
     char *raw; /* owned */
     size_t raw_n;
@@ -52,7 +50,7 @@ static enum err read_packed(int fd, uint64_t sequence, uint64_t offset, struct b
     if (e != ERR_OK)
         return e;
     struct body_block_head h;
-    if (!body_get_block_head(head, &h) || h.raw_n > RAW_MAX || h.packed_n > ZSTD_compressBound(RAW_MAX))
+    if (!body_get_block_head(head, &h) || h.raw_n > BODY_RAW_MAX || h.packed_n > ZSTD_compressBound(BODY_RAW_MAX))
         return ERR_CORRUPT;
     char *packed = mem_alloc(h.packed_n);
     e = read_whole(fd, packed, h.packed_n, offset + sizeof head);
@@ -113,7 +111,7 @@ static enum err find_row(const struct block *block, int64_t id, struct body_pair
 {
     struct wire w = wire_of(block->raw, block->raw_n);
     int64_t found;
-    while (body_get_row(&w, &found, &ret->request, &ret->response))
+    while (body_get_row(&w, &found, ret))
         if (found == id)
             return ERR_OK;
     return ERR_CORRUPT;

@@ -3,7 +3,7 @@
 #define LEDGER_BODY_READ_H
 
 /*
- * body_read: one attempt's bodies out of the segments that body_store writes. Any thread, any
+ * body_read: one attempt's bodies and header fields out of the segments that body_store writes. Any thread, any
  * process; nothing is kept open or in memory between two reads.
  */
 
@@ -13,7 +13,8 @@
 #include "ledger/record.h"
 
 struct body_pair {
-    struct record_body request, response; /* views into `memory` */
+    struct record_body request, response;         /* views into `memory` */
+    struct str request_headers, response_headers; /* JSON, or "" */
     char *memory;
 };
 

@@ -29,8 +29,7 @@
 #define MAGIC 0x62647374u
 #define DICTIONARY_BYTES (64u << 10)
 #define DICTIONARY_FOR_MAX (128u << 10) /* larger blocks compress well without */
-#define RAW_MAX (RECORD_BODIES_MAX + BODY_BLOCK_BYTES + 1024)
-#define RAW_KEEP_MAX (2u << 20) /* a buffer that one large row has grown beyond this is given back */
+#define RAW_KEEP_MAX (2u << 20)         /* a buffer that one large row has grown beyond this is given back */
 #define SEGMENTS_MAX 1000000
 #define LEVEL 1
 
@@ -91,8 +90,8 @@ enum err body_store_open(const char *dir, uint64_t segment_bytes, uint64_t from_
     b->sequence = newest.sequence;
     if (from_sequence > b->sequence + 1)
         b->sequence = from_sequence - 1;
-    buf_init(&b->raw, RAW_MAX);
-    buf_init(&b->packed, ZSTD_compressBound(RAW_MAX) + BODY_BLOCK_HEAD_BYTES);
+    buf_init(&b->raw, BODY_RAW_MAX);
+    buf_init(&b->packed, ZSTD_compressBound(BODY_RAW_MAX) + BODY_BLOCK_HEAD_BYTES);
     buf_init(&b->sample, DICTIONARY_BYTES);
     *ret = b;
     return ERR_OK;
@@ -239,12 +238,14 @@ static enum err begin_block(struct body_store *b)
     return e;
 }
 
-enum err body_store_add(struct body_store *b, int64_t id, const struct record_body *request,
-                        const struct record_body *response, int64_t *ret_place)
+enum err body_store_add(struct body_store *b, const struct record *r, int64_t *ret_place)
 {
     must(b->magic == MAGIC);
-    size_t n = request->bytes.n + response->bytes.n;
+    size_t n = r->request_body.bytes.n + r->response_body.bytes.n;
     must(n <= RECORD_BODIES_MAX);
+    must(r->request_headers.n <= RECORD_HEADERS_MAX);
+    must(r->response_headers.n <= RECORD_HEADERS_MAX);
+    n += r->request_headers.n + r->response_headers.n;
     enum err e = ERR_OK;
     if (buf_size(&b->raw) + n > BODY_BLOCK_BYTES)
         e = end_block(b);
@@ -254,7 +255,7 @@ enum err body_store_add(struct body_store *b, int64_t id, const struct record_bo
         return e;
     char *room = buf_reserve(&b->raw, n + BODY_ROW_HEAD_MAX);
     must(room != NULL);
-    unsigned char *p = body_put_row((unsigned char *)room, id, request, response);
+    unsigned char *p = body_put_row((unsigned char *)room, r);
     buf_commit(&b->raw, (size_t)(p - (unsigned char *)room));
     b->raw_rows++;
     b->counts.rows++;

@@ -3,7 +3,7 @@
 #define LEDGER_BODY_STORE_H
 
 /*
- * body_store: request and response bodies in append-only segments, compressed by the block.
+ * body_store: bodies and header fields in append-only segments, compressed by the block.
  *
  * One thread writes, in step with the database's transactions: add the bodies of a batch, finish
  * (they are on the disk then), commit the rows that point at them, commit here; or roll back both.
@@ -16,7 +16,8 @@
  *     block:           "tgbb", u32 raw length, u32 packed length, u32 rows, u32 dictionary's offset
  *                      or 0, u32 check of head, place and packed bytes; one zstd frame
  *     rows in a block: u64 id, u8 flags, varints: request and response bytes kept, their sizes on
- *                      the wire; sha256 of each where flagged; the bytes
+ *                      the wire and, where flagged, sizes of the header fields; sha256 of each where
+ *                      flagged; the header fields; the bytes
  *
  * A dictionary is a block without rows: bytes of earlier bodies, by which small blocks compress as
  * well as large ones.
@@ -43,9 +44,8 @@ enum err body_store_open(const char *dir, uint64_t segment_bytes, uint64_t from_
                          struct body_store **ret) ERR_USE;
 void body_store_close(struct body_store *b); /* NULL does nothing */
 
-/* The place is what the row keeps, above 0; it can be read after body_store_finish. */
-enum err body_store_add(struct body_store *b, int64_t id, const struct record_body *request,
-                        const struct record_body *response, int64_t *ret_place) ERR_USE;
+/* Of the record: its id, bodies and header fields. The place is what the row keeps, above 0; it can be read after body_store_finish. */
+enum err body_store_add(struct body_store *b, const struct record *r, int64_t *ret_place) ERR_USE;
 /* Everything added is on the disk when this returns. Nothing added: nothing done. */
 enum err body_store_finish(struct body_store *b) ERR_USE;
 void body_store_commit(struct body_store *b);

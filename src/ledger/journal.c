@@ -35,7 +35,9 @@
 #define MAGIC 0x6a726e6cu
 #define TURN_SOFT_BYTES (256u << 10) /* written at once when the turn is longer */
 #define DIRECT_BYTES (32u << 10)     /* bodies this long are not copied */
-#define ENTRY_MAX (JOURNAL_ENTRY_HEAD_BYTES + RECORD_ENCODED_MAX + DIRECT_BYTES + 2 * RECORD_BODY_HEAD_MAX)
+#define ENTRY_MAX \
+    (JOURNAL_ENTRY_HEAD_BYTES + RECORD_ENCODED_MAX + DIRECT_BYTES + RECORD_PART_COUNT * RECORD_PART_HEAD_MAX)
+#define MORE_MAX (2 * RECORD_PART_COUNT) /* pieces of an entry that are not copied */
 #define TURN_MAX (TURN_SOFT_BYTES + 2 * ENTRY_MAX)
 #define RETIRED_MAX 8
 #define AGAIN_US 1000000 /* between two tries of what failed and can wait */
@@ -297,8 +299,8 @@ static void add_gap_entry(struct journal *j)
 /* Writes the turn and, behind it, `more`, which the last entry's check already covers. */
 static enum err write_turn(struct journal *j, const struct iovec *more, int more_count)
 {
-    struct iovec parts[4];
-    must(more_count <= 3);
+    struct iovec parts[MORE_MAX + 1];
+    must(more_count <= MORE_MAX);
     bool with_gap = j->gap.records + j->gap.opens > 0 && more_count == 0;
     if (!may_write(j)) {
         drop_turn(j);
@@ -345,46 +347,73 @@ static void count_record(struct journal *j, const struct record *r)
         j->last_id = r->id;
 }
 
-/* The entry's bodies stay where they are and go out at once with everything before them. */
-static void add_direct(struct journal *j, unsigned char *payload, size_t n, struct str request, struct str response)
+/* What is kept of a record beside its fields, by enum record_part. */
+struct parts {
+    struct str list[RECORD_PART_COUNT];
+    size_t bytes;
+};
+
+static struct parts parts_of(const struct record *r)
 {
-    unsigned char between[RECORD_BODY_HEAD_MAX];
-    struct iovec more[3];
-    if (request.n)
-        n += record_encode_body_head(false, request.n, payload + n);
-    size_t between_n = response.n ? record_encode_body_head(true, response.n, between) : 0;
-    more[0] = (struct iovec){(void *)(uintptr_t)request.p, request.n};
-    more[1] = (struct iovec){between, between_n};
-    more[2] = (struct iovec){(void *)(uintptr_t)response.p, response.n};
-    seal(j, payload, n, more, 3);
-    if (write_turn(j, more, 3) != ERR_OK)
+    struct parts p = {.bytes = 0};
+    if (!r->bodies_kept)
+        return p;
+    p.list[RECORD_REQUEST_BODY] = r->request_body.bytes;
+    p.list[RECORD_RESPONSE_BODY] = r->response_body.bytes;
+    must(r->request_body.bytes.n + r->response_body.bytes.n <= RECORD_BODIES_MAX);
+    if (r->request_headers.n <= RECORD_HEADERS_MAX)
+        p.list[RECORD_REQUEST_HEADERS] = r->request_headers;
+    if (r->response_headers.n <= RECORD_HEADERS_MAX)
+        p.list[RECORD_RESPONSE_HEADERS] = r->response_headers;
+    for (unsigned i = 0; i < RECORD_PART_COUNT; i++)
+        p.bytes += p.list[i].n;
+    return p;
+}
+
+/* The entry's parts stay where they are and go out at once with everything before them. */
+static void add_direct(struct journal *j, unsigned char *payload, size_t n, const struct parts *parts)
+{
+    unsigned char heads[RECORD_PART_COUNT][RECORD_PART_HEAD_MAX];
+    struct iovec more[MORE_MAX];
+    int count = 0;
+    for (unsigned i = 0; i < RECORD_PART_COUNT; i++) {
+        struct str bytes = parts->list[i];
+        if (!bytes.n)
+            continue;
+        more[count++] = (struct iovec){heads[i], record_encode_part_head((enum record_part)i, bytes.n, heads[i])};
+        more[count++] = (struct iovec){(void *)(uintptr_t)bytes.p, bytes.n};
+    }
+    seal(j, payload, n, more, count);
+    if (write_turn(j, more, count) != ERR_OK)
         j->turn_failed = true;
 }
 
-static size_t copy_body(unsigned char *p, bool response, struct str body)
+static size_t copy_parts(unsigned char *p, const struct parts *parts)
 {
-    if (!body.n)
-        return 0;
-    size_t n = record_encode_body_head(response, body.n, p);
-    memcpy(p + n, body.p, body.n);
-    return n + body.n;
+    size_t n = 0;
+    for (unsigned i = 0; i < RECORD_PART_COUNT; i++) {
+        struct str bytes = parts->list[i];
+        if (!bytes.n)
+            continue;
+        n += record_encode_part_head((enum record_part)i, bytes.n, p + n);
+        memcpy(p + n, bytes.p, bytes.n);
+        n += bytes.n;
+    }
+    return n;
 }
 
 void journal_add(struct journal *j, const struct record *r)
 {
     must(j->magic == MAGIC);
-    struct str request = r->bodies_kept ? r->request_body.bytes : STR("");
-    struct str response = r->bodies_kept ? r->response_body.bytes : STR("");
-    must(request.n + response.n <= RECORD_BODIES_MAX);
+    struct parts parts = parts_of(r);
     unsigned char *payload = begin_entry(j);
     size_t n = record_encode(r, payload);
     count_record(j, r);
-    if (request.n + response.n > DIRECT_BYTES) {
-        add_direct(j, payload, n, request, response);
+    if (parts.bytes > DIRECT_BYTES) {
+        add_direct(j, payload, n, &parts);
         return;
     }
-    n += copy_body(payload + n, false, request);
-    n += copy_body(payload + n, true, response);
+    n += copy_parts(payload + n, &parts);
     seal(j, payload, n, NULL, 0);
     write_if_long(j);
 }

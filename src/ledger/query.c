@@ -2,8 +2,9 @@
 /*
  * Reading rows.
  *
- * A trace, a request and a key have indices. For every other filter that the rollups know (model,
- * operation, status class, outcome, cost state, workspace, integration) the rollups say which hours
+ * A trace, a span, a request and a key have indices. For every other filter that the rollups know (model,
+ * operation, status class, outcome, cost state, workspace, integration, provider, config, cache,
+ * discarded) the rollups say which hours
  * have such rows at all; only those hours are read, newest first, until the page is full. So the
  * first page of a rare kind of row does not cost a walk over all rows.
  *
@@ -37,6 +38,13 @@ enum {
     AT_STATUS_CLASS,
     AT_OUTCOME,
     AT_COST_STATE,
+    AT_SPAN,
+    AT_CONFIG_ID,
+    AT_CONFIG_TEXT,
+    AT_PROVIDER_ID,
+    AT_PROVIDER_TEXT,
+    AT_CACHE,
+    AT_DISCARDED,
     AT_COUNT
 };
 
@@ -46,16 +54,21 @@ struct search {
     query_row_fn *each;
     void *context;
     int64_t from_id, below_id;
-    int64_t model_id, operation_id;
-    struct row_packed trace;
+    int64_t model_id, operation_id, config_id, provider_id;
+    struct row_packed trace, span;
     unsigned left; /* rows still wanted */
     bool enough;   /* the caller has said so */
 };
 
 struct query_filter query_filter_all(void)
 {
-    return (struct query_filter){
-        .model = STR(""), .operation = STR(""), .trace_id = STR(""), .outcome = -1, .cost_state = -1};
+    return (struct query_filter){.model = STR(""),
+                                 .operation = STR(""),
+                                 .trace_id = STR(""),
+                                 .outcome = -1,
+                                 .cost_state = -1,
+                                 .cache = -1,
+                                 .discarded = -1};
 }
 
 static void put(struct buf *sql, const char *text)
@@ -86,10 +99,60 @@ static enum err search_init(struct search *s, struct query_conn *c, const struct
     if (s->left > QUERY_LIMIT_MAX)
         s->left = QUERY_LIMIT_MAX;
     row_pack(f->trace_id, &s->trace);
+    row_pack(f->span_id, &s->span);
     enum err e = row_dim_find(&c->reader, SCHEMA_DIM_MODEL, f->model, &s->model_id);
     if (e == ERR_OK)
         e = row_dim_find(&c->reader, SCHEMA_DIM_OPERATION, f->operation, &s->operation_id);
+    if (e == ERR_OK)
+        e = row_dim_find(&c->reader, SCHEMA_DIM_CONFIG, f->config, &s->config_id);
+    if (e == ERR_OK)
+        e = row_dim_find(&c->reader, SCHEMA_DIM_PROVIDER, f->provider, &s->provider_id);
     return e;
+}
+
+/* Named by the record, or else that of the integration; `none` is how the table says "not named". */
+static void put_provider(struct buf *sql, const struct query_filter *f, const char *none)
+{
+    must(f->provider_integration_count <= QUERY_INTEGRATIONS_MAX);
+    put(sql, " AND (provider IN (?20, ?21)");
+    for (size_t i = 0; i < f->provider_integration_count; i++) {
+        put(sql, i ? ", " : none);
+        bool fits = buf_printf(sql, "%lld", (long long)f->provider_integrations[i]);
+        must(fits);
+    }
+    put(sql, f->provider_integration_count ? ")))" : ")");
+}
+
+/* Those that say how an attempt was routed; columns are named alike in `attempts` and `combos`, but for what is none. */
+static void put_routing(struct buf *sql, const struct query_filter *f, bool combos)
+{
+    if (f->config.n)
+        put(sql, " AND config IN (?18, ?19)");
+    if (f->provider.n)
+        put_provider(sql, f,
+                     combos ? " OR (provider = 0 AND integration_id IN ("
+                            : " OR (provider IS NULL AND integration_id IN (");
+    if (f->cache >= 0)
+        put(sql, combos ? " AND cache = ?22" : " AND ifnull(cache, 0) = ?22");
+    if (f->discarded >= 0)
+        put(sql, combos ? " AND discarded = ?23" : " AND ifnull(discarded, 0) = ?23");
+}
+
+static void bind_routing(struct store_stmt *st, const struct search *s)
+{
+    const struct query_filter *f = s->f;
+    if (f->config.n) {
+        store_bind_i64(st, AT_CONFIG_ID, s->config_id);
+        store_bind_text(st, AT_CONFIG_TEXT, f->config);
+    }
+    if (f->provider.n) {
+        store_bind_i64(st, AT_PROVIDER_ID, s->provider_id);
+        store_bind_text(st, AT_PROVIDER_TEXT, f->provider);
+    }
+    if (f->cache >= 0)
+        store_bind_i64(st, AT_CACHE, f->cache);
+    if (f->discarded >= 0)
+        store_bind_i64(st, AT_DISCARDED, f->discarded);
 }
 
 /* The conditions of the filter on columns named as in `attempts`; each begins with AND. */
@@ -110,6 +173,8 @@ static void put_conditions(struct buf *sql, const struct query_filter *f)
         put(sql, " AND operation IN (?10, ?11)");
     if (f->trace_id.n)
         put(sql, " AND trace_id = ?12");
+    if (f->span_id.n)
+        put(sql, " AND span_id = ?17");
     if (f->status)
         put(sql, " AND status = ?13");
     if (f->status_class)
@@ -118,6 +183,7 @@ static void put_conditions(struct buf *sql, const struct query_filter *f)
         put(sql, " AND outcome = ?15");
     if (f->cost_state >= 0)
         put(sql, " AND cost_state = ?16");
+    put_routing(sql, f, false);
 }
 
 static void bind_conditions(struct store_stmt *st, const struct search *s)
@@ -141,6 +207,8 @@ static void bind_conditions(struct store_stmt *st, const struct search *s)
     }
     if (f->trace_id.n)
         row_bind_packed(st, AT_TRACE, &s->trace);
+    if (f->span_id.n)
+        row_bind_packed(st, AT_SPAN, &s->span);
     if (f->status)
         store_bind_i64(st, AT_STATUS, f->status);
     if (f->status_class)
@@ -149,6 +217,7 @@ static void bind_conditions(struct store_stmt *st, const struct search *s)
         store_bind_i64(st, AT_OUTCOME, f->outcome);
     if (f->cost_state >= 0)
         store_bind_i64(st, AT_COST_STATE, f->cost_state);
+    bind_routing(st, s);
 }
 
 /* Gives the rows of a statement that is bound to the caller. */
@@ -187,7 +256,7 @@ static enum err give_range(struct search *s, struct store_stmt *st, int64_t from
 static bool rollups_help(const struct query_filter *f)
 {
     return f->integration_id || f->model.n || f->operation.n || f->status || f->status_class || f->outcome >= 0 ||
-           f->cost_state >= 0 || f->workspace_id;
+           f->cost_state >= 0 || f->workspace_id || f->config.n || f->provider.n || f->cache >= 0 || f->discarded >= 0;
 }
 
 /* The filter on the columns of `combos`; what rollups do not know is left out. */
@@ -209,6 +278,7 @@ static void put_combo_conditions(struct buf *sql, const struct query_filter *f)
         put(sql, " AND outcome = ?15");
     if (f->cost_state >= 0)
         put(sql, " AND cost_state = ?16");
+    put_routing(sql, f, true);
 }
 
 static enum err prepare_hours(struct search *s, struct store_stmt **ret)
@@ -270,7 +340,7 @@ static enum err run_search(struct search *s)
     enum err e = prepare_rows(s, &rows);
     if (e != ERR_OK)
         return e;
-    bool indexed = f->trace_id.n || f->request_id || f->key_id;
+    bool indexed = f->trace_id.n || f->span_id.n || f->request_id || f->key_id;
     if (indexed || !rollups_help(f))
         e = give_range(s, rows, s->from_id, s->below_id);
     else

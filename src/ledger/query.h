@@ -33,21 +33,29 @@ struct query_filter {
     int64_t workspace_id, key_id, integration_id;
     int64_t request_id; /* all attempts of one request */
     struct str model;   /* asked or answered */
-    struct str operation, trace_id;
-    int status;        /* exact; 0 = any */
-    int status_class;  /* 2, 4, 5 …; 0 = any */
-    int outcome;       /* enum record_outcome, or -1 */
-    int cost_state;    /* enum cost_state, or -1 */
+    struct str operation, trace_id, span_id;
+    struct str config; /* slug, or "inline" */
+    /* Records that name no provider have the one of their integration: the ids of those that are it. */
+    struct str provider;
+    const int64_t *provider_integrations;
+    size_t provider_integration_count; /* at most QUERY_INTEGRATIONS_MAX */
+    int status;                        /* exact; 0 = any */
+    int status_class;                  /* 2, 4, 5 …; 0 = any */
+    int outcome;                       /* enum record_outcome, or -1 */
+    int cost_state;                    /* enum cost_state, or -1 */
+    int cache;                         /* enum record_cache, or -1 */
+    int discarded;     /* 1: only attempts whose answer the client did not get; 0: only the others; or -1 */
     int64_t before_id; /* page on from here: only smaller ids */
     unsigned limit;    /* 0 = 100; at most QUERY_LIMIT_MAX */
 };
 #define QUERY_LIMIT_MAX 10000
+#define QUERY_INTEGRATIONS_MAX 64
 struct query_filter query_filter_all(void);
 
 /* A row: the record without bodies. */
 typedef bool query_row_fn(void *context, const struct record *r); /* false: enough */
 
-/* Newest first. */
+/* Newest first. Spans of rows that the first version of the ledger wrote are not found. */
 enum err query_attempts(struct query *q, const struct query_filter *f, query_row_fn *each, void *context) ERR_USE;
 /*
  * The rows with these ids that pass the filter, in the given order (see ledger_follow). Ids without

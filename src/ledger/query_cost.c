@@ -31,14 +31,17 @@ enum {
     COL_OUTCOME,
     COL_COST_STATE,
     COL_STREAM,
+    COL_PROVIDER,
+    COL_CONFIG,
+    COL_CACHE,
+    COL_DISCARDED,
     COL_COUNT
 };
 
-#define SELECT_COMBOS                                                                                        \
-    "SELECT id, workspace_id, key_id, integration_id, operation, model_asked, model_answered, service_tier," \
-    " status_class, outcome, cost_state, stream FROM combos"                                                 \
-    " WHERE (?1 = 0 OR workspace_id = ?1) AND (?2 = 0 OR key_id = ?2) AND (?3 = 0 OR integration_id = ?3)"   \
-    " AND (?4 = 0 OR model_asked = ?4 OR model_answered = ?4) AND (?5 = 0 OR operation = ?5)"                \
+#define SELECT_COMBOS                                                                                      \
+    "SELECT id, " ROLLUP_KEY_COLUMNS " FROM combos"                                                        \
+    " WHERE (?1 = 0 OR workspace_id = ?1) AND (?2 = 0 OR key_id = ?2) AND (?3 = 0 OR integration_id = ?3)" \
+    " AND (?4 = 0 OR model_asked = ?4 OR model_answered = ?4) AND (?5 = 0 OR operation = ?5)"              \
     " AND (?6 < 0 OR cost_state = ?6)"
 
 #define SELECT_SUMS "SELECT hour, combo, " ROLLUP_SUM_COLUMNS " FROM rollups WHERE hour >= ?1 AND hour < ?2"
@@ -134,6 +137,14 @@ static int64_t value_of(enum query_dim d, int64_t hour, const int64_t *v)
         return v[COL_COST_STATE];
     case QUERY_DIM_STREAM:
         return v[COL_STREAM];
+    case QUERY_DIM_PROVIDER:
+        return v[COL_PROVIDER];
+    case QUERY_DIM_CONFIG:
+        return v[COL_CONFIG];
+    case QUERY_DIM_CACHE:
+        return v[COL_CACHE];
+    case QUERY_DIM_DISCARDED:
+        return v[COL_DISCARDED];
     case QUERY_DIM_COUNT:
         break;
     }
@@ -196,6 +207,25 @@ static enum err find_group(struct report *r, struct combo *combo, int64_t hour)
     return ERR_OK;
 }
 
+/* What follows from the combo: `attempts` of it, costing `cost` together. */
+static void count_combo(struct query_sums *to, const int64_t *values, uint64_t attempts, money_sum cost)
+{
+    if (values[COL_OUTCOME] != RECORD_COMPLETED)
+        to->errors += attempts;
+    if (values[COL_COST_STATE] == COST_UNPRICED)
+        to->unpriced += attempts;
+    if (values[COL_COST_STATE] == COST_ESTIMATED) {
+        to->estimated += attempts;
+        to->estimated_pusd += cost;
+    }
+    if (values[COL_DISCARDED]) {
+        to->discarded += attempts;
+        to->wasted_pusd += cost;
+    }
+    if (values[COL_CACHE] == RECORD_CACHE_HIT || values[COL_CACHE] == RECORD_CACHE_SEMANTIC_HIT)
+        to->cache_hits += attempts;
+}
+
 /* The rollup the statement stands at. */
 static enum err add_rollup(struct report *r, struct store_stmt *st, int64_t hour, int64_t bucket)
 {
@@ -213,14 +243,7 @@ static enum err add_rollup(struct report *r, struct store_stmt *st, int64_t hour
     uint64_t attempts = (uint64_t)store_i64(st, 2);
     money_sum cost_before = to->sums.cost_pusd;
     e = rollup_add_to(st, 2, &to->sums);
-    if (combo->values[COL_OUTCOME] != RECORD_COMPLETED)
-        to->errors += attempts;
-    if (combo->values[COL_COST_STATE] == COST_UNPRICED)
-        to->unpriced += attempts;
-    if (combo->values[COL_COST_STATE] == COST_ESTIMATED) {
-        to->estimated += attempts;
-        to->estimated_pusd += to->sums.cost_pusd - cost_before;
-    }
+    count_combo(to, combo->values, attempts, to->sums.cost_pusd - cost_before);
     return e;
 }
 
@@ -318,6 +341,9 @@ static struct query_sums total_of(const struct report *r)
         total.unpriced += s->unpriced;
         total.estimated += s->estimated;
         total.estimated_pusd += s->estimated_pusd;
+        total.discarded += s->discarded;
+        total.wasted_pusd += s->wasted_pusd;
+        total.cache_hits += s->cache_hits;
     }
     return total;
 }

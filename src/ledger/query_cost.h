@@ -36,7 +36,11 @@
     X(STATUS_CLASS, "status", false, "2, 4, 5 …; 0 = nothing was answered")         \
     X(OUTCOME, "outcome", false, "enum record_outcome")                             \
     X(COST_STATE, "cost_state", false, "enum cost_state")                           \
-    X(STREAM, "stream", false, "1 = streamed")
+    X(STREAM, "stream", false, "1 = streamed")                                      \
+    X(PROVIDER, "provider", true, "provider, where the route named one")            \
+    X(CONFIG, "config", true, "routing config; \"inline\" for one in a header")     \
+    X(CACHE, "cache", false, "enum record_cache")                                   \
+    X(DISCARDED, "discarded", false, "1 = the client did not get the attempt's answer")
 
 enum query_dim {
 #define X(name, text, is_text, what) QUERY_DIM_##name,
@@ -71,6 +75,9 @@ struct query_sums {
     uint64_t unpriced;  /* attempts that consumed something and have no price */
     uint64_t estimated; /* attempts whose cost is an approximation */
     money_sum estimated_pusd;
+    uint64_t discarded;    /* attempts whose answer the client did not get … */
+    money_sum wasted_pusd; /* … and what they cost */
+    uint64_t cache_hits;   /* attempts answered out of the cache; what that saved: sums.saved_pusd */
 };
 
 /* Groups with the most money first; `values` has dim_count of them. False: enough. */

@@ -31,8 +31,30 @@ const char *record_cache_text(enum record_cache c)
         RECORD_CACHE_TABLE(X)
 #undef X
     };
-    must(c < RECORD_CACHE_COUNT);
+    must((unsigned)c < RECORD_CACHE_COUNT);
     return texts[c];
+}
+
+bool record_cache_parse(struct str text, enum record_cache *ret_cache)
+{
+    for (unsigned c = 0; c < RECORD_CACHE_COUNT; c++) {
+        if (str_eq_nocase(text, str_c(record_cache_text((enum record_cache)c)))) {
+            *ret_cache = (enum record_cache)c;
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *record_hooks_text(enum record_hooks h)
+{
+    static const char *const texts[] = {
+#define X(name, text) text,
+        RECORD_HOOKS_TABLE(X)
+#undef X
+    };
+    must((unsigned)h < RECORD_HOOKS_COUNT);
+    return texts[h];
 }
 
 const char *record_outcome_text(enum record_outcome o)

@@ -19,6 +19,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "ledger/record_routing.h"
 #include "openai/cost.h"
 #include "openai/usage.h"
 
@@ -44,6 +45,8 @@ bool record_outcome_parse(struct str text, enum record_outcome *ret_outcome);
 
 /* Most bytes of both bodies together that can be kept. */
 #define RECORD_BODIES_MAX (UINT32_C(64) << 20)
+/* Most bytes of one head's fields; a longer text is not kept. */
+#define RECORD_HEADERS_MAX (UINT32_C(192) << 10)
 
 /* A captured body, cut at the capture limit. */
 struct record_body {
@@ -61,49 +64,10 @@ enum record_price_flag {
     RECORD_PRICE_WEB_SEARCH_PREVIEW = 8,
 };
 
-/* What the cache had to say. Columns: name, text as clients see it. Append only. */
-#define RECORD_CACHE_TABLE(X)         \
-    X(DISABLED, "DISABLED")           \
-    X(HIT, "HIT")                     \
-    X(SEMANTIC_HIT, "SEMANTIC HIT")   \
-    X(MISS, "MISS")                   \
-    X(SEMANTIC_MISS, "SEMANTIC MISS") \
-    X(REFRESH, "REFRESH")
-
-enum record_cache {
-#define X(name, text) RECORD_CACHE_##name,
-    RECORD_CACHE_TABLE(X)
-#undef X
-        RECORD_CACHE_COUNT
-};
 const char *record_cache_text(enum record_cache c);
-
-enum record_hooks { RECORD_HOOKS_NONE, RECORD_HOOKS_PASSED, RECORD_HOOKS_FAILED, RECORD_HOOKS_DENIED };
-
-#define RECORD_RETRIES_USED_UP UINT32_MAX
-
-/*
- * How a routed attempt came about; all "" and 0 for a request without a config. Texts repeat a lot
- * and are few, but for hook_results.
- */
-struct record_routing {
-    struct str provider; /* "openai", "azure-openai"; "" = the integration's kind */
-    struct str config;   /* "pc-…", or "inline" */
-    uint32_t config_version;
-    struct str mode;   /* strategy of the config's root: "fallback" */
-    struct str target; /* "config.targets[1]" */
-    uint32_t retry;    /* 0 = the target's first try, 1 = its first retry */
-    /* Of the attempt whose answer was taken from its target: as x-portkey-retry-attempt-count; RECORD_RETRIES_USED_UP = -1. */
-    uint32_t retries;
-    bool discarded; /* the client did not get this attempt's answer: what it cost was wasted */
-    enum record_cache cache;
-    int64_t saved_pusd; /* of a hit: what the kept answer had cost; 0 = nothing or unknown */
-    enum record_hooks hooks;
-    struct str hook_results; /* JSON, at most RECORD_HOOK_RESULTS_MAX; "" when none */
-    struct str span_name;
-    struct str sdk_version, runtime, runtime_version;
-};
-#define RECORD_HOOK_RESULTS_MAX 16384
+/* By its text, whatever its case. */
+bool record_cache_parse(struct str text, enum record_cache *ret_cache);
+const char *record_hooks_text(enum record_hooks h);
 
 struct record {
     int64_t id;         /* this attempt */
@@ -159,9 +123,11 @@ struct record {
 /* What is written when an attempt begins, so that a crash leaves a trace. */
 struct record_open {
     int64_t id, request_id;
+    uint32_t attempt;
     int64_t started_us;
     int64_t workspace_id, key_id, integration_id;
     struct str method, path, operation, model_asked, trace_id, user, metadata;
+    struct str provider, config, target; /* as in struct record_routing */
     bool stream;
     uint64_t request_bytes; /* 0 = not known yet */
     int64_t reserved_pusd;  /* upper bound reserved at admission; 0 = none */

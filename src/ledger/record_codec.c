@@ -33,61 +33,77 @@ enum where { COLUMN, EXTRA };
 #define TEXT RECORD_TEXT_MAX
 
 /* `started_us` and `request_id` are differences while encoded: see put_base. */
-#define RECORD_FIELDS(X)                                       \
-    X(1, F, id, COLUMN, 0)                                     \
-    X(2, Z, request_id, COLUMN, 0)                             \
-    X(3, U, attempt, COLUMN, UINT32_MAX)                       \
-    X(4, Z, started_us, EXTRA, 0)                              \
-    X(5, Z, workspace_id, COLUMN, 0)                           \
-    X(6, Z, key_id, COLUMN, 0)                                 \
-    X(7, Z, integration_id, COLUMN, 0)                         \
-    X(8, T, method, COLUMN, TEXT)                              \
-    X(9, T, path, COLUMN, TEXT)                                \
-    X(10, T, operation, COLUMN, TEXT)                          \
-    X(11, T, model_asked, COLUMN, TEXT)                        \
-    X(12, T, model_answered, COLUMN, TEXT)                     \
-    X(13, T, service_tier, COLUMN, TEXT)                       \
-    X(14, T, upstream_host, COLUMN, TEXT)                      \
-    X(15, T, upstream_request_id, COLUMN, TEXT)                \
-    X(16, T, trace_id, COLUMN, TEXT)                           \
-    X(17, T, span_id, EXTRA, TEXT)                             \
-    X(18, T, parent_span_id, EXTRA, TEXT)                      \
-    X(19, T, user, COLUMN, TEXT)                               \
-    X(20, T, metadata, COLUMN, META)                           \
-    X(21, T, user_agent, COLUMN, TEXT)                         \
-    X(22, T, finish_reason, COLUMN, TEXT)                      \
-    X(23, U, stream, COLUMN, 1)                                \
-    X(24, U, status, COLUMN, UINT16_MAX)                       \
-    X(25, U, upstream_status, COLUMN, UINT16_MAX)              \
-    X(26, U, outcome, COLUMN, RECORD_OUTCOME_COUNT - 1)        \
-    X(28, T, err_detail, EXTRA, TEXT)                          \
-    X(29, U, first_byte_us, COLUMN, UINT64_MAX)                \
-    X(30, U, total_us, COLUMN, UINT64_MAX)                     \
-    X(31, U, overhead_us, COLUMN, UINT64_MAX)                  \
-    X(32, U, events, EXTRA, UINT32_MAX)                        \
-    X(33, U, usage.source, EXTRA, USAGE_SOURCE_COUNT - 1)      \
-    X(35, U, usage.input_total_tok, EXTRA, UINT64_MAX)         \
-    X(36, U, usage.output_total_tok, EXTRA, UINT64_MAX)        \
-    X(37, U, usage.reasoning_tok, EXTRA, UINT64_MAX)           \
-    X(38, U, usage.prediction_accepted_tok, EXTRA, UINT64_MAX) \
-    X(39, U, usage.prediction_rejected_tok, EXTRA, UINT64_MAX) \
-    X(40, U, usage.inconsistent, EXTRA, 1)                     \
-    X(41, A, usage.service_tier, EXTRA, USAGE_TEXT_MAX)        \
-    X(42, A, usage.quality, EXTRA, USAGE_TEXT_MAX)             \
-    X(43, A, usage.size, EXTRA, USAGE_TEXT_MAX)                \
-    X(44, Z, cost.total_pusd, COLUMN, 0)                       \
-    X(45, U, cost.state, COLUMN, COST_STATE_COUNT - 1)         \
-    X(46, U, cost.reason, EXTRA, COST_REASON_COUNT - 1)        \
-    X(48, U, cost.tier, EXTRA, PRICE_TIER_COUNT - 1)           \
-    X(49, U, cost.match, EXTRA, PRICE_MATCH_COUNT - 1)         \
-    X(50, U, cost.long_context, EXTRA, 1)                      \
-    X(51, U, cost.price_row, EXTRA, UINT32_MAX)                \
-    X(52, U, catalog_version, EXTRA, UINT32_MAX)               \
-    X(53, U, price_flags, EXTRA, UINT32_MAX)                   \
-    X(54, T, container, EXTRA, TEXT)                           \
-    X(55, U, bodies_kept, EXTRA, 1)                            \
-    X(56, U, request_body.size_bytes, EXTRA, UINT64_MAX)       \
-    X(57, U, response_body.size_bytes, EXTRA, UINT64_MAX)
+#define RECORD_FIELDS(X)                                           \
+    X(1, F, id, COLUMN, 0)                                         \
+    X(2, Z, request_id, COLUMN, 0)                                 \
+    X(3, U, attempt, COLUMN, UINT32_MAX)                           \
+    X(4, Z, started_us, EXTRA, 0)                                  \
+    X(5, Z, workspace_id, COLUMN, 0)                               \
+    X(6, Z, key_id, COLUMN, 0)                                     \
+    X(7, Z, integration_id, COLUMN, 0)                             \
+    X(8, T, method, COLUMN, TEXT)                                  \
+    X(9, T, path, COLUMN, TEXT)                                    \
+    X(10, T, operation, COLUMN, TEXT)                              \
+    X(11, T, model_asked, COLUMN, TEXT)                            \
+    X(12, T, model_answered, COLUMN, TEXT)                         \
+    X(13, T, service_tier, COLUMN, TEXT)                           \
+    X(14, T, upstream_host, COLUMN, TEXT)                          \
+    X(15, T, upstream_request_id, COLUMN, TEXT)                    \
+    X(16, T, trace_id, COLUMN, TEXT)                               \
+    X(17, T, span_id, COLUMN, TEXT)                                \
+    X(18, T, parent_span_id, EXTRA, TEXT)                          \
+    X(19, T, user, COLUMN, TEXT)                                   \
+    X(20, T, metadata, COLUMN, META)                               \
+    X(21, T, user_agent, COLUMN, TEXT)                             \
+    X(22, T, finish_reason, COLUMN, TEXT)                          \
+    X(23, U, stream, COLUMN, 1)                                    \
+    X(24, U, status, COLUMN, UINT16_MAX)                           \
+    X(25, U, upstream_status, COLUMN, UINT16_MAX)                  \
+    X(26, U, outcome, COLUMN, RECORD_OUTCOME_COUNT - 1)            \
+    X(28, T, err_detail, EXTRA, TEXT)                              \
+    X(29, U, first_byte_us, COLUMN, UINT64_MAX)                    \
+    X(30, U, total_us, COLUMN, UINT64_MAX)                         \
+    X(31, U, overhead_us, COLUMN, UINT64_MAX)                      \
+    X(32, U, events, EXTRA, UINT32_MAX)                            \
+    X(33, U, usage.source, EXTRA, USAGE_SOURCE_COUNT - 1)          \
+    X(35, U, usage.input_total_tok, EXTRA, UINT64_MAX)             \
+    X(36, U, usage.output_total_tok, EXTRA, UINT64_MAX)            \
+    X(37, U, usage.reasoning_tok, EXTRA, UINT64_MAX)               \
+    X(38, U, usage.prediction_accepted_tok, EXTRA, UINT64_MAX)     \
+    X(39, U, usage.prediction_rejected_tok, EXTRA, UINT64_MAX)     \
+    X(40, U, usage.inconsistent, EXTRA, 1)                         \
+    X(41, A, usage.service_tier, EXTRA, USAGE_TEXT_MAX)            \
+    X(42, A, usage.quality, EXTRA, USAGE_TEXT_MAX)                 \
+    X(43, A, usage.size, EXTRA, USAGE_TEXT_MAX)                    \
+    X(44, Z, cost.total_pusd, COLUMN, 0)                           \
+    X(45, U, cost.state, COLUMN, COST_STATE_COUNT - 1)             \
+    X(46, U, cost.reason, EXTRA, COST_REASON_COUNT - 1)            \
+    X(48, U, cost.tier, EXTRA, PRICE_TIER_COUNT - 1)               \
+    X(49, U, cost.match, EXTRA, PRICE_MATCH_COUNT - 1)             \
+    X(50, U, cost.long_context, EXTRA, 1)                          \
+    X(51, U, cost.price_row, EXTRA, UINT32_MAX)                    \
+    X(52, U, catalog_version, EXTRA, UINT32_MAX)                   \
+    X(53, U, price_flags, EXTRA, UINT32_MAX)                       \
+    X(54, T, container, EXTRA, TEXT)                               \
+    X(55, U, bodies_kept, EXTRA, 1)                                \
+    X(56, U, request_body.size_bytes, EXTRA, UINT64_MAX)           \
+    X(57, U, response_body.size_bytes, EXTRA, UINT64_MAX)          \
+    X(63, T, routing.provider, COLUMN, TEXT)                       \
+    X(64, T, routing.config, COLUMN, TEXT)                         \
+    X(65, U, routing.config_version, COLUMN, UINT32_MAX)           \
+    X(66, T, routing.mode, COLUMN, TEXT)                           \
+    X(67, T, routing.target, COLUMN, TEXT)                         \
+    X(68, U, routing.retry, EXTRA, UINT32_MAX)                     \
+    X(69, U, routing.retries, EXTRA, UINT32_MAX)                   \
+    X(70, U, routing.discarded, COLUMN, 1)                         \
+    X(71, U, routing.cache, COLUMN, RECORD_CACHE_COUNT - 1)        \
+    X(72, Z, routing.saved_pusd, EXTRA, 0)                         \
+    X(73, U, routing.hooks, EXTRA, RECORD_HOOKS_COUNT - 1)         \
+    X(74, T, routing.hook_results, EXTRA, RECORD_HOOK_RESULTS_MAX) \
+    X(75, T, routing.span_name, EXTRA, TEXT)                       \
+    X(76, T, routing.sdk_version, COLUMN, TEXT)                    \
+    X(77, T, routing.runtime, COLUMN, TEXT)                        \
+    X(78, T, routing.runtime_version, COLUMN, TEXT)
 
 #define FIELD_ID 1 /* the first one of both kinds */
 /* Fields of a record with a form of their own. */
@@ -98,10 +114,13 @@ enum where { COLUMN, EXTRA };
 #define FIELD_RESPONSE_SHA 59
 #define FIELD_REQUEST_BODY 60
 #define FIELD_RESPONSE_BODY 61
+#define FIELD_REQUEST_HEADERS 79
+#define FIELD_RESPONSE_HEADERS 80
 
 #define OPEN_FIELDS(X)                          \
     X(1, F, id, COLUMN, 0)                      \
     X(2, Z, request_id, COLUMN, 0)              \
+    X(3, U, attempt, COLUMN, UINT32_MAX)        \
     X(4, Z, started_us, COLUMN, 0)              \
     X(5, Z, workspace_id, COLUMN, 0)            \
     X(6, Z, key_id, COLUMN, 0)                  \
@@ -115,7 +134,10 @@ enum where { COLUMN, EXTRA };
     X(20, T, metadata, COLUMN, META)            \
     X(23, U, stream, COLUMN, 1)                 \
     X(56, U, request_bytes, COLUMN, UINT64_MAX) \
-    X(62, Z, reserved_pusd, COLUMN, 0)
+    X(62, Z, reserved_pusd, COLUMN, 0)          \
+    X(63, T, provider, COLUMN, TEXT)            \
+    X(64, T, config, COLUMN, TEXT)              \
+    X(67, T, target, COLUMN, TEXT)
 
 /* The cost of a gap is 128 bits: FIELD_GAP_COST_HIGH has the upper half. */
 #define GAP_FIELDS(X)                    \
@@ -278,9 +300,12 @@ size_t record_encode_gap(const struct record_gap *g, unsigned char *out)
     return (size_t)(p - out);
 }
 
-size_t record_encode_body_head(bool response, size_t n, unsigned char *out)
+size_t record_encode_part_head(enum record_part part, size_t n, unsigned char *out)
 {
-    unsigned char *p = put_tag(out, response ? FIELD_RESPONSE_BODY : FIELD_REQUEST_BODY, FORM_BYTES);
+    static const unsigned fields[] = {FIELD_REQUEST_BODY, FIELD_RESPONSE_BODY, FIELD_REQUEST_HEADERS,
+                                      FIELD_RESPONSE_HEADERS};
+    must((unsigned)part < RECORD_PART_COUNT);
+    unsigned char *p = put_tag(out, fields[part], FORM_BYTES);
     p = wire_put_varint(p, n);
     return (size_t)(p - out);
 }
@@ -392,6 +417,12 @@ static bool take_special(const struct field *f, struct record *r)
     case FIELD_REQUEST_BODY:
         r->request_body.bytes = f->s;
         return f->s.n <= RECORD_BODIES_MAX;
+    case FIELD_REQUEST_HEADERS:
+        r->request_headers = f->s;
+        return f->s.n <= RECORD_HEADERS_MAX;
+    case FIELD_RESPONSE_HEADERS:
+        r->response_headers = f->s;
+        return f->s.n <= RECORD_HEADERS_MAX;
     default:
         r->response_body.bytes = f->s;
         return f->s.n <= RECORD_BODIES_MAX;
@@ -409,6 +440,8 @@ static bool take_record_field(const struct field *f, struct record *v)
     case FIELD_RESPONSE_SHA:
     case FIELD_REQUEST_BODY:
     case FIELD_RESPONSE_BODY:
+    case FIELD_REQUEST_HEADERS:
+    case FIELD_RESPONSE_HEADERS:
         return take_special(f, v);
     default:
         return true;

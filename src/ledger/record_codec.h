@@ -26,7 +26,7 @@
 #define RECORD_TEXT_MAX 512
 #define RECORD_METADATA_MAX 16384
 /* Most bytes of an encoded record without its bodies. */
-#define RECORD_ENCODED_MAX (RECORD_METADATA_MAX + 24 * (RECORD_TEXT_MAX + 12) + 1024)
+#define RECORD_ENCODED_MAX (RECORD_METADATA_MAX + RECORD_HOOK_RESULTS_MAX + 32 * (RECORD_TEXT_MAX + 12) + 1024)
 
 enum record_kind {
     RECORD_KIND_OPEN = 1,  /* struct record_open */
@@ -48,11 +48,18 @@ size_t record_encode_open(const struct record_open *o, unsigned char *out);
 size_t record_encode_gap(const struct record_gap *g, unsigned char *out);
 
 /*
- * What stands before a body's bytes, which follow record_encode()'s in the payload; at most
- * RECORD_BODY_HEAD_MAX bytes. An empty body has no bytes at all.
+ * What stands before a body's bytes, or those of a head's fields, which follow record_encode()'s in
+ * the payload; at most RECORD_PART_HEAD_MAX bytes. An empty part has no bytes at all.
  */
-#define RECORD_BODY_HEAD_MAX 16
-size_t record_encode_body_head(bool response, size_t n, unsigned char *out);
+enum record_part {
+    RECORD_REQUEST_BODY,
+    RECORD_RESPONSE_BODY,
+    RECORD_REQUEST_HEADERS,
+    RECORD_RESPONSE_HEADERS,
+    RECORD_PART_COUNT
+};
+#define RECORD_PART_HEAD_MAX 16
+size_t record_encode_part_head(enum record_part part, size_t n, unsigned char *out);
 
 /* The fields that have no column of their own in the ledger, without kind and version. */
 size_t record_encode_extra(const struct record *r, unsigned char *out);

@@ -112,10 +112,11 @@ void rollup_free(struct rollup *u)
 
 static void bind_key(struct store_stmt *st, const struct rollup_key *k)
 {
-    const int64_t values[] = {k->workspace_id, k->key_id,         k->integration_id, k->operation,
-                              k->model_asked,  k->model_answered, k->service_tier,   k->status_class,
-                              k->outcome,      k->cost_state,     k->stream};
-    for (int i = 0; i < (int)(sizeof values / sizeof values[0]); i++)
+    const int64_t values[] = {k->workspace_id,   k->key_id,       k->integration_id, k->operation, k->model_asked,
+                              k->model_answered, k->service_tier, k->status_class,   k->outcome,   k->cost_state,
+                              k->stream,         k->provider,     k->config,         k->cache,     k->discarded};
+    _Static_assert(sizeof values / sizeof values[0] == ROLLUP_KEY_COLUMN_COUNT, "one value a column");
+    for (int i = 0; i < ROLLUP_KEY_COLUMN_COUNT; i++)
         store_bind_i64(st, i + 1, values[i]);
 }
 
@@ -126,7 +127,8 @@ static enum err combo_from_db(struct rollup *u, const struct rollup_key *key, in
     enum err e = store_prepare(u->db,
                                "SELECT id FROM combos WHERE workspace_id=?1 AND key_id=?2 AND integration_id=?3"
                                " AND operation=?4 AND model_asked=?5 AND model_answered=?6 AND service_tier=?7"
-                               " AND status_class=?8 AND outcome=?9 AND cost_state=?10 AND stream=?11",
+                               " AND status_class=?8 AND outcome=?9 AND cost_state=?10 AND stream=?11 AND provider=?12"
+                               " AND config=?13 AND cache=?14 AND discarded=?15",
                                &st);
     if (e != ERR_OK)
         return e;
@@ -140,9 +142,8 @@ static enum err combo_from_db(struct rollup *u, const struct rollup_key *key, in
         return ERR_OK;
     }
     e = store_prepare(u->db,
-                      "INSERT INTO combos(workspace_id, key_id, integration_id, operation, model_asked, model_answered,"
-                      " service_tier, status_class, outcome, cost_state, stream)"
-                      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                      "INSERT INTO combos(" ROLLUP_KEY_COLUMNS
+                      ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
                       &st);
     if (e != ERR_OK)
         return e;

@@ -23,7 +23,13 @@ struct rollup_key {
     int64_t workspace_id, key_id, integration_id;
     int64_t operation, model_asked, model_answered, service_tier;
     int64_t status_class, outcome, cost_state, stream;
+    int64_t provider, config, cache, discarded;
 };
+/* The columns of `combos` in the order of the key. */
+#define ROLLUP_KEY_COLUMNS                                                                        \
+    "workspace_id, key_id, integration_id, operation, model_asked, model_answered, service_tier," \
+    " status_class, outcome, cost_state, stream, provider, config, cache, discarded"
+#define ROLLUP_KEY_COLUMN_COUNT 15
 
 /* The hour of a row, counted from 1970. */
 int64_t rollup_hour(int64_t id);

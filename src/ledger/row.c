@@ -18,6 +18,8 @@
 #define UUID_CHARS 36
 #define HEX_CHARS 32
 #define REQUEST_PREFIX "req_"
+#define ROUTE_SEPARATOR '\x1f'
+#define ROUTE_TEXT_MAX (16 + 5 * (RECORD_TEXT_MAX + 1))
 
 /* --- packed ids ------------------------------------------------------------------------------ */
 
@@ -103,7 +105,7 @@ static struct str unpack(struct store_stmt *st, int column, char out[ROW_ID_TEXT
 #define INSERT                                                                                             \
     "INSERT INTO attempts(" ROW_COLUMNS ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13," \
     " ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33," \
-    " ?34) ON CONFLICT(id) DO NOTHING"
+    " ?34, ?35, ?36, ?37, ?38, ?39, ?40) ON CONFLICT(id) DO NOTHING"
 
 static void bind_number(struct store_stmt *st, enum row_column column, uint64_t v)
 {
@@ -144,7 +146,58 @@ static enum err bind_dim(struct row_writer *w, struct store_stmt *st, enum row_c
     return ERR_OK;
 }
 
-static enum err bind_dims(struct row_writer *w, struct store_stmt *st, const struct record *r, struct rollup_key *key)
+/* Members of the column `route`, in its order. */
+static const struct str *route_member(const struct record_routing *r, unsigned i)
+{
+    const struct str *const members[] = {&r->mode, &r->target, &r->sdk_version, &r->runtime, &r->runtime_version};
+    return i < sizeof members / sizeof members[0] ? members[i] : NULL;
+}
+
+/* The config's version, then the members, each behind a separator; "" when there is none of them. */
+static struct str route_text(const struct record_routing *r, char out[ROUTE_TEXT_MAX])
+{
+    size_t n = (size_t)snprintf(out, ROUTE_TEXT_MAX, "%u", r->config_version);
+    bool any = r->config_version != 0;
+    for (unsigned i = 0; route_member(r, i); i++) {
+        struct str s = str_head(*route_member(r, i), RECORD_TEXT_MAX);
+        ptrdiff_t end = str_find(s, ROUTE_SEPARATOR); /* no header and no config can have it */
+        s = end < 0 ? s : str_head(s, (size_t)end);
+        any = any || s.n;
+        out[n++] = ROUTE_SEPARATOR;
+        if (s.n)
+            memcpy(out + n, s.p, s.n);
+        n += s.n;
+    }
+    return any ? str_of(out, n) : STR("");
+}
+
+static void read_route(struct str text, struct record_routing *ret)
+{
+    struct str part;
+    uint64_t version;
+    if (!str_split(&text, ROUTE_SEPARATOR, &part) || !str_to_u64(part, &version) || version > UINT32_MAX)
+        return;
+    ret->config_version = (uint32_t)version;
+    for (unsigned i = 0; route_member(ret, i) && str_split(&text, ROUTE_SEPARATOR, &part); i++)
+        *(struct str *)(uintptr_t)route_member(ret, i) = part;
+}
+
+/* Its text may be longer than what a dim may have: it is bound whole then. The statement views `s`. */
+static enum err bind_long_dim(struct row_writer *w, struct store_stmt *st, enum row_column column, enum schema_dim kind,
+                              struct str s)
+{
+    int64_t id;
+    enum err e = dims_id(w->dims, kind, s, false, &id);
+    if (e == ERR_OK && id > SCHEMA_DIM_OTHER)
+        bind_id(st, column, id);
+    else
+        bind_text(st, column, s);
+    return e;
+}
+
+/* `route` is the text of that column. */
+static enum err bind_dims(struct row_writer *w, struct store_stmt *st, const struct record *r, struct str route,
+                          struct rollup_key *key)
 {
     bool good = r->upstream_status >= 200 && r->upstream_status < 300;
     int64_t unused;
@@ -165,20 +218,16 @@ static enum err bind_dims(struct row_writer *w, struct store_stmt *st, const str
         {ROW_USER_AGENT, SCHEMA_DIM_USER_AGENT, r->user_agent, good, &unused},
         {ROW_FINISH_REASON, SCHEMA_DIM_FINISH, r->finish_reason, good, &unused},
         {ROW_ERR, SCHEMA_DIM_ERR, str_c(err_info(r->err)->code), good, &unused},
+        {ROW_PROVIDER, SCHEMA_DIM_PROVIDER, r->routing.provider, true, &key->provider},
+        {ROW_CONFIG, SCHEMA_DIM_CONFIG, r->routing.config, true, &key->config},
     };
     for (unsigned i = 0; i < sizeof list / sizeof list[0]; i++) {
         enum err e = bind_dim(w, st, list[i].column, list[i].kind, list[i].text, list[i].trusted, list[i].ret_id);
         if (e != ERR_OK)
             return e;
     }
-    /* Longer than what a dim may have, so it is bound whole or by its number. */
-    int64_t id;
-    enum err e = dims_id(w->dims, SCHEMA_DIM_METADATA, r->metadata, good, &id);
-    if (e == ERR_OK && id > SCHEMA_DIM_OTHER)
-        bind_id(st, ROW_METADATA, id);
-    else
-        bind_text(st, ROW_METADATA, r->metadata);
-    return e;
+    enum err e = bind_long_dim(w, st, ROW_METADATA, SCHEMA_DIM_METADATA, r->metadata);
+    return e == ERR_OK ? bind_long_dim(w, st, ROW_ROUTE, SCHEMA_DIM_ROUTE, route) : e;
 }
 
 static void bind_figures(struct store_stmt *st, const struct record *r, int64_t body_place)
@@ -208,14 +257,17 @@ static void bind_figures(struct store_stmt *st, const struct record *r, int64_t 
     else
         store_bind_i64(st, ROW_COST_PUSD + 1, r->cost.total_pusd);
     bind_number(st, ROW_COST_STATE, r->cost.state);
+    bind_id(st, ROW_CACHE, (int64_t)r->routing.cache);
+    bind_id(st, ROW_DISCARDED, r->routing.discarded);
     bind_id(st, ROW_BODY_PLACE, body_place);
     bind_text(st, ROW_USER, r->user);
 }
 
 enum err row_insert(struct row_writer *w, const struct record *r, int64_t body_place, bool *ret_inserted)
 {
-    struct row_packed request_id, trace_id;
+    struct row_packed request_id, trace_id, span_id;
     unsigned char extra[RECORD_ENCODED_MAX];
+    char route[ROUTE_TEXT_MAX];
     enum err e = w->insert ? ERR_OK : store_prepare(w->db, INSERT, &w->insert);
     if (e != ERR_OK)
         return e;
@@ -228,15 +280,19 @@ enum err row_insert(struct row_writer *w, const struct record *r, int64_t body_p
         .outcome = r->outcome,
         .cost_state = r->cost.state,
         .stream = r->stream,
+        .cache = r->routing.cache,
+        .discarded = r->routing.discarded,
     };
     bind_figures(st, r, body_place);
-    e = bind_dims(w, st, r, &key);
+    e = bind_dims(w, st, r, route_text(&r->routing, route), &key);
     if (e != ERR_OK)
         return e;
     row_pack(r->upstream_request_id, &request_id);
     row_pack(r->trace_id, &trace_id);
+    row_pack(str_head(r->span_id, RECORD_TEXT_MAX), &span_id);
     row_bind_packed(st, ROW_UPSTREAM_REQUEST_ID + 1, &request_id);
     row_bind_packed(st, ROW_TRACE_ID + 1, &trace_id);
+    row_bind_packed(st, ROW_SPAN_ID + 1, &span_id);
     store_bind_blob(st, ROW_EXTRA + 1, str_of((const char *)extra, record_encode_extra(r, extra)));
     e = store_run(st);
     if (e != ERR_OK)
@@ -324,7 +380,7 @@ static enum err dim_column(struct row_reader *r, struct store_stmt *st, int colu
 
 static enum err read_dims(struct row_reader *r, struct store_stmt *st, struct record *v)
 {
-    struct str err_code;
+    struct str err_code, route;
     const struct {
         enum row_column column;
         struct str *ret;
@@ -340,6 +396,9 @@ static enum err read_dims(struct row_reader *r, struct store_stmt *st, struct re
         {ROW_FINISH_REASON, &v->finish_reason},
         {ROW_ERR, &err_code},
         {ROW_METADATA, &v->metadata},
+        {ROW_PROVIDER, &v->routing.provider},
+        {ROW_CONFIG, &v->routing.config},
+        {ROW_ROUTE, &route},
     };
     for (unsigned i = 0; i < sizeof list / sizeof list[0]; i++) {
         enum err e = dim_column(r, st, (int)list[i].column, list[i].ret);
@@ -347,13 +406,16 @@ static enum err read_dims(struct row_reader *r, struct store_stmt *st, struct re
             return e;
     }
     v->err = record_err_from(err_code);
+    read_route(route, &v->routing);
     return ERR_OK;
 }
 
 enum err row_read(struct row_reader *r, struct store_stmt *st, struct record *ret)
 {
     int64_t outcome = store_i64(st, ROW_OUTCOME), cost_state = store_i64(st, ROW_COST_STATE);
-    if (outcome < 0 || outcome >= RECORD_OUTCOME_COUNT || cost_state < 0 || cost_state >= COST_STATE_COUNT)
+    int64_t cache = store_i64(st, ROW_CACHE);
+    if (outcome < 0 || outcome >= RECORD_OUTCOME_COUNT || cost_state < 0 || cost_state >= COST_STATE_COUNT ||
+        cache < 0 || cache >= RECORD_CACHE_COUNT)
         return ERR_CORRUPT;
     struct record v = {
         .id = store_i64(st, ROW_ID),
@@ -373,7 +435,9 @@ enum err row_read(struct row_reader *r, struct store_stmt *st, struct record *re
         .cost = {.total_pusd = store_i64(st, ROW_COST_PUSD), .state = (enum cost_state)cost_state},
         .upstream_request_id = unpack(st, ROW_UPSTREAM_REQUEST_ID, r->upstream_request_id),
         .trace_id = unpack(st, ROW_TRACE_ID, r->trace_id),
+        .span_id = unpack(st, ROW_SPAN_ID, r->span_id),
         .user = store_text(st, ROW_USER),
+        .routing = {.cache = (enum record_cache)cache, .discarded = store_i64(st, ROW_DISCARDED) != 0},
     };
     enum err e = read_dims(r, st, &v);
     if (e == ERR_OK)
@@ -404,5 +468,9 @@ struct rollup_key row_key(struct store_stmt *st)
         .outcome = store_i64(st, ROW_OUTCOME),
         .cost_state = store_i64(st, ROW_COST_STATE),
         .stream = store_i64(st, ROW_STREAM) != 0,
+        .provider = dim_key(st, ROW_PROVIDER),
+        .config = dim_key(st, ROW_CONFIG),
+        .cache = store_i64(st, ROW_CACHE),
+        .discarded = store_i64(st, ROW_DISCARDED) != 0,
     };
 }

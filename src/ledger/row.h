@@ -19,11 +19,12 @@
 #include "store/sqlite.h"
 
 /* The columns in the order row_read wants them, from the first of the statement on. */
-#define ROW_COLUMNS                                                                                        \
-    "id, request_id, attempt, workspace_id, key_id, integration_id, method, path, operation, model_asked," \
-    " model_answered, service_tier, upstream_host, user_agent, finish_reason, stream, status,"             \
-    " upstream_status, outcome, err, first_byte_us, total_us, overhead_us, input_tok, cached_tok,"         \
-    " output_tok, cost_pusd, cost_state, body_place, upstream_request_id, trace_id, user, metadata, extra"
+#define ROW_COLUMNS                                                                                         \
+    "id, request_id, attempt, workspace_id, key_id, integration_id, method, path, operation, model_asked,"  \
+    " model_answered, service_tier, upstream_host, user_agent, finish_reason, stream, status,"              \
+    " upstream_status, outcome, err, first_byte_us, total_us, overhead_us, input_tok, cached_tok,"          \
+    " output_tok, cost_pusd, cost_state, body_place, upstream_request_id, trace_id, user, metadata, extra," \
+    " provider, config, cache, discarded, route, span_id"
 
 enum row_column {
     ROW_ID,
@@ -60,6 +61,12 @@ enum row_column {
     ROW_USER,
     ROW_METADATA,
     ROW_EXTRA,
+    ROW_PROVIDER,
+    ROW_CONFIG,
+    ROW_CACHE,
+    ROW_DISCARDED,
+    ROW_ROUTE,
+    ROW_SPAN_ID,
     ROW_COLUMN_COUNT
 };
 
@@ -81,7 +88,8 @@ struct row_reader {
     struct store_db *db;
     struct str *texts; /* of dims by id; owned; p == NULL: not read yet */
     size_t text_count;
-    char upstream_request_id[ROW_ID_TEXT_MAX], trace_id[ROW_ID_TEXT_MAX]; /* of the last row */
+    char upstream_request_id[ROW_ID_TEXT_MAX], trace_id[ROW_ID_TEXT_MAX],
+        span_id[ROW_ID_TEXT_MAX]; /* of the last row */
 };
 void row_reader_init(struct row_reader *r, struct store_db *db);
 void row_reader_done(struct row_reader *r);

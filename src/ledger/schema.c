@@ -9,6 +9,8 @@
  *                  NULL when empty. request_id and upstream_status are NULL when they equal id and
  *                  status. Long hexadecimal ids are packed (rows.c).
  *   open_attempts  begun long ago and not ended
+ *                  `route` is the config's version, strategy and target and the caller's SDK, in one
+ *                  text (row.c)
  *   combos         the combinations of dimensions that rollups are kept for
  *   rollups        sums by hour and combo. The cost is carry × 10^18 + cost_pusd; `sums` has what is
  *                  not a column (rollup.c)
@@ -17,7 +19,7 @@
  *   losses         what could not be recorded or read, as far as it is known
  *   state          numbers by name
  *
- * Rows of attempts carry no index but those a page of a key, a trace or a request needs. Other
+ * Rows of attempts carry no index but those a page of a key, a trace, a span or a request needs. Other
  * filters use the rollups to find the hours worth reading (query.c).
  */
 #include "ledger/schema.h"
@@ -64,6 +66,28 @@ static const struct store_migration migrations[] = {
      " worker INTEGER, sequence INTEGER, offset INTEGER, bytes INTEGER,"
      " records INTEGER, since_us INTEGER, until_us INTEGER, carry INTEGER, cost_pusd INTEGER, unpriced INTEGER);"
      "CREATE TABLE state(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"},
+    /* SQLite cannot change what is unique in a table: combos are copied, ids and all. */
+    {2, "routed attempts",
+     "ALTER TABLE attempts ADD COLUMN provider;"
+     "ALTER TABLE attempts ADD COLUMN config;"
+     "ALTER TABLE attempts ADD COLUMN cache INTEGER;"
+     "ALTER TABLE attempts ADD COLUMN discarded INTEGER;"
+     "ALTER TABLE attempts ADD COLUMN route;"
+     "ALTER TABLE attempts ADD COLUMN span_id;"
+     "CREATE INDEX attempts_span ON attempts(span_id) WHERE span_id IS NOT NULL;"
+     "CREATE TABLE combos_2("
+     " id INTEGER PRIMARY KEY,"
+     " workspace_id INTEGER NOT NULL, key_id INTEGER NOT NULL, integration_id INTEGER NOT NULL,"
+     " operation INTEGER NOT NULL, model_asked INTEGER NOT NULL, model_answered INTEGER NOT NULL,"
+     " service_tier INTEGER NOT NULL, status_class INTEGER NOT NULL, outcome INTEGER NOT NULL,"
+     " cost_state INTEGER NOT NULL, stream INTEGER NOT NULL,"
+     " provider INTEGER NOT NULL, config INTEGER NOT NULL, cache INTEGER NOT NULL, discarded INTEGER NOT NULL,"
+     " UNIQUE(workspace_id, key_id, integration_id, operation, model_asked, model_answered, service_tier,"
+     "  status_class, outcome, cost_state, stream, provider, config, cache, discarded));"
+     "INSERT INTO combos_2 SELECT id, workspace_id, key_id, integration_id, operation, model_asked, model_answered,"
+     " service_tier, status_class, outcome, cost_state, stream, 0, 0, 0, 0 FROM combos;"
+     "DROP TABLE combos;"
+     "ALTER TABLE combos_2 RENAME TO combos;"},
 };
 
 #define MIGRATIONS (sizeof migrations / sizeof migrations[0])

@@ -37,7 +37,10 @@ enum err schema_check(struct store_db *db) ERR_USE;
     X(USER_AGENT, true)     \
     X(FINISH, true)         \
     X(ERR, true)            \
-    X(METADATA, true)
+    X(METADATA, true)       \
+    X(PROVIDER, false)      \
+    X(CONFIG, false)        \
+    X(ROUTE, true)
 
 enum schema_dim {
 #define X(name, second) SCHEMA_DIM_##name,

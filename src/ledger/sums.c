@@ -25,6 +25,12 @@ static void add_money(money_sum *sum, money_sum v)
     *sum = (money_sum)((unsigned __int128)*sum + (unsigned __int128)v);
 }
 
+/* The record of a tool with a price of its own, which belongs to the same exchange, names no target. */
+static bool is_fallback(const struct record *r)
+{
+    return r->attempt > 0 && r->routing.retry == 0 && r->routing.target.n > 0;
+}
+
 void sums_add_record(struct sums *s, const struct record *r, int sign)
 {
     must(sign == 1 || sign == -1);
@@ -45,6 +51,9 @@ void sums_add_record(struct sums *s, const struct record *r, int sign)
     add_capped(&s->overhead_us, r->overhead_us, sign);
     add_capped(&s->request_bytes, r->request_body.size_bytes, sign);
     add_capped(&s->response_bytes, r->response_body.size_bytes, sign);
+    add_money(&s->saved_pusd, sign * (money_sum)r->routing.saved_pusd);
+    add_capped(&s->retries, r->routing.retry > 0, sign);
+    add_capped(&s->fallbacks, is_fallback(r), sign);
 }
 
 void sums_add(struct sums *s, const struct sums *o)
@@ -65,6 +74,9 @@ void sums_add(struct sums *s, const struct sums *o)
     add_capped(&s->overhead_us, o->overhead_us, 1);
     add_capped(&s->request_bytes, o->request_bytes, 1);
     add_capped(&s->response_bytes, o->response_bytes, 1);
+    add_money(&s->saved_pusd, o->saved_pusd);
+    add_capped(&s->retries, o->retries, 1);
+    add_capped(&s->fallbacks, o->fallbacks, 1);
 }
 
 void sums_add_tokens(struct sums *s, uint64_t input_tok, uint64_t output_tok)
@@ -123,6 +135,11 @@ size_t sums_encode(const struct sums *s, unsigned char out[SUMS_BYTES_MAX])
         *p++ = (unsigned char)m;
         p = put_big(put_big(p, s->quantity[m]), zigzag(s->part_pusd[m]));
     }
+    if (s->saved_pusd || s->retries || s->fallbacks) {
+        *p++ = SUMS_ROUTING;
+        p = put_big(p, zigzag(s->saved_pusd));
+        p = wire_put_varint(wire_put_varint(p, s->retries), s->fallbacks);
+    }
     must(p - out <= SUMS_BYTES_MAX);
     return (size_t)(p - out);
 }
@@ -139,6 +156,12 @@ enum err sums_add_encoded(struct str bytes, struct sums *s)
     add_capped(&s->response_bytes, wire_varint(&w), 1);
     while (!w.bad && wire_left(&w)) {
         uint8_t m = wire_u8(&w);
+        if (m == SUMS_ROUTING) {
+            add_money(&s->saved_pusd, unzigzag(get_big(&w)));
+            add_capped(&s->retries, wire_varint(&w), 1);
+            add_capped(&s->fallbacks, wire_varint(&w), 1);
+            continue;
+        }
         if (m >= METER_COUNT)
             return ERR_CORRUPT;
         s->quantity[m] += get_big(&w);

@@ -19,7 +19,7 @@
 
 struct sums {
     uint64_t attempts;
-    uint64_t requests;   /* first attempts */
+    uint64_t requests;   /* first attempts: a request counts once, where its first attempt does */
     money_sum cost_pusd; /* of those that have one */
     unsigned __int128 quantity[METER_COUNT];
     money_sum part_pusd[METER_COUNT];
@@ -27,6 +27,9 @@ struct sums {
     uint64_t first_byte_count, first_byte_us; /* of those that got a first byte */
     uint64_t total_us, overhead_us;
     uint64_t request_bytes, response_bytes;
+    money_sum saved_pusd; /* what answers out of the cache would have cost */
+    uint64_t retries;     /* attempts that tried their target again */
+    uint64_t fallbacks;   /* attempts on another target than the one before */
 };
 
 /* Adds one record's figures; `sign` -1 takes them away again. */
@@ -37,9 +40,11 @@ void sums_add_tokens(struct sums *s, uint64_t input_tok, uint64_t output_tok);
 /*
  * Everything but attempts, requests, cost and the total tokens, which are columns: varints
  * reasoning, first byte count and time, total, overhead, request and response bytes; then for each
- * meter in use its number, quantity, cost (zigzag), the last two as varints of up to 128 bits.
+ * meter in use its number, quantity, cost (zigzag), the last two as varints of up to 128 bits; then,
+ * where there were any, the three of routed requests: SUMS_ROUTING, saved (zigzag), retries, fallbacks.
  */
-#define SUMS_BYTES_MAX (7 * 10 + METER_COUNT * (1 + 2 * 19))
+#define SUMS_ROUTING 255
+#define SUMS_BYTES_MAX (7 * 10 + METER_COUNT * (1 + 2 * 19) + 1 + 19 + 2 * 10)
 size_t sums_encode(const struct sums *s, unsigned char out[SUMS_BYTES_MAX]);
 /* Adds what is encoded to *s; after ERR_CORRUPT an unknown part of it. */
 enum err sums_add_encoded(struct str bytes, struct sums *s) ERR_USE;

@@ -238,7 +238,8 @@ static bool sums_equal(const struct sums *a, const struct sums *b)
            a->output_tok == b->output_tok && a->reasoning_tok == b->reasoning_tok &&
            a->first_byte_count == b->first_byte_count && a->first_byte_us == b->first_byte_us &&
            a->total_us == b->total_us && a->overhead_us == b->overhead_us && a->request_bytes == b->request_bytes &&
-           a->response_bytes == b->response_bytes;
+           a->response_bytes == b->response_bytes && a->saved_pusd == b->saved_pusd && a->retries == b->retries &&
+           a->fallbacks == b->fallbacks;
 }
 
 /* The sums of one hour by combo, from rows on one side and from rollups on the other. */
@@ -283,9 +284,10 @@ static void hour_clear(struct hour *h)
 
 static struct rollup_key combo_key(struct store_stmt *st)
 {
-    return (struct rollup_key){store_i64(st, 0), store_i64(st, 1), store_i64(st, 2), store_i64(st, 3),
-                               store_i64(st, 4), store_i64(st, 5), store_i64(st, 6), store_i64(st, 7),
-                               store_i64(st, 8), store_i64(st, 9), store_i64(st, 10)};
+    return (struct rollup_key){store_i64(st, 0),  store_i64(st, 1),  store_i64(st, 2),  store_i64(st, 3),
+                               store_i64(st, 4),  store_i64(st, 5),  store_i64(st, 6),  store_i64(st, 7),
+                               store_i64(st, 8),  store_i64(st, 9),  store_i64(st, 10), store_i64(st, 11),
+                               store_i64(st, 12), store_i64(st, 13), store_i64(st, 14)};
 }
 
 static void compare_combo(struct verify *v, struct hour *h, struct store_stmt *st)
@@ -294,7 +296,7 @@ static void compare_combo(struct verify *v, struct hour *h, struct store_stmt *s
     struct sums stored;
     struct combo_sums *c = combo_of(h, &key, false);
     v->result->rollups++;
-    if (rollup_read(st, 11, &stored) != ERR_OK)
+    if (rollup_read(st, ROLLUP_KEY_COLUMN_COUNT, &stored) != ERR_OK)
         finding(v, VERIFY_ROLLUPS, "hour %lld: a rollup is not readable", (long long)h->hour);
     else if (!c)
         finding(v, VERIFY_ROLLUPS, "hour %lld: a rollup of key %lld has no rows", (long long)h->hour,
@@ -313,8 +315,7 @@ static enum err end_hour(struct verify *v, struct hour *h)
     struct store_stmt *st;
     bool row;
     enum err e = store_prepare(v->db,
-                               "SELECT workspace_id, key_id, integration_id, operation, model_asked, model_answered,"
-                               " service_tier, status_class, outcome, cost_state, stream, " ROLLUP_SUM_COLUMNS
+                               "SELECT " ROLLUP_KEY_COLUMNS ", " ROLLUP_SUM_COLUMNS
                                " FROM rollups JOIN combos ON combos.id = combo WHERE hour=?1",
                                &st);
     if (e != ERR_OK)

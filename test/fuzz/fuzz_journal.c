@@ -45,6 +45,7 @@ static void check_record(const struct record *r)
     must(memcmp(back.usage.quantity, r->usage.quantity, sizeof r->usage.quantity) == 0);
     same_text(back.metadata, r->metadata);
     same_text(back.err_detail, r->err_detail);
+    same_text(back.routing.hook_results, r->routing.hook_results);
     must(record_encode(&back, again) == size && memcmp(bytes, again, size) == 0);
     size = record_encode_extra(r, bytes);
     back = *r;
@@ -59,7 +60,7 @@ static void decode_all(struct str s)
     struct record_open o, o2;
     struct record_gap g, g2;
     struct sums sums = {0};
-    struct record_body request, response;
+    struct body_pair pair;
     int64_t id;
     unsigned char column[SUMS_BYTES_MAX];
     (void)!record_kind_of(s, &kind);
@@ -84,8 +85,8 @@ static void decode_all(struct str s)
         must(memcmp(back.quantity, sums.quantity, sizeof sums.quantity) == 0);
     }
     struct wire w = wire_of(s.p, s.n);
-    while (body_get_row(&w, &id, &request, &response))
-        must(request.bytes.n + response.bytes.n <= s.n);
+    while (body_get_row(&w, &id, &pair))
+        must(pair.request.bytes.n + pair.response.bytes.n + pair.request_headers.n + pair.response_headers.n <= s.n);
 }
 
 /* --- segments -------------------------------------------------------------------------------- */

@@ -123,6 +123,43 @@ static void fill_bodies(struct fixture_record *f, struct rng_seeded *g)
     memset(f->r.response_body.sha256, (int)(cut & 0xff), 32);
 }
 
+/* Answers out of the cache cost nothing. */
+static void fill_cache(struct record *r, struct rng_seeded *g)
+{
+    r->routing.cache = (enum record_cache)rng_seeded_below(g, RECORD_CACHE_COUNT);
+    if (r->routing.cache != RECORD_CACHE_HIT && r->routing.cache != RECORD_CACHE_SEMANTIC_HIT)
+        return;
+    r->routing.saved_pusd = r->cost.total_pusd;
+    r->cost = (struct cost){.state = COST_FREE, .meter = METER_COUNT};
+}
+
+static void fill_routing(struct fixture_record *f, struct rng_seeded *g, size_t *used)
+{
+    static const char *const providers[] = {"", "openai", "azure-openai"};
+    static const char *const configs[] = {"inline", "pc-first", "pc-second", "pc-third"};
+    struct record_routing *o = &f->r.routing;
+    o->provider = str_c(providers[rng_seeded_below(g, 3)]);
+    o->config = str_c(configs[rng_seeded_below(g, 4)]);
+    o->config_version = (uint32_t)rng_seeded_below(g, 3);
+    o->mode = rng_seeded_below(g, 2) ? STR("fallback") : STR("loadbalance");
+    o->target = text(f, used, "config.targets[", rng_seeded_below(g, 3), "]");
+    o->retry = f->r.attempt ? (uint32_t)rng_seeded_below(g, 3) : 0;
+    o->retries = rng_seeded_below(g, 9) ? o->retry : RECORD_RETRIES_USED_UP;
+    o->discarded = rng_seeded_below(g, 4) == 0;
+    if (rng_seeded_below(g, 3) == 0)
+        fill_cache(&f->r, g);
+    if (rng_seeded_below(g, 5) == 0) {
+        o->hooks = RECORD_HOOKS_FAILED;
+        o->hook_results = text(f, used, "{\"before\":[", rng_seeded_below(g, 1000), "]}");
+        o->span_name = text(f, used, "step ", rng_seeded_below(g, 100), "");
+        f->r.span_id = text(f, used, "span-", rng_seeded_below(g, 300), "");
+        f->r.parent_span_id = STR("b7ad6b7169203331");
+        o->sdk_version = STR("portkey-1.10.0");
+        o->runtime = STR("node");
+        o->runtime_version = STR("v20.1.0");
+    }
+}
+
 void fixture_record(struct fixture_record *f, uint64_t seed, uint64_t i, int64_t id, bool with_bodies)
 {
     static const char *const models[] = {"gpt-4o-mini", "gpt-4o", "gpt-4.1", "o4-mini", "gpt-5"};
@@ -174,6 +211,12 @@ void fixture_record(struct fixture_record *f, uint64_t seed, uint64_t i, int64_t
     }
     if (with_bodies)
         fill_bodies(f, &g);
+    if (rng_seeded_below(&g, 3) == 0)
+        fill_routing(f, &g, &used);
+    if (with_bodies && rng_seeded_below(&g, 2)) {
+        f->r.request_headers = text(f, &used, "{\"x-request\":\"", i, "\"}");
+        f->r.response_headers = text(f, &used, "{\"x-response\":\"", i, "\"}");
+    }
 }
 
 #define SAME(member) (a->member == b->member)
@@ -193,6 +236,15 @@ static bool same_texts(const struct record *a, const struct record *b)
            SAME_STR(err_detail) && SAME_STR(container);
 }
 
+static bool same_routing(const struct record *a, const struct record *b)
+{
+    return SAME_STR(routing.provider) && SAME_STR(routing.config) && SAME(routing.config_version) &&
+           SAME_STR(routing.mode) && SAME_STR(routing.target) && SAME(routing.retry) && SAME(routing.retries) &&
+           SAME(routing.discarded) && SAME(routing.cache) && SAME(routing.saved_pusd) && SAME(routing.hooks) &&
+           SAME_STR(routing.hook_results) && SAME_STR(routing.span_name) && SAME_STR(routing.sdk_version) &&
+           SAME_STR(routing.runtime) && SAME_STR(routing.runtime_version);
+}
+
 static bool same_money(const struct record *a, const struct record *b)
 {
     return SAME(usage.source) && SAME(usage.input_total_tok) && SAME(usage.output_total_tok) &&
@@ -210,13 +262,14 @@ bool fixture_equal(const struct record *a, const struct record *b)
     return SAME(id) && SAME(request_id) && SAME(attempt) && SAME(started_us) && SAME(workspace_id) && SAME(key_id) &&
            SAME(integration_id) && SAME(stream) && SAME(status) && SAME(upstream_status) && SAME(outcome) &&
            SAME(err) && SAME(first_byte_us) && SAME(total_us) && SAME(overhead_us) && SAME(events) &&
-           same_texts(a, b) && same_money(a, b) && same_body(&a->request_body, &b->request_body) &&
-           same_body(&a->response_body, &b->response_body);
+           same_texts(a, b) && same_routing(a, b) && same_money(a, b) &&
+           same_body(&a->request_body, &b->request_body) && same_body(&a->response_body, &b->response_body);
 }
 
 void fixture_same(const struct record *a, const struct record *b)
 {
     must(same_texts(a, b));
+    must(same_routing(a, b));
     must(same_money(a, b));
     must(fixture_equal(a, b));
 }

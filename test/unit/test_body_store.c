@@ -33,7 +33,7 @@ static enum err add(struct body_store *b, uint64_t i, int64_t *ret_place)
 {
     static struct fixture_record f;
     fixture_record(&f, SEED, i, (int64_t)i + 1, true);
-    return body_store_add(b, (int64_t)i + 1, &f.r.request_body, &f.r.response_body, ret_place);
+    return body_store_add(b, &f.r, ret_place);
 }
 
 static bool same(const struct record_body *a, const struct record_body *b)
@@ -50,6 +50,8 @@ static void check(uint64_t i, int64_t place)
     assert_int_equal(body_read(dir, place, (int64_t)i + 1, &pair), ERR_OK);
     assert_true(same(&pair.request, &f.r.request_body));
     assert_true(same(&pair.response, &f.r.response_body));
+    assert_true(str_eq(pair.request_headers, f.r.request_headers));
+    assert_true(str_eq(pair.response_headers, f.r.response_headers));
     body_pair_free(&pair);
 }
 
@@ -94,10 +96,14 @@ static void bodies_of_any_size_fit(void **state)
     for (size_t i = 0; i < sizeof big; i++)
         big[i] = (char)rng_seeded_below(&g, 200);
     struct body_store *b = open_store(0);
-    for (int i = 0; i < 4; i++) {
-        struct record_body request = {.bytes = str_of(big, sizes[i]), .size_bytes = 7};
-        struct record_body response = {.bytes = str_of(big, sizes[3 - i]), .size_bytes = UINT64_MAX};
-        assert_int_equal(body_store_add(b, ids[i], &request, &response, &places[i]), ERR_OK);
+    for (size_t i = 0; i < 4; i++) {
+        struct record r = {
+            .id = ids[i],
+            .request_body = {.bytes = str_of(big, sizes[i]), .size_bytes = 7},
+            .response_body = {.bytes = str_of(big, sizes[3 - i]), .size_bytes = UINT64_MAX},
+            .response_headers = str_of(big, i * (RECORD_HEADERS_MAX / 3)),
+        };
+        assert_int_equal(body_store_add(b, &r, &places[i]), ERR_OK);
     }
     assert_int_equal(body_store_finish(b), ERR_OK);
     body_store_commit(b);
@@ -107,6 +113,7 @@ static void bodies_of_any_size_fit(void **state)
         assert_true(str_eq(pair.request.bytes, str_of(big, sizes[i])));
         assert_true(str_eq(pair.response.bytes, str_of(big, sizes[3 - i])));
         assert_true(pair.response.size_bytes == UINT64_MAX);
+        assert_true(str_eq(pair.response_headers, str_of(big, (size_t)i * (RECORD_HEADERS_MAX / 3))));
         body_pair_free(&pair);
     }
     body_store_close(b);

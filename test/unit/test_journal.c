@@ -83,7 +83,9 @@ static void look_at(struct found *f, struct str payload)
         fixture_record(&expected, SEED, (uint64_t)(r.id - FIRST_ID) / 4096, r.id, r.bodies_kept);
         f->wrong = f->wrong || !fixture_equal(&expected.r, &r) ||
                    !str_eq(expected.r.request_body.bytes, r.request_body.bytes) ||
-                   !str_eq(expected.r.response_body.bytes, r.response_body.bytes);
+                   !str_eq(expected.r.response_body.bytes, r.response_body.bytes) ||
+                   !str_eq(expected.r.request_headers, r.request_headers) ||
+                   !str_eq(expected.r.response_headers, r.response_headers);
         assert_true(f->closes < 20000);
         f->ids[f->closes++] = r.id;
     }
@@ -181,10 +183,13 @@ static void long_bodies_are_written_without_being_copied(void **state)
     f.r.bodies_kept = true;
     f.r.request_body.bytes = str_of(body, 200000);
     f.r.response_body.bytes = str_of(body, sizeof body);
+    f.r.request_headers = str_of(body, RECORD_HEADERS_MAX);
+    f.r.response_headers = str_of(body, RECORD_HEADERS_MAX + 1); /* too long to be kept */
     journal_add(j, &f.r);
     fixture_record(&f, SEED, 2, id_of(2), false);
     f.r.bodies_kept = true;
     f.r.response_body.bytes = str_of(body, 100000);
+    f.r.response_headers = STR("{}");
     journal_add(j, &f.r);
     add(j, 3, false);
     assert_int_equal(journal_flush(j), ERR_OK);
@@ -195,6 +200,7 @@ static void long_bodies_are_written_without_being_copied(void **state)
     struct journal_item item;
     struct record back;
     const size_t request_n[] = {0, 200000, 0, 0}, response_n[] = {0, sizeof body, 100000, 0};
+    const size_t request_headers_n[] = {0, RECORD_HEADERS_MAX, 0, 0}, response_headers_n[] = {0, 0, 2, 0};
     assert_int_equal(journal_list(dir, &all), ERR_OK);
     assert_int_equal(journal_reader_open(dir, &all.list[0], &r), ERR_OK);
     for (int i = 0; i < 4; i++) {
@@ -205,6 +211,8 @@ static void long_bodies_are_written_without_being_copied(void **state)
         assert_int_equal(back.id, id_of((uint64_t)i));
         assert_int_equal(back.request_body.bytes.n, request_n[i]);
         assert_int_equal(back.response_body.bytes.n, response_n[i]);
+        assert_int_equal(back.request_headers.n, request_headers_n[i]);
+        assert_int_equal(back.response_headers.n, response_headers_n[i]);
         assert_memory_equal(back.response_body.bytes.p, body, back.response_body.bytes.n);
     }
     journal_reader_close(r);

@@ -100,6 +100,23 @@ static int end(void **state)
 
 /* --- rows ------------------------------------------------------------------------------------ */
 
+static bool integration_listed(const struct query_filter *f, int64_t id)
+{
+    for (size_t i = 0; i < f->provider_integration_count; i++)
+        if (f->provider_integrations[i] == id)
+            return true;
+    return false;
+}
+
+static bool matches_routing(const struct query_filter *f, const struct record *r)
+{
+    bool named = str_eq(f->provider, r->routing.provider);
+    bool by_integration = !r->routing.provider.n && integration_listed(f, r->integration_id);
+    return (!f->config.n || str_eq(f->config, r->routing.config)) && (!f->provider.n || named || by_integration) &&
+           (!f->span_id.n || str_eq(f->span_id, r->span_id)) && (f->cache < 0 || f->cache == (int)r->routing.cache) &&
+           (f->discarded < 0 || f->discarded == r->routing.discarded);
+}
+
 static bool matches(const struct query_filter *f, const struct record *r)
 {
     int64_t from = f->since_us > 0 ? record_id_floor(f->since_us) : 0;
@@ -113,7 +130,7 @@ static bool matches(const struct query_filter *f, const struct record *r)
            (!f->trace_id.n || str_eq(f->trace_id, r->trace_id)) && (!f->status || f->status == r->status) &&
            (!f->status_class || f->status_class == r->status / 100) &&
            (f->outcome < 0 || f->outcome == (int)r->outcome) &&
-           (f->cost_state < 0 || f->cost_state == (int)r->cost.state);
+           (f->cost_state < 0 || f->cost_state == (int)r->cost.state) && matches_routing(f, r);
 }
 
 struct walk {
@@ -149,8 +166,9 @@ static unsigned check_filter(const struct query_filter *f)
 static void each_filter_finds_exactly_its_rows_newest_first(void **state)
 {
     (void)state;
-    struct query_filter f[16];
-    for (unsigned i = 0; i < 16; i++) {
+    static const int64_t integrations[] = {2};
+    struct query_filter f[22];
+    for (unsigned i = 0; i < 22; i++) {
         f[i] = query_filter_all();
         f[i].limit = 5000;
     }
@@ -170,7 +188,16 @@ static void each_filter_finds_exactly_its_rows_newest_first(void **state)
     f[14].since_us = FIRST_US + INT64_C(3600000000) * 3 + 17;
     f[14].until_us = FIRST_US + INT64_C(3600000000) * 5 - 99;
     f[15].before_id = records[1234].r.id;
-    for (unsigned i = 0; i < 16; i++)
+    f[16].config = STR("pc-second");
+    f[17].provider = STR("azure-openai");
+    f[18].provider = STR("openai");
+    f[18].provider_integrations = integrations;
+    f[18].provider_integration_count = 1;
+    f[19].cache = RECORD_CACHE_SEMANTIC_HIT;
+    f[20].discarded = 1;
+    for (unsigned i = 0; i < COUNT && !f[21].span_id.n; i++)
+        f[21].span_id = records[i].r.span_id;
+    for (unsigned i = 0; i < 22; i++)
         assert_true(check_filter(&f[i]) > 0);
     struct query_filter none = query_filter_all();
     none.model = STR("never seen");
@@ -183,6 +210,25 @@ static void each_filter_finds_exactly_its_rows_newest_first(void **state)
     assert_int_equal(check_filter(&none), 0);
     none.until_us = FIRST_US;
     assert_int_equal(check_filter(&none), 0);
+}
+
+static void use_routing(struct query_filter *f, struct rng_seeded *g, uint64_t use)
+{
+    static const int64_t integrations[] = {1, 3};
+    const struct str configs[] = {STR("pc-first"), STR("inline"), STR("pc-nobody")};
+    if (use & 8192)
+        f->config = configs[rng_seeded_below(g, 3)];
+    if (use & 16384) {
+        f->provider = rng_seeded_below(g, 2) ? STR("openai") : STR("azure-openai");
+        f->provider_integrations = integrations;
+        f->provider_integration_count = rng_seeded_below(g, 3);
+    }
+    if (use & 32768)
+        f->cache = (int)rng_seeded_below(g, RECORD_CACHE_COUNT);
+    if (use & 65536)
+        f->discarded = (int)rng_seeded_below(g, 2);
+    if (use & 131072)
+        f->span_id = records[rng_seeded_below(g, COUNT)].r.span_id;
 }
 
 static void filters_together_find_what_all_of_them_allow(void **state)
@@ -221,6 +267,7 @@ static void filters_together_find_what_all_of_them_allow(void **state)
             f.until_us = FIRST_US + (int64_t)rng_seeded_below(&g, (uint64_t)COUNT * STEP_US);
         if (use & 4096)
             f.before_id = records[rng_seeded_below(&g, COUNT)].r.id;
+        use_routing(&f, &g, use);
         found += check_filter(&f);
     }
     assert_true(found > 10000);
@@ -403,6 +450,18 @@ static void value(enum query_dim d, const struct record *r, int64_t *number, str
     case QUERY_DIM_STREAM:
         *number = r->stream;
         break;
+    case QUERY_DIM_PROVIDER:
+        *text = r->routing.provider;
+        break;
+    case QUERY_DIM_CONFIG:
+        *text = r->routing.config;
+        break;
+    case QUERY_DIM_CACHE:
+        *number = r->routing.cache;
+        break;
+    case QUERY_DIM_DISCARDED:
+        *number = r->routing.discarded;
+        break;
     case QUERY_DIM_COUNT:
         break;
     }
@@ -442,6 +501,11 @@ static void add_expected(struct report *rep, const struct record *r)
         g->sums.estimated++;
         g->sums.estimated_pusd += r->cost.total_pusd;
     }
+    g->sums.cache_hits += r->routing.cache == RECORD_CACHE_HIT || r->routing.cache == RECORD_CACHE_SEMANTIC_HIT;
+    if (r->routing.discarded) {
+        g->sums.discarded++;
+        g->sums.wasted_pusd += r->cost.total_pusd;
+    }
 }
 
 static bool same_sums(const struct query_sums *a, const struct query_sums *b)
@@ -452,7 +516,8 @@ static bool same_sums(const struct query_sums *a, const struct query_sums *b)
            a->sums.requests == b->sums.requests && a->sums.cost_pusd == b->sums.cost_pusd &&
            a->sums.input_tok == b->sums.input_tok && a->sums.output_tok == b->sums.output_tok &&
            a->errors == b->errors && a->unpriced == b->unpriced && a->estimated == b->estimated &&
-           a->estimated_pusd == b->estimated_pusd;
+           a->estimated_pusd == b->estimated_pusd && a->discarded == b->discarded && a->wasted_pusd == b->wasted_pusd &&
+           a->cache_hits == b->cache_hits && a->sums.saved_pusd == b->sums.saved_pusd;
 }
 
 static bool compare_group(void *context, const struct query_dim_value *values, const struct query_sums *sums)
@@ -496,6 +561,9 @@ static size_t check_report(const struct query_cost *c)
         expected.unpriced += rep.groups[i].sums.unpriced;
         expected.estimated += rep.groups[i].sums.estimated;
         expected.estimated_pusd += rep.groups[i].sums.estimated_pusd;
+        expected.discarded += rep.groups[i].sums.discarded;
+        expected.wasted_pusd += rep.groups[i].sums.wasted_pusd;
+        expected.cache_hits += rep.groups[i].sums.cache_hits;
     }
     assert_int_equal(query_cost(q, c, compare_group, &rep, &total), ERR_OK);
     assert_true(same_sums(&expected, &total));
@@ -550,19 +618,21 @@ static void reports_with_filters_and_many_dimensions_are_exact(void **state)
 
 /* --- plans ----------------------------------------------------------------------------------- */
 
-static void pages_of_a_key_a_trace_and_a_request_use_their_indices(void **state)
+static void pages_of_a_key_a_trace_a_span_and_a_request_use_their_indices(void **state)
 {
     (void)state;
     const struct {
         const char *where, *index;
-    } list[] = {
-        {"key_id = 5", "attempts_key"}, {"trace_id = x'00'", "attempts_trace"}, {"request_id = 9", "attempts_request"}};
+    } list[] = {{"key_id = 5", "attempts_key"},
+                {"trace_id = x'00'", "attempts_trace"},
+                {"span_id = 'a'", "attempts_span"},
+                {"request_id = 9", "attempts_request"}};
     char path[FIXTURE_PATH_MAX], sql[512];
     struct store_db *db;
     const struct store_options ro = {.read_only = true};
     fixture_path(path, dir, SCHEMA_FILE);
     assert_int_equal(store_open(path, &ro, &db), ERR_OK);
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < sizeof list / sizeof list[0]; i++) {
         struct store_stmt *st;
         bool row, used = false, sorts = false;
         snprintf(sql, sizeof sql,
@@ -690,7 +760,7 @@ int main(void)
         cmocka_unit_test(a_directory_without_a_ledger_is_an_error_with_words),
         cmocka_unit_test(every_dimension_groups_exactly),
         cmocka_unit_test(reports_with_filters_and_many_dimensions_are_exact),
-        cmocka_unit_test(pages_of_a_key_a_trace_and_a_request_use_their_indices),
+        cmocka_unit_test(pages_of_a_key_a_trace_a_span_and_a_request_use_their_indices),
         cmocka_unit_test(verify_finds_each_kind_of_wrong),
     };
     return cmocka_run_group_tests(tests, begin, end);

@@ -278,8 +278,8 @@ static enum err store_record(struct drain *d, const struct record *r)
     int64_t place = 0;
     bool inserted;
     enum err e = ERR_OK;
-    if (r->request_body.bytes.n || r->response_body.bytes.n)
-        e = body_store_add(d->bodies, r->id, &r->request_body, &r->response_body, &place);
+    if (r->request_body.bytes.n || r->response_body.bytes.n || r->request_headers.n || r->response_headers.n)
+        e = body_store_add(d->bodies, r, &place);
     if (e != ERR_OK)
         return file_failed(d, e, d->bodies_dir);
     e = row_insert(&d->writer, r, place, &inserted);
@@ -355,6 +355,7 @@ static enum err interrupt(void *context, struct str payload)
     struct record r = {
         .id = o.id,
         .request_id = o.request_id,
+        .attempt = o.attempt,
         .started_us = o.started_us,
         .workspace_id = o.workspace_id,
         .key_id = o.key_id,
@@ -366,6 +367,7 @@ static enum err interrupt(void *context, struct str payload)
         .trace_id = o.trace_id,
         .user = o.user,
         .metadata = o.metadata,
+        .routing = {.provider = o.provider, .config = o.config, .target = o.target},
         .stream = o.stream,
         .outcome = RECORD_INTERRUPTED,
         .err = ERR_INTERRUPTED,

@@ -4,6 +4,7 @@
  * without an unpriced rollup has no unpriced row, so the first pass jumps over it.
  *
  * Rows of interrupted attempts keep their estimate, the reserved amount: no usage is known to price.
+ * Answers out of the cache cost nothing, whatever the prices; what they saved stays what it was then.
  */
 #include "ledger/drain/reprice.h"
 
@@ -77,6 +78,11 @@ static enum err update_row(struct store_db *db, const struct record *r)
     return e;
 }
 
+static bool from_cache(const struct record *r)
+{
+    return r->routing.cache == RECORD_CACHE_HIT || r->routing.cache == RECORD_CACHE_SEMANTIC_HIT;
+}
+
 /* The row at `st` gets its new cost, if that is another one. */
 static enum err price_row(struct reprice *p, struct row_writer *w, struct store_stmt *st, struct ledger_repriced *done)
 {
@@ -88,7 +94,7 @@ static enum err price_row(struct reprice *p, struct row_writer *w, struct store_
     if (e != ERR_OK)
         return e;
     done->looked_at++;
-    if (old.outcome == RECORD_INTERRUPTED && old.usage.source == USAGE_UNKNOWN)
+    if ((old.outcome == RECORD_INTERRUPTED && old.usage.source == USAGE_UNKNOWN) || from_cache(&old))
         return ERR_OK;
     struct record new = old;
     p->job->price(p->job->context, &old, &new.cost, &new.catalog_version);
