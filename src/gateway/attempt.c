@@ -9,6 +9,7 @@
 #include "gateway/intake.h"
 #include "gateway/realtime.h"
 #include "gateway/relay.h"
+#include "gateway/run/after.h"
 #include "gateway/stages.h"
 #include "ledger/journal.h"
 
@@ -49,7 +50,7 @@ static void on_failed(struct http_call *call, enum err why, const char *detail)
         realtime_failed(r, why, str_c(detail));
     else if (r->relay)
         relay_failed(r, why, str_c(detail));
-    else
+    else if (!r->run || !after_failed(r, why, str_c(detail)))
         finish_with_error(r, why, STR(""), str_c(detail));
 }
 
@@ -59,12 +60,12 @@ static const struct http_call_app call_app = {on_head, on_body, on_drained, on_f
 static void note_open(struct request *r)
 {
     struct record_open o = {
-        .id = r->id,
+        .id = r->attempt_id,
         .request_id = r->id,
-        .started_us = r->started_us,
+        .started_us = r->attempt_started_us,
         .workspace_id = r->key->workspace_id,
         .key_id = r->key->id,
-        .integration_id = r->integration->id,
+        .integration_id = r->integration ? r->integration->id : 0,
         .method = r->method,
         .path = r->path,
         .operation = r->endpoint->operation,
@@ -90,16 +91,31 @@ static void prepare(struct request *r, struct http_call_options *options, struct
     *options = (struct http_call_options){.first_byte_timeout_us = s->first_byte_timeout_us,
                                           .idle_timeout_us = s->idle_timeout_us,
                                           .to_head = str_eq(r->method, STR("HEAD"))};
-    *target = (struct dial_target){r->integration->host, r->integration->port, r->integration->tls};
-    metrics_add(&r->worker->metrics, METRIC_REQUESTS, 1);
+    if (r->run)
+        *target = (struct dial_target){r->run->target.host, r->run->target.port, r->run->target.tls};
+    else
+        *target = (struct dial_target){r->integration->host, r->integration->port, r->integration->tls};
+    if (r->attempt == 0)
+        metrics_add(&r->worker->metrics, METRIC_REQUESTS, 1);
+    request_settle_metadata(r);
     note_open(r);
 }
 
 enum next attempt_run(struct request *r)
 {
+    if (r->run)
+        run_start(r);
+    else if (!r->integration)
+        finish_with_error(r, ERR_NO_INTEGRATION, STR(""), STR(""));
+    else
+        attempt_send(r, buf_size(&r->edited) ? buf_str(&r->edited) : buf_str(&r->body));
+    return DONE;
+}
+
+void attempt_send(struct request *r, struct str body)
+{
     struct http_call_options options;
     struct dial_target target;
-    struct str body = buf_size(&r->edited) ? buf_str(&r->edited) : buf_str(&r->body);
     bool bodiless = str_eq(r->method, STR("GET")) || str_eq(r->method, STR("HEAD")) ||
                     str_eq(r->method, STR("DELETE")) || str_eq(r->method, STR("OPTIONS"));
     heads_end_upstream(r, bodiless && !body.n ? HTTP1_NO_BODY : HTTP1_LENGTH, body.n);
@@ -108,7 +124,6 @@ enum next attempt_run(struct request *r)
         http_call_begin_streamed(r->worker->client, &r->call, &target, &options, buf_str(&r->upstream_head));
     else
         http_call_begin(r->worker->client, &r->call, &target, &options, buf_str(&r->upstream_head), body);
-    return DONE;
 }
 
 void attempt_begin_streamed(struct request *r, enum http1_framing framing, uint64_t length)

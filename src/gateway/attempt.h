@@ -6,6 +6,8 @@
 
 #include "gateway/request.h"
 
+/* Begins an exchange: the head (begun in r->upstream_head) and this body, which must stay where it is until upstream answers. */
+void attempt_send(struct request *r, struct str body);
 /* Begins an exchange whose body follows in pieces (intake.c gives them to r->call). */
 void attempt_begin_streamed(struct request *r, enum http1_framing framing, uint64_t length);
 /* Breaks it off; upstream sees the connection close. */

@@ -50,13 +50,28 @@ struct str credentials_find(const struct http1_head *head)
 enum next auth_run(struct request *r)
 {
     struct str presented = credentials_find(&r->x->head);
+    r->portkey = http1_find_id(&r->x->head, HTTP1_X_PORTKEY_API_KEY) != NULL;
     if (!presented.n) {
         finish_with_error(r, ERR_KEY_MISSING, STR(""), STR(""));
         return DONE;
     }
     enum snapshot_verdict verdict = snapshot_judge(r->snapshot, presented, r->started_us, &r->key);
+    if (verdict != SNAPSHOT_ADMITTED && r->portkey) {
+        enum refusal which = verdict == SNAPSHOT_EXPIRED ? REFUSAL_KEY_EXPIRED : REFUSAL_KEY_INVALID;
+        finish_with_refusal(r, which, STR(""), STR(""));
+        return DONE;
+    }
     if (verdict != SNAPSHOT_ADMITTED) {
         finish_with_error(r, ERR_KEY_INVALID, STR(""), str_c(snapshot_verdict_text(verdict)));
+        return DONE;
+    }
+    bool may = snapshot_key_may(r->key, SNAPSHOT_SCOPE_COMPLETIONS_WRITE);
+    if (!may && r->portkey) {
+        finish_with_refusal(r, REFUSAL_KEY_FORBIDDEN, STR(""), STR(""));
+        return DONE;
+    }
+    if (!may) {
+        finish_with_error(r, ERR_FORBIDDEN, STR(""), STR("it does not have the scope completions.write"));
         return DONE;
     }
     if (r->key->role == KIND_ROLE_VIEWER) {

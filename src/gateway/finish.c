@@ -12,6 +12,7 @@
 #include "gateway/realtime.h"
 #include "gateway/relay.h"
 #include "gateway/reply.h"
+#include "gateway/run/run.h"
 #include "ledger/journal.h"
 
 #define LINES_MAX (HTTP1_HEAD_MAX * 2)
@@ -25,7 +26,7 @@ static uint64_t since(uint64_t from, uint64_t to)
 /* What we added: before the call to upstream (not counting the wait for the client), and since its last byte. */
 static uint64_t overhead_us(const struct request *r, uint64_t now)
 {
-    uint64_t from = r->body_us > r->head_us && r->body_us < r->sent_us ? r->body_us : r->head_us;
+    uint64_t from = r->body_us > r->attempt_us && r->body_us < r->sent_us ? r->body_us : r->attempt_us;
     uint64_t before = since(from, r->sent_us ? r->sent_us : now);
     return before + (r->last_us ? since(r->last_us, now) : 0);
 }
@@ -36,16 +37,40 @@ static void fill_body(struct record_body *b, struct str kept, uint64_t size)
     b->size_bytes = size;
 }
 
+static void fill_answer_body(struct request *r, struct record *rec)
+{
+    struct relay *y = r->relay;
+    if (!y)
+        return;
+    fill_body(&rec->response_body, buf_str(&y->capture), y->client_bytes);
+    rec->response_body.has_sha256 = relay_hash(r, rec->response_body.sha256);
+}
+
+static void fill_headers(const struct request *r, struct record *rec, bool quiet)
+{
+    rec->request_headers = quiet ? STR("") : r->request_headers;
+    rec->response_headers = r->response_headers;
+}
+
 static void fill_bodies(struct request *r, struct record *rec)
 {
     struct relay *y = r->relay;
     uint64_t cap = r->worker->settings->capture_max_bytes;
     if (r->realtime)
         return; /* a session's frames are counted, not kept */
-    rec->bodies_kept = r->keep_bodies;
     rec->request_body.size_bytes = r->body_bytes;
     rec->response_body.size_bytes = y ? y->client_bytes : 0;
-    if (!r->keep_bodies)
+    bool quiet = r->run && r->run->options.debug_off; /* of what went well nothing is kept, of errors the answer */
+    rec->bodies_kept = r->keep_bodies && !(quiet && rec->status < 400);
+    if (!rec->bodies_kept)
+        return;
+    bool ours = r->reply_ready && (!y || y->mode != RELAY_HELD);
+    if (ours)
+        fill_body(&rec->response_body, str_head(r->final, cap), r->final.n);
+    fill_headers(r, rec, quiet);
+    if (!ours)
+        fill_answer_body(r, rec);
+    if (quiet)
         return;
     struct str sent = buf_str(&r->body);
     fill_body(&rec->request_body, str_head(sent, cap), r->body_bytes);
@@ -56,16 +81,14 @@ static void fill_bodies(struct request *r, struct record *rec)
         memcpy(rec->request_body.sha256, r->body_sha256, 32);
         rec->request_body.has_sha256 = true;
     }
-    if (!y)
-        return;
-    fill_body(&rec->response_body, buf_str(&y->capture), y->client_bytes);
-    rec->response_body.has_sha256 = relay_hash(r, rec->response_body.sha256);
 }
 
 static void fill_identity(const struct request *r, struct record *rec)
 {
-    rec->id = rec->request_id = r->id;
-    rec->started_us = r->started_us;
+    rec->id = r->attempt_id;
+    rec->request_id = r->id;
+    rec->attempt = r->attempt;
+    rec->started_us = r->attempt_started_us;
     if (r->key) {
         rec->workspace_id = r->key->workspace_id;
         rec->key_id = r->key->id;
@@ -74,6 +97,8 @@ static void fill_identity(const struct request *r, struct record *rec)
         rec->integration_id = r->integration->id;
         rec->upstream_host = r->integration->authority;
     }
+    if (r->run && r->run->has_target)
+        rec->upstream_host = r->run->target.authority;
     rec->method = r->method;
     rec->path = r->path;
     rec->operation = r->endpoint->operation;
@@ -91,8 +116,8 @@ static void fill_answer(const struct request *r, struct record *rec, uint64_t no
 {
     const struct relay *y = r->relay;
     rec->status = (uint16_t)r->reply_status;
-    rec->first_byte_us = since(r->head_us, r->first_us);
-    rec->total_us = since(r->head_us, now);
+    rec->first_byte_us = since(r->attempt_us, r->first_us);
+    rec->total_us = since(r->attempt_us, now);
     rec->overhead_us = overhead_us(r, now);
     if (r->realtime)
         realtime_fill(r, rec);
@@ -129,24 +154,48 @@ static void count(const struct request *r, const struct record *rec, const struc
     count_cost(w, cost->total_pusd);
 }
 
-/*
- * Records. What is still to be sent waits for the journal. `lines` are those of an answer that has not
- * begun, and get its cost; else NULL.
- */
-static void record_add(struct request *r, enum record_outcome outcome, enum err e, struct str detail, struct buf *lines)
+/* How an attempt ended. */
+struct ending {
+    enum record_outcome outcome;
+    enum err err;
+    struct str detail;
+    bool discarded;    /* another attempt follows */
+    struct buf *lines; /* of an answer that has not begun: get its cost; else NULL */
+};
+
+static void fill_record(struct request *r, const struct ending *end, struct record *rec)
+{
+    *rec = (struct record){.outcome = end->outcome, .err = end->err, .err_detail = end->detail};
+    fill_identity(r, rec);
+    fill_answer(r, rec, clock_mono_us());
+    if (r->run)
+        run_fill(r, rec);
+    rec->routing.discarded = end->discarded;
+    account_usage_and_cost(r, rec);
+}
+
+static void add_cost_lines(const struct request *r, struct cost cost, uint64_t overhead, struct buf *lines)
+{
+    if (r->run)
+        run_add_cost(r, &cost, &overhead);
+    account_add_lines(&cost, overhead, lines);
+}
+
+/* Records. What is still to be sent waits for the journal. *ret_cost is the attempt's. */
+static void record_attempt(struct request *r, const struct ending *end, struct cost *ret_cost,
+                           uint64_t *ret_overhead_us)
 {
     struct worker *w = r->worker;
-    struct record rec = {.outcome = outcome, .err = e, .err_detail = detail}, side;
-    uint64_t now = clock_mono_us();
-    fill_identity(r, &rec);
-    fill_answer(r, &rec, now);
-    account_usage_and_cost(r, &rec);
+    struct record rec, side;
+    fill_record(r, end, &rec);
     bool has_side = account_side(r, &rec, &side);
     struct cost cost = rec.cost;
     if (has_side)
         account_add(&cost, &side.cost);
-    if (lines)
-        account_add_lines(&cost, rec.overhead_us, lines);
+    if (end->lines)
+        add_cost_lines(r, cost, rec.overhead_us, end->lines);
+    if (r->run && !end->discarded)
+        run_recorded(r, &rec, &cost);
     if (r->relay && r->relay->mode == RELAY_HELD && r->reply_ready)
         relay_capture(r, buf_str(&r->relay->held));
     fill_bodies(r, &rec);
@@ -155,9 +204,52 @@ static void record_add(struct request *r, enum record_outcome outcome, enum err 
     if (has_side)
         journal_add(w->journal, &side);
     count(r, &rec, &cost);
+    *ret_cost = cost;
+    *ret_overhead_us = rec.overhead_us;
+}
+
+static void record_last(struct request *r, const struct ending *end)
+{
+    struct cost cost;
+    uint64_t overhead;
+    record_attempt(r, end, &cost, &overhead);
     list_remove(&r->node);
-    list_append(&w->finishing, &r->node);
-    loop_wake_hooks(w->loop);
+    list_append(&r->worker->finishing, &r->node);
+    loop_wake_hooks(r->worker->loop);
+}
+
+void finish_restart(struct request *r)
+{
+    r->attempt_started_us = clock_wall_us();
+    r->attempt_us = clock_mono_us();
+}
+
+void finish_attempt(struct request *r, int status, enum record_outcome outcome, enum err e, struct str detail)
+{
+    struct ending end = {outcome, e, detail, true, NULL};
+    struct run *run = r->run;
+    struct cost cost;
+    uint64_t overhead;
+    must(!r->finished && run);
+    attempt_cancel(r);
+    r->reply_status = status;
+    if (r->relay && r->relay->mode == RELAY_HELD)
+        relay_capture(r, buf_str(&r->relay->held));
+    record_attempt(r, &end, &cost, &overhead);
+    if (run->cost_before.state == COST_NONE)
+        run->cost_before = cost;
+    else
+        account_add(&run->cost_before, &cost);
+    run->overhead_before_us += overhead;
+    relay_free(r);
+    r->reply_status = 0;
+    r->response_headers = STR("");
+    r->sent_us = r->first_us = r->last_us = 0;
+    r->opened = r->usage_asked_by_us = false;
+    r->soft_status = 0;
+    r->attempt++;
+    r->attempt_id = record_ids_next(&r->worker->ids, clock_wall_us());
+    finish_restart(r);
 }
 
 void finish_request(struct request *r, enum record_outcome outcome, enum err e, struct str detail)
@@ -166,10 +258,11 @@ void finish_request(struct request *r, enum record_outcome outcome, enum err e, 
     r->finished = true;
     r->stage = "finish";
     attempt_cancel(r);
+    run_cancel(r);
     loop_timer_clear(r->worker->loop, &r->late);
     struct relay *y = r->relay;
     if (y && (y->head_sent || r->x))
-        r->reply_status = y->status;
+        r->reply_status = r->soft_status ? r->soft_status : y->status;
     if (y && y->mode == RELAY_HELD && r->x) {
         y->framing = y->framing == HTTP1_NO_BODY ? HTTP1_NO_BODY : HTTP1_LENGTH;
         y->length = buf_size(&y->held);
@@ -179,38 +272,92 @@ void finish_request(struct request *r, enum record_outcome outcome, enum err e, 
     }
     if (y && r->final.n)
         relay_capture(r, r->final);
-    record_add(r, outcome, e, detail, r->reply_ready ? &y->lines : NULL);
+    struct ending end = {outcome, e, detail, false, r->reply_ready ? &y->lines : NULL};
+    record_last(r, &end);
+}
+
+/* An answer of ours: nothing was sent so far, and nothing of upstream's will be. */
+static void end_with_answer(struct request *r, const struct ending *how, int status, struct str type, struct str body)
+{
+    struct ending end = *how;
+    must(!r->finished);
+    r->finished = true;
+    attempt_cancel(r);
+    run_cancel(r);
+    loop_timer_clear(r->worker->loop, &r->late);
+    r->reply_status = status;
+    r->final = body;
+    r->reply_type = type;
+    r->reply_ready = true;
+    if (r->relay) /* upstream's answer is replaced by ours */
+        r->relay->mode = RELAY_PLAIN;
+    record_last(r, &end);
+    r->reply_lines = arena_dup(r->arena, buf_str(end.lines));
+    r->abort_client = !r->reply_lines.p || !r->final.p;
 }
 
 void finish_with_error(struct request *r, enum err e, struct str param, struct str detail)
 {
     struct buf body, lines;
-    must(!r->finished);
     if (r->relay && r->relay->head_sent) {
         r->abort_client = true;
         finish_request(r, RECORD_UPSTREAM_ABORTED, e, detail);
         return;
     }
-    r->finished = true;
-    attempt_cancel(r);
-    loop_timer_clear(r->worker->loop, &r->late);
+    if (e == ERR_NO_INTEGRATION && r->portkey && !detail.n) {
+        finish_with_refusal(r, REFUSAL_NO_PROVIDER, STR(""), STR(""));
+        return;
+    }
     buf_init(&body, 8192);
     buf_init(&lines, LINES_MAX);
     bool ok = reply_error_json(&body, e, param, detail);
+    must(ok);
     request_own_lines(r, &lines);
     reply_error_lines(&lines, e);
-    must(ok);
-    r->reply_status = err_info(e)->status;
-    r->final = arena_dup(r->arena, buf_str(&body));
-    r->reply_type = STR("application/json");
-    r->reply_ready = true;
     bool upstream = e >= ERR_UPSTREAM_DNS && e <= ERR_UPSTREAM_BUSY; /* the table keeps them together */
-    if (r->relay)                                                    /* upstream's partial answer is replaced by ours */
-        r->relay->mode = RELAY_PLAIN;
-    record_add(r, upstream ? RECORD_UPSTREAM_FAILED : RECORD_REFUSED, e, detail, &lines);
-    r->reply_lines = arena_dup(r->arena, buf_str(&lines));
-    r->abort_client = !r->reply_lines.p || !r->final.p;
+    struct ending end = {upstream ? RECORD_UPSTREAM_FAILED : RECORD_REFUSED, e, detail, false, &lines};
+    end_with_answer(r, &end, err_info(e)->status, STR("application/json"), arena_dup(r->arena, buf_str(&body)));
     buf_free(&body);
+    buf_free(&lines);
+}
+
+static enum record_outcome outcome_of(const struct request *r, const struct refusal_info *info)
+{
+    if (info->err >= ERR_UPSTREAM_DNS && info->err <= ERR_UPSTREAM_BUSY)
+        return RECORD_UPSTREAM_FAILED;
+    return r->relay ? RECORD_COMPLETED : RECORD_REFUSED;
+}
+
+void finish_with_refusal(struct request *r, enum refusal which, struct str detail, struct str more)
+{
+    const struct refusal_info *info = refusal_info(which);
+    struct buf body, lines;
+    buf_init(&body, 2u << 20);
+    buf_init(&lines, LINES_MAX);
+    if (!refusal_json(&body, which, detail, more)) {
+        buf_reset(&body);
+        bool ok = refusal_json(&body, which, str_head(detail, 1024), STR(""));
+        must(ok);
+    }
+    request_own_lines(r, &lines);
+    reply_error_lines(&lines, info->err);
+    bool ok =
+        info->family != REFUSAL_FAMILY_EXCEPTION || buf_add_str(&lines, STR("x-portkey-gateway-exception: true\r\n"));
+    must(ok);
+    struct ending end = {outcome_of(r, info), info->err, detail, false, &lines};
+    end_with_answer(r, &end, info->status, STR("application/json"), arena_dup(r->arena, buf_str(&body)));
+    buf_free(&body);
+    buf_free(&lines);
+}
+
+void finish_with_bytes(struct request *r, int status, struct str type, struct str body)
+{
+    struct buf lines;
+    buf_init(&lines, LINES_MAX);
+    request_own_lines(r, &lines);
+    struct ending end = {RECORD_COMPLETED, ERR_OK, STR(""), false, &lines};
+    metrics_add(&r->worker->metrics, METRIC_REQUESTS, r->attempt == 0);
+    end_with_answer(r, &end, status, type, body);
     buf_free(&lines);
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "base/must.h"
+#include "gateway/plan/plan.h"
 #include "gateway/request.h"
 #include "gateway/series.h"
 #include "gateway/worker.h"
@@ -20,6 +21,7 @@
 
 struct gateway {
     struct gateway_settings settings;
+    struct shared shared;
     char listen[128]; /* with the real port once the first worker has it */
     struct worker *workers[WORKERS_MAX];
     unsigned count, started;
@@ -40,6 +42,8 @@ static void free_all(struct gateway *g)
 {
     for (unsigned i = 0; i < g->count; i++)
         worker_free(g->workers[i]);
+    breakers_free(g->shared.breakers);
+    sticky_free(g->shared.sticky);
     price_catalog_free(g->prices);
     pthread_mutex_destroy(&g->prices_lock);
     mem_free(g);
@@ -60,7 +64,7 @@ static void settle_port(struct gateway *g, const struct worker *first)
 static enum err open_workers(struct gateway *g, struct snapshot *snapshot, char *why, size_t why_cap)
 {
     for (unsigned i = 0; i < g->settings.workers; i++) {
-        struct worker *w = worker_new(g, &g->settings, i, snapshot, g->prices, why, why_cap);
+        struct worker *w = worker_new(g, &g->settings, i, snapshot, g->prices, &g->shared, why, why_cap);
         if (!w)
             return ERR_FILE_FAILED;
         g->workers[g->count++] = w;
@@ -113,6 +117,8 @@ enum err gateway_start(const struct gateway_settings *settings, struct snapshot 
     struct gateway *g = mem_zalloc(sizeof *g);
     g->settings = *settings;
     g->prices = prices;
+    g->shared.breakers = breakers_new();
+    g->shared.sticky = sticky_new();
     pthread_mutex_init(&g->prices_lock, NULL);
     str_copy(g->listen, sizeof g->listen, settings->listen);
     enum err e = listener_address_free(str_c(g->listen), why, why_cap) ? ERR_OK : ERR_LISTEN_FAILED;

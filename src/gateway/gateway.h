@@ -14,9 +14,11 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "gateway/metrics.h"
+#include "gateway/target/azure_token.h"
 #include "net/http_server.h"
 
 struct address_set;
+struct cache;
 struct gateway;
 struct ledger;
 struct price_catalog;
@@ -40,8 +42,15 @@ struct gateway_settings {
     const struct address_set *allowed;
     struct tls_client *tls;
     struct tls_server *client_tls; /* NULL: plain HTTP for clients */
+    struct azure_tokens_settings azure;
+    uint64_t retry_wait_us; /* before a target's first retry; doubles with each further one */
     struct str https_proxy, http_proxy, no_proxy;
     struct ledger *ledger; /* opened for as many workers */
+    struct cache *cache;   /* of answers; opened before the gateway, closed after it */
+    uint64_t cache_memory_max_bytes, cache_disk_max_bytes;
+    struct str semantic_model; /* that turns questions into vectors */
+    float semantic_threshold;  /* 0 … 1: what is as near as this counts as the same question */
+    unsigned semantic_max;     /* vectors per workspace */
     /*
      * Takes requests that are not for a provider. It must put an object beginning with a
      * struct exchange_owner into x->app_data, or answer at once.

@@ -4,6 +4,7 @@
 
 #include "base/digits.h"
 #include "base/must.h"
+#include "gateway/run/run.h"
 
 #define OWN_PREFIX_COUNT 4
 
@@ -67,6 +68,14 @@ static void add(struct buf *out, struct str s)
     must(ok); /* the buffer holds two of the largest heads */
 }
 
+static void add_copied_field(struct buf *out, const struct http1_field *f)
+{
+    add(out, f->name);
+    add(out, STR(": "));
+    add(out, f->value);
+    add(out, STR("\r\n"));
+}
+
 static void add_field(struct buf *out, const struct http1_field *f)
 {
     /* As most are written, the line can be taken as it stands. */
@@ -74,10 +83,7 @@ static void add_field(struct buf *out, const struct http1_field *f)
         add(out, str_of(f->name.p, f->name.n + 2 + f->value.n + 2));
         return;
     }
-    add(out, f->name);
-    add(out, STR(": "));
-    add(out, f->value);
-    add(out, STR("\r\n"));
+    add_copied_field(out, f);
 }
 
 /* The client's subprotocols without the one that carries its key. */
@@ -97,12 +103,9 @@ static void add_protocols(struct buf *out, struct str value)
         add(out, STR("\r\n"));
 }
 
-void heads_begin_upstream(struct request *r, const struct http1_head *client)
+static void add_start(struct request *r, const struct snapshot_integration *to)
 {
     struct buf *out = &r->upstream_head;
-    const struct snapshot_integration *to = r->integration;
-    char *room = buf_reserve(out, client->size + to->base_path.n + to->authority.n + to->head_lines.n + 512);
-    must(room != NULL);
     add(out, r->method);
     add(out, STR(" "));
     add(out, to->base_path);
@@ -115,12 +118,79 @@ void heads_begin_upstream(struct request *r, const struct http1_head *client)
     add(out, to->authority);
     add(out, STR("\r\n"));
     add(out, secret_reveal(&to->head_lines));
+}
+
+void heads_begin_upstream(struct request *r, const struct http1_head *client)
+{
+    struct buf *out = &r->upstream_head;
+    const struct snapshot_integration *to = r->integration;
+    size_t start = to ? to->base_path.n + to->authority.n + to->head_lines.n : 0;
+    char *room = buf_reserve(out, client->size + start + 512);
+    must(room != NULL);
+    if (to)
+        add_start(r, to);
+    r->fields_at = buf_size(out);
     for (unsigned i = 0; i < client->field_count; i++) {
         const struct http1_field *f = &client->fields[i];
         if (passes_upstream(r, client, f))
             add_field(out, f);
         else if (f->id == HTTP1_SEC_WEBSOCKET_PROTOCOL && r->websocket)
             add_protocols(out, f->value);
+    }
+}
+
+static bool named(const struct config_strings *names, struct str name)
+{
+    for (size_t i = 0; names && i < names->n; i++)
+        if (str_eq_nocase(names->list[i], name))
+            return true;
+    return false;
+}
+
+/* Is there a line of that field among complete lines? */
+static bool has_line(struct str lines, struct str name)
+{
+    struct str line;
+    while (str_split(&lines, '\n', &line))
+        if (line.n > name.n && line.p[name.n] == ':' && str_eq_nocase(str_head(line, name.n), name))
+            return true;
+    return false;
+}
+
+/* A client's own fields go to a provider only where the config or the client says so; those of SDKs do. */
+static bool passes_by_itself(const struct request *r, const struct http1_field *f)
+{
+    if (!r->portkey || f->id != HTTP1_OTHER || str_eq(r->endpoint->operation, STR("other")))
+        return true;
+    return !str_starts_nocase(f->name, STR("x-")) || str_starts_nocase(f->name, STR("x-stainless-"));
+}
+
+void heads_routed(struct request *r)
+{
+    const struct run *run = r->run;
+    const struct target *t = &run->target;
+    const struct http1_head none = {.connections = 0};
+    struct buf *out = &r->upstream_head;
+    buf_reset(out);
+    add(out, r->method);
+    add(out, STR(" "));
+    add(out, t->request_path);
+    add(out, STR(" HTTP/1.1\r\nHost: "));
+    add(out, t->authority);
+    add(out, STR("\r\n"));
+    add(out, t->head_lines);
+    add(out, run->pass_lines);
+    for (unsigned i = 0; i < run->field_count; i++) {
+        const struct http1_field *f = &run->fields[i];
+        bool forward = named(t->forward_headers[0], f->name) || named(t->forward_headers[1], f->name);
+        if (named(&run->options.withheld, f->name) ? false
+            : forward                              ? f->id != HTTP1_COOKIE
+                                                   : passes_upstream(r, &none, f) && passes_by_itself(r, f)) {
+            if (!has_line(t->head_lines, f->name))
+                add_copied_field(out, f);
+        } else if (f->id == HTTP1_SEC_WEBSOCKET_PROTOCOL && r->websocket) {
+            add_protocols(out, f->value);
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 #include "base/must.h"
 #include "gateway/attempt.h"
 #include "gateway/finish.h"
+#include "gateway/run/run.h"
 #include "gateway/stages.h"
 #include "openai/multipart.h"
 #include "openai/request_edit.h"
@@ -21,6 +22,8 @@ struct intake {
     enum intake_mode mode;
     enum endpoint_body body;
     bool facts_done;
+    bool waiting; /* passing, but the call to upstream has not begun */
+    bool waiting_end;
     EVP_MD_CTX *hash;       /* of bodies that pass and may outgrow the capture */
     struct multipart *form; /* NULL when the body is none */
     struct request_facts facts;
@@ -74,13 +77,8 @@ static struct str keep_word(struct request *r, const char *word)
     return copy.p ? copy : STR("");
 }
 
-/* Takes over what later stages and the record need. */
-static void keep_facts(struct request *r)
+void intake_take_facts(struct request *r, const struct request_facts *f)
 {
-    const struct request_facts *f = &r->intake->facts;
-    if (r->intake->facts_done)
-        return;
-    r->intake->facts_done = true;
     r->model_asked = keep_word(r, f->model);
     r->user = keep_word(r, f->user[0] ? f->user : f->safety_identifier);
     r->service_tier_asked = keep_word(r, f->service_tier);
@@ -93,10 +91,26 @@ static void keep_facts(struct request *r)
     r->cache_12h = f->cache_12h;
 }
 
+static void keep_facts(struct request *r)
+{
+    if (r->intake->facts_done)
+        return;
+    r->intake->facts_done = true;
+    struct str routed_model = r->run ? r->model_asked : STR("");
+    intake_take_facts(r, &r->intake->facts);
+    if (r->intake->mode == INTAKE_PASS && routed_model.n) /* what its target made of it */
+        r->model_asked = routed_model;
+}
+
 static void form_field(void *arg, struct str name, struct str value)
 {
     struct request *r = arg;
     request_facts_form_field(&r->intake->facts, name, value);
+}
+
+static uint64_t keep_max(const struct request *r)
+{
+    return r->run ? RUN_BODY_MAX : INTAKE_BUFFER_MAX;
 }
 
 static void intake_new(struct request *r, enum endpoint_body body)
@@ -107,7 +121,7 @@ static void intake_new(struct request *r, enum endpoint_body body)
     r->intake = in;
     in->mode = INTAKE_KEEP;
     in->body = body;
-    in->facts_done = false;
+    in->facts_done = in->waiting = in->waiting_end = false;
     in->hash = NULL;
     in->form = NULL;
     request_facts_init(&in->facts);
@@ -125,10 +139,21 @@ static void begin_passing(struct request *r, enum http1_framing framing, uint64_
     if (r->keep_bodies) {
         in->hash = EVP_MD_CTX_new();
         must(in->hash && EVP_DigestInit_ex(in->hash, EVP_sha256(), NULL) == 1);
+        struct str so_far = buf_str(&r->body);
+        EVP_DigestUpdate(in->hash, so_far.p, so_far.n);
     }
-    if (!in->facts_done)
+    if (!in->facts_done && in->facts.model[0])
         r->model_asked = keep_word(r, in->facts.model);
-    attempt_begin_streamed(r, framing, length);
+    if (r->run) {
+        in->waiting = true;
+        run_start_streamed(r, framing, length);
+        if (!r->finished && r->intake->waiting)
+            http_pause(r->x);
+    } else if (!r->integration) {
+        finish_with_error(r, ERR_NO_INTEGRATION, STR(""), STR(""));
+    } else {
+        attempt_begin_streamed(r, framing, length);
+    }
 }
 
 /* Room for all of it at once: growing step by step would copy it as often as it doubles. */
@@ -150,8 +175,8 @@ enum next intake_run(struct request *r)
         return DONE;
     }
     intake_new(r, body_kind(r));
-    bool small = h->framing == HTTP1_CHUNKED || h->content_length <= INTAKE_BUFFER_MAX;
-    if (r->intake->body == ENDPOINT_JSON && small) {
+    bool small = h->framing == HTTP1_CHUNKED || h->content_length <= keep_max(r);
+    if ((r->run || r->intake->body == ENDPOINT_JSON) && small) {
         if (h->framing == HTTP1_LENGTH && h->content_length > REQUEST_ROOM_KEPT)
             keep_room(r, h->content_length);
         return WAIT; /* kept until whole */
@@ -233,38 +258,65 @@ static void pass_json(struct request *r, struct str bytes, bool was_complete)
     r->usage_asked_by_us = true;
 }
 
-/* A kept body that grew too long: it passes from here on. */
-static void stop_keeping(struct request *r)
+/* Sends what was kept; the beginning stays for the record. */
+static void pass_kept(struct request *r)
 {
     struct str so_far = buf_str(&r->body);
     uint64_t cap = r->keep_bodies ? r->worker->settings->capture_max_bytes : 0;
-    begin_passing(r, HTTP1_CHUNKED, 0);
-    if (r->intake->hash)
-        EVP_DigestUpdate(r->intake->hash, so_far.p, so_far.n);
-    pass_json(r, so_far, false);
+    if (r->intake->body == ENDPOINT_JSON)
+        pass_json(r, so_far, false);
+    else
+        http_call_body(&r->call, so_far);
     if (so_far.n > cap)
         buf_cut(&r->body, cap);
     if (http_call_unsent(&r->call) > HTTP_HIGH_WATER)
         http_pause(r->x);
 }
 
+/* A kept body that grew too long: it passes from here on. */
+static void stop_keeping(struct request *r)
+{
+    begin_passing(r, HTTP1_CHUNKED, 0);
+    if (!r->run && !r->finished)
+        pass_kept(r);
+}
+
+/* A plain request that names an integration in its model is routed after all. */
+static void choose_route(struct request *r)
+{
+    struct str slug, model;
+    if (!r->run && r->model_asked.n && r->model_asked.p[0] == '@' && target_split_model(r->model_asked, &slug, &model))
+        run_promote(r);
+    if (!r->run)
+        edit_body(r);
+    else if (r->intake->body == ENDPOINT_JSON && r->intake->facts.status == JSON_COMPLETE)
+        run_take_facts(r, &r->intake->facts);
+    else
+        r->run->model = r->model_asked;
+}
+
 static void kept_body(struct request *r, struct str bytes, bool last)
 {
     struct intake *in = r->intake;
-    request_facts_feed(&in->facts, bytes.p, bytes.n);
+    if (in->body == ENDPOINT_JSON)
+        request_facts_feed(&in->facts, bytes.p, bytes.n);
+    else if (in->body == ENDPOINT_FORM)
+        multipart_feed(in->form, bytes);
     bool kept = buf_add_str(&r->body, bytes);
     must(kept); /* the buffer holds the limit and one more read */
     if (!last) {
-        if (buf_size(&r->body) > INTAKE_BUFFER_MAX)
+        if (buf_size(&r->body) > keep_max(r))
             stop_keeping(r);
         return;
     }
     r->body_us = clock_mono_us();
-    request_facts_end(&in->facts);
-    if (refuse_body(r))
-        return;
+    if (in->body == ENDPOINT_JSON) {
+        request_facts_end(&in->facts);
+        if (refuse_body(r))
+            return;
+    }
     keep_facts(r);
-    edit_body(r);
+    choose_route(r);
     intake_free(r); /* what it held is not wanted any more, and a stream may stay open for long */
     stages_resume(r);
 }
@@ -290,6 +342,19 @@ static void end_passing(struct request *r)
     http_call_body_end(&r->call);
 }
 
+/* The client is paused; these bytes were under way already. */
+static void wait_with(struct request *r, struct str bytes, bool last)
+{
+    struct intake *in = r->intake;
+    if (in->body == ENDPOINT_FORM)
+        multipart_feed(in->form, bytes);
+    if (in->body == ENDPOINT_JSON && read_passing_json(r, bytes, last))
+        return;
+    bool fits = buf_add_str(&r->body, bytes);
+    must(fits); /* one read at most beyond what is kept */
+    in->waiting_end = last;
+}
+
 static void passed_body(struct request *r, struct str bytes, bool last)
 {
     struct intake *in = r->intake;
@@ -297,6 +362,10 @@ static void passed_body(struct request *r, struct str bytes, bool last)
     bool was_complete = in->facts.status == JSON_COMPLETE;
     if (in->hash)
         EVP_DigestUpdate(in->hash, bytes.p, bytes.n);
+    if (in->waiting) {
+        wait_with(r, bytes, last);
+        return;
+    }
     if (buf_size(&r->body) < cap) {
         bool kept = buf_add_str(&r->body, str_head(bytes, cap - buf_size(&r->body)));
         must(kept);
@@ -315,6 +384,20 @@ static void passed_body(struct request *r, struct str bytes, bool last)
         end_passing(r);
     else if (http_call_unsent(&r->call) > HTTP_HIGH_WATER)
         http_pause(r->x);
+}
+
+void intake_go_on(struct request *r)
+{
+    struct intake *in = r->intake;
+    if (!in || !in->waiting)
+        return;
+    in->waiting = false;
+    if (r->x)
+        http_resume(r->x);
+    if (buf_size(&r->body))
+        pass_kept(r);
+    if (in->waiting_end)
+        end_passing(r);
 }
 
 void intake_body(struct request *r, struct str bytes, bool last)

@@ -12,14 +12,18 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "gateway/account.h"
+#include "gateway/attempt.h"
 #include "gateway/finish.h"
+#include "gateway/header_log.h"
 #include "gateway/heads.h"
 #include "gateway/inflate.h"
 #include "gateway/reply.h"
+#include "gateway/run/after.h"
 #include "openai/tokenizer.h"
 #include "openai/usage_hide.h"
 
 #define LINES_MAX (HTTP1_HEAD_MAX * 2)
+#define HEADER_LOG_MAX 16384
 
 /* With empty buffers, which may have room that an earlier answer left. */
 static struct relay *relay_new(struct worker *w)
@@ -173,6 +177,25 @@ bool relay_hash(struct request *r, unsigned char out[32])
 
 /* The client's share of the answer. */
 
+/*
+ * Upstream has the request: what was kept to repeat it can go. The body stays where it is to be
+ * recorded, or to be counted if a stream ends without usage; long streams keep no more than that.
+ */
+static void release_request(struct request *r)
+{
+    bool lasts = r->relay->mode == RELAY_EVENTS;
+    buf_reset(&r->upstream_head);
+    if (lasts)
+        buf_free(&r->upstream_head);
+    buf_free(&r->edited);
+    if (r->intake)
+        return;
+    if (lasts)
+        buf_fit(&r->body);
+    else if (!r->keep_bodies && r->body.cap > REQUEST_ROOM_KEPT)
+        buf_free(&r->body);
+}
+
 /* An answer that is not held carries its cost when that is known before its last byte. */
 static void add_known_cost(struct request *r)
 {
@@ -190,9 +213,13 @@ void relay_send_head(struct request *r)
     y->head_sent = true;
     if (y->mode == RELAY_PLAIN && y->status < 400)
         add_known_cost(r);
-    http_head_begin(r->x, y->status);
+    http_head_begin(r->x, r->soft_status ? r->soft_status : y->status);
     http_head_lines(r->x, buf_str(&y->lines));
     http_head_end(r->x, y->framing, y->length, false);
+    if (r->run && y->mode == RELAY_EVENTS)
+        http_send(r->x, run_prelude(r));
+    if (r->run && y->mode != RELAY_HELD)
+        release_request(r);
     buf_reset(&y->lines);
     if (y->mode == RELAY_EVENTS)
         buf_free(&y->lines);
@@ -355,8 +382,12 @@ static void end_events(struct request *r)
 static void relay_held(struct request *r, struct str bytes)
 {
     struct relay *y = r->relay;
-    if (buf_add_str(&y->held, bytes))
+    if (y->swallow || buf_add_str(&y->held, bytes))
         return;
+    if (r->run && y->run_held && y->status != 200) { /* it is likely to be dropped, and is no use to anybody cut */
+        y->swallow = true;
+        return;
+    }
     y->mode = RELAY_PLAIN;
     if (y->text_in_held)
         read_held_text(r);
@@ -383,10 +414,21 @@ static bool stream_complete(const struct request *r)
     }
 }
 
+void relay_finish(struct request *r)
+{
+    const struct relay *y = r->relay;
+    bool refused = y->status >= 400 || (y->meter.ends & USAGE_END_ERROR);
+    finish_request(r, refused ? RECORD_UPSTREAM_ERROR : RECORD_COMPLETED, ERR_OK, STR(""));
+}
+
 static void relay_end(struct request *r)
 {
     struct relay *y = r->relay;
     usage_meter_end(&y->meter);
+    if (y->run_held && after_held(r))
+        return;
+    if (r->run && !y->run_held)
+        after_passed(r);
     if (y->mode == RELAY_EVENTS) {
         if (!stream_complete(r)) {
             relay_failed(r, ERR_UPSTREAM_CLOSED, STR("the stream ended without its final event"));
@@ -394,8 +436,7 @@ static void relay_end(struct request *r)
         }
         end_events(r);
     }
-    bool refused = y->status >= 400 || (y->meter.ends & USAGE_END_ERROR);
-    finish_request(r, refused ? RECORD_UPSTREAM_ERROR : RECORD_COMPLETED, ERR_OK, STR(""));
+    relay_finish(r);
 }
 
 void relay_body(struct request *r, struct str bytes, bool last)
@@ -412,6 +453,8 @@ void relay_body(struct request *r, struct str bytes, bool last)
     y->bytes += bytes.n;
     metrics_add(&r->worker->metrics, METRIC_BYTES_OUT, bytes.n);
     watch(y, bytes);
+    if (r->run && y->mode == RELAY_EVENTS)
+        run_tee(r, bytes);
     switch (y->mode) {
     case RELAY_HELD:
         relay_held(r, bytes);
@@ -472,6 +515,13 @@ static struct str error_event(struct request *r, enum err e, struct str detail)
     return kept.p ? kept : STR("");
 }
 
+void relay_drop(struct request *r)
+{
+    attempt_cancel(r);
+    r->relay->mode = RELAY_PLAIN; /* what was held of it is of no use */
+    buf_reset(&r->relay->held);
+}
+
 void relay_failed(struct request *r, enum err why, struct str detail)
 {
     struct relay *y = r->relay;
@@ -483,16 +533,13 @@ void relay_failed(struct request *r, enum err why, struct str detail)
         r->last_us = clock_mono_us();
         usage_meter_end(&y->meter);
     }
-    if (!y->head_sent && y->mode != RELAY_EVENTS) {
-        /* Nothing has left yet: a real status is still possible. */
-        finish_with_error(r, why, STR(""), detail);
+    if (!y->head_sent) {
+        /* Nothing has left yet: another try, or a real status, is still possible. */
+        if (!r->run || !after_failed(r, why, detail))
+            finish_with_error(r, why, STR(""), detail);
         return;
     }
     if (y->mode == RELAY_EVENTS && !y->half_event) {
-        if (!y->head_sent) {
-            finish_with_error(r, why, STR(""), detail);
-            return;
-        }
         r->final = error_event(r, why, detail);
     } else {
         r->abort_client = true;
@@ -535,7 +582,10 @@ static void choose_mode(struct request *r, const struct http1_head *head)
     } else if (str_starts_nocase(t, STR("text/")) && r->endpoint->shape == USAGE_SHAPE_TRANSCRIPTION) {
         y->mode = RELAY_HELD; /* transcripts as text, subtitles */
     }
-    if (r->x->is_head)
+    y->run_held = r->run && run_holds(r, head->status);
+    if (y->run_held)
+        y->mode = RELAY_HELD; /* it may not be the client's, or not as it is */
+    if (r->x->is_head && !y->run_held)
         y->mode = RELAY_PLAIN; /* nothing will come */
     y->hide = r->usage_asked_by_us && y->mode == RELAY_EVENTS;
     y->text_in_held = y->mode == RELAY_HELD && wire == USAGE_WIRE_JSON && !y->inflate;
@@ -543,23 +593,16 @@ static void choose_mode(struct request *r, const struct http1_head *head)
     y->meter.cache_12h = r->cache_12h;
 }
 
-/*
- * Upstream has the request: what was kept to repeat it can go. The body stays where it is to be
- * recorded, or to be counted if a stream ends without usage; long streams keep no more than that.
- */
-static void release_request(struct request *r)
+/* The answer's fields for the record; "" when they are too many. */
+static struct str header_log(struct request *r, const struct http1_head *head)
 {
-    bool lasts = r->relay->mode == RELAY_EVENTS;
-    buf_reset(&r->upstream_head);
-    if (lasts)
-        buf_free(&r->upstream_head);
-    buf_free(&r->edited);
-    if (r->intake)
-        return;
-    if (lasts)
-        buf_fit(&r->body);
-    else if (!r->keep_bodies && r->body.cap > REQUEST_ROOM_KEPT)
-        buf_free(&r->body);
+    struct buf out;
+    buf_init(&out, HEADER_LOG_MAX);
+    struct str kept = STR("");
+    if (header_log_json(head->fields, head->field_count, NULL, &out))
+        kept = arena_dup(r->arena, buf_str(&out));
+    buf_free(&out);
+    return kept.p ? kept : STR("");
 }
 
 void relay_head(struct request *r, const struct http1_head *head)
@@ -567,13 +610,18 @@ void relay_head(struct request *r, const struct http1_head *head)
     must(!r->relay);
     struct relay *y = r->relay = relay_new(r->worker);
     y->status = head->status;
+    if (r->run)
+        after_head(r, head);
     sse_frame_init(&y->frame);
     choose_mode(r, head);
     const struct http1_field *id = http1_find_id(head, HTTP1_X_REQUEST_ID);
     if (id)
         y->upstream_request_id = arena_dup(r->arena, str_head(id->value, 128));
+    if (r->keep_bodies)
+        r->response_headers = header_log(r, head);
     heads_to_client(r, head, &y->lines);
-    release_request(r);
+    if (!r->run)
+        release_request(r);
     y->framing = head->framing == HTTP1_UNTIL_CLOSE ? HTTP1_CHUNKED : head->framing;
     y->length = head->content_length;
     if (r->x->is_head && http1_find_id(head, HTTP1_CONTENT_LENGTH))

@@ -33,6 +33,8 @@ struct relay {
     bool half_event;            /* an event too large to keep was passed on in part */
     bool all_taken;             /* the client's socket took everything that was passed on so far */
     bool unreadable;            /* a content coding the meter cannot read */
+    bool run_held;              /* held because the run may want another answer, or add to this one */
+    bool swallow;               /* too large to be held, and not the client's */
     bool text_in_held;          /* `text` has nothing: the text is still in `held` */
     enum http1_framing framing; /* towards the client */
     uint64_t length;
@@ -59,6 +61,11 @@ void relay_body(struct request *r, struct str bytes, bool last);
 void relay_failed(struct request *r, enum err why, struct str detail);
 void relay_free(struct request *r);
 void relay_spares_free(struct worker *w);
+
+/* A held answer is the client's. */
+void relay_finish(struct request *r);
+/* Gives up an answer that broke off before anything was sent. */
+void relay_drop(struct request *r);
 
 /* Whether the stream's final event was seen. Of images each has one that looks final. */
 static inline bool relay_said_all(const struct request *r)

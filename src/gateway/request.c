@@ -12,9 +12,11 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "gateway/finish.h"
+#include "gateway/header_log.h"
 #include "gateway/intake.h"
 #include "gateway/realtime.h"
 #include "gateway/relay.h"
+#include "gateway/run/run.h"
 #include "gateway/stages.h"
 
 #define MAGIC 0x72657175u
@@ -101,6 +103,22 @@ static void keep_head(struct request *r, const struct http1_head *h)
         r->metadata = keep(r, metadata, METADATA_KEPT);
 }
 
+static uint64_t body_max(const struct worker *w)
+{
+    uint64_t captured = w->settings->capture_max_bytes;
+    return captured > INTAKE_KEPT_MAX ? captured : INTAKE_KEPT_MAX;
+}
+
+/* The client's fields for the record, without secrets. */
+static void keep_fields(struct request *r, const struct http1_head *h)
+{
+    struct buf out;
+    buf_init(&out, METADATA_KEPT * 2);
+    if (header_log_json(h->fields, h->field_count, NULL, &out))
+        r->request_headers = keep(r, buf_str(&out), METADATA_KEPT * 2);
+    buf_free(&out);
+}
+
 /* With an empty arena and body; both may have room that an earlier request left. */
 static struct request *request_new(struct worker *w)
 {
@@ -109,8 +127,7 @@ static struct request *request_new(struct worker *w)
         r = mem_zalloc(sizeof *r);
         r->arena = arena_new(ARENA_FIRST, ARENA_CAP);
         buf_init(&r->upstream_head, UPSTREAM_HEAD_MAX);
-        uint64_t captured = w->settings->capture_max_bytes;
-        buf_init(&r->body, captured > INTAKE_KEPT_MAX ? captured : INTAKE_KEPT_MAX);
+        buf_init(&r->body, body_max(w));
         return r;
     }
     struct arena *arena = r->arena;
@@ -119,6 +136,7 @@ static struct request *request_new(struct worker *w)
     r->arena = arena;
     r->upstream_head = head;
     r->body = body;
+    r->body.max = body_max(w);
     return r;
 }
 
@@ -166,6 +184,7 @@ void request_release(struct request *r)
     snapshot_unref(r->snapshot);
     r->snapshot = NULL;
     intake_free(r);
+    run_free(r);
     relay_free(r);
     realtime_free(r);
     buf_free(&r->edited);
@@ -179,12 +198,31 @@ struct str request_trace_to_keep(const struct request *r)
     return r->own_trace_id[0] ? STR("") : r->trace_id;
 }
 
+void request_settle_metadata(struct request *r)
+{
+    struct str workspace, key;
+    bool bad = false;
+    if (r->metadata_settled || !r->key)
+        return;
+    r->metadata_settled = true;
+    workspace = r->key->workspace->metadata;
+    key = r->key->metadata;
+    struct str baggage = r->run ? r->run->options.baggage_metadata : STR("");
+    if (!workspace.n && !key.n && !r->metadata.n && !baggage.n && !(r->run && r->user.n))
+        return;
+    struct str merged =
+        options_metadata(workspace, key, r->metadata, baggage, r->run ? r->user : STR(""), r->arena, &bad);
+    r->metadata = merged;
+}
+
 void request_own_lines(const struct request *r, struct buf *out)
 {
     bool ok = buf_add_str(out, STR("x-portkey-trace-id: ")) && buf_add_str(out, r->trace_id) &&
               buf_add_str(out, STR("\r\nx-tollgate-request-id: ")) && buf_add_str(out, str_c(r->request_id)) &&
               buf_add_str(out, STR("\r\n"));
     must(ok);
+    if (r->run)
+        run_add_lines(r, out);
 }
 
 /* Callbacks of the client connection. */
@@ -271,12 +309,16 @@ void request_begin(struct worker *w, struct http_exchange *x)
     r->snapshot = snapshot_ref(worker_snapshot(w));
     r->started_us = clock_wall_us();
     r->head_us = x->started_us;
-    r->id = record_ids_next(&w->ids, r->started_us);
+    r->id = r->attempt_id = record_ids_next(&w->ids, r->started_us);
+    r->attempt_started_us = r->started_us;
+    r->attempt_us = r->head_us;
     record_id_format(r->id, r->request_id);
     r->keep_bodies = w->settings->record_bodies;
     buf_init(&r->edited, INTAKE_KEPT_MAX + 4096);
     keep_head(r, &x->head);
     r->endpoint = endpoint_find(r->method, r->operation_path);
+    if (r->keep_bodies)
+        keep_fields(r, &x->head);
     list_append(&w->requests, &r->node);
     metrics_add(&w->metrics, METRIC_IN_FLIGHT, 1);
     stages_run(r);

@@ -5,7 +5,8 @@
 /*
  * request: one request for a provider, from its head to its record.
  *
- *     head ─▶ stages (stages.c): route, authenticate, intake, attempt
+ *     head ─▶ stages (stages.c): authenticate, options, intake, attempt
+ *          ─▶ run (run/): of a routed request, which attempts are made, and when it is over
  *          ─▶ relay (relay.c): the answer's bytes, watched by the meter
  *          ─▶ finish (finish.c): usage, cost, record, journal, last bytes
  *
@@ -28,6 +29,7 @@
 struct intake;
 struct realtime;
 struct relay;
+struct run;
 
 #define REQUEST_TRACE_MAX 128
 #define REQUEST_ROOM_KEPT 4096
@@ -50,11 +52,19 @@ struct request {
 
     int64_t id;
     int64_t started_us; /* wall clock */
-    uint64_t head_us;   /* monotonic: head complete */
-    uint64_t body_us;   /* request body complete, or passed to upstream; 0 = not yet */
-    uint64_t sent_us;   /* upstream call begun */
-    uint64_t first_us;  /* first byte of upstream's body */
-    uint64_t last_us;   /* last byte of upstream's body */
+    struct run *run;    /* NULL: not routed; one attempt, at the workspace's default integration */
+
+    /* The attempt under way: equal to the request's own of the first one. */
+    int64_t attempt_id;
+    uint32_t attempt;           /* 0, 1, 2, … */
+    int64_t attempt_started_us; /* wall clock */
+    uint64_t attempt_us;        /* monotonic */
+
+    uint64_t head_us;  /* monotonic: head complete */
+    uint64_t body_us;  /* request body complete, or passed to upstream; 0 = not yet */
+    uint64_t sent_us;  /* upstream call begun */
+    uint64_t first_us; /* first byte of upstream's body */
+    uint64_t last_us;  /* last byte of upstream's body */
 
     struct str method, path;   /* as the client sent them */
     struct str operation_path; /* below "/v1", without query */
@@ -72,9 +82,13 @@ struct request {
     bool accepts_gzip;
     bool websocket;
     bool keep_bodies;
+    bool portkey;                                 /* the client speaks Portkey's dialect */
+    bool metadata_settled;                        /* workspace's, key's and request's are merged */
+    struct str request_headers, response_headers; /* for the record: JSON, masked */
 
     /* Upstream's head: `lines` is begun when the client's fields are at hand and ended by attempt.c. */
     struct buf upstream_head;
+    size_t fields_at;      /* where the client's fields begin in it */
     struct intake *intake; /* while the client's body arrives */
     struct buf body;       /* the client's body: whole when small, else its captured beginning */
     struct buf edited;     /* the body as sent upstream, when it differs */
@@ -92,6 +106,7 @@ struct request {
     bool finished;
     bool reply_ready;  /* a whole answer of our own or a held one waits to be sent */
     bool abort_client; /* the client must see a broken connection */
+    int soft_status;   /* takes the place of upstream's 200 when a guardrail failed softly; 0 = none */
     int reply_status;
     struct str reply_lines; /* header lines of the waiting answer */
     struct str reply_type;
@@ -114,7 +129,13 @@ struct str request_trace_to_keep(const struct request *r);
 /* Drops the content, and the memory where it is more than REQUEST_ROOM_KEPT: a next request may use it. */
 void request_empty(struct buf *b);
 
-/* The header lines every answer carries: trace id, request id. Appended to `out`. */
+/*
+ * Merges the metadata of workspace, key and request. Once, when the request's `user` is known or will
+ * not be.
+ */
+void request_settle_metadata(struct request *r);
+
+/* The header lines every answer carries: trace id, request id; of a routed one how it came about. Appended to `out`. */
 void request_own_lines(const struct request *r, struct buf *out);
 
 #endif

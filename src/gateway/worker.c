@@ -9,10 +9,13 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "gateway/dispatch.h"
 #include "gateway/finish.h"
 #include "gateway/reply.h"
 #include "gateway/request.h"
+#include "gateway/run/configs.h"
 #include "gateway/series.h"
+#include "gateway/target/azure_token.h"
 #include "ledger/journal.h"
 #include "ledger/ledger.h"
 #include "net/dial.h"
@@ -43,17 +46,10 @@ struct str worker_own_lines(struct worker *w, const struct http1_head *head, cha
     return str_of(out, (size_t)n);
 }
 
-/* Dispatch. Requests for a provider are /v1/ and below, but for the few paths that are ours. */
-
-static bool is_inference(struct str path)
-{
-    return str_starts(path, STR("/v1/")) && !str_eq(path, STR("/v1/health")) && path.n > 4;
-}
-
 static void on_request(struct http_exchange *x)
 {
     struct worker *w = x->server_ctx;
-    if (!is_inference(x->head.path)) {
+    if (dispatch_of(&x->head) != DISPATCH_INFERENCE) {
         w->settings->console(w->settings->console_ctx, x);
     } else if (w->draining) {
         metrics_add(&w->metrics, METRIC_REFUSED, 1);
@@ -136,14 +132,18 @@ static void make_client(struct worker *w)
                                           .connections_per_origin_max = s->upstream_connections_max};
     w->dialer = dialer_new(w->loop, &dial);
     w->client = http_client_new(w->loop, w->dialer, &client);
+    w->tokens = azure_tokens_new(w->loop, w->client, &s->azure);
+    w->configs = configs_new();
+    w->random = (struct rng_seeded){rng_u64()};
 }
 
 struct worker *worker_new(struct gateway *g, const struct gateway_settings *settings, unsigned index,
-                          struct snapshot *snapshot, struct price_catalog *prices, char *why, size_t why_cap)
+                          struct snapshot *snapshot, struct price_catalog *prices, struct shared *shared, char *why,
+                          size_t why_cap)
 {
     struct resolver_settings resolving = {.timeout_us = settings->connect_timeout_us, .stale = true};
     struct worker *w = mem_zalloc(sizeof *w);
-    *w = (struct worker){.settings = settings, .gateway = g, .index = index, .prices = prices};
+    *w = (struct worker){.settings = settings, .gateway = g, .index = index, .prices = prices, .shared = shared};
     list_init(&w->requests);
     list_init(&w->finishing);
     spares_init(&w->spare_requests, SPARES_MAX);
@@ -177,10 +177,12 @@ void worker_free(struct worker *w)
         on_turn_end(&w->turn_end);
         loop_hook_remove(&w->turn_end);
     }
+    azure_tokens_free(w->tokens);
     http_client_free(w->client);
     dialer_free(w->dialer);
     resolver_free(w->resolver);
     loop_free(w->loop);
+    configs_free(w->configs);
     request_spares_free(w); /* the loop's graves gave the last ones */
     snapshot_unref(snapshot_slot_take(&w->slot));
     snapshot_unref(w->snapshot);

@@ -12,6 +12,7 @@
 #include <pthread.h>
 
 #include "base/list.h"
+#include "base/rng.h"
 #include "base/spares.h"
 #include "control/snapshot.h"
 #include "gateway/gateway.h"
@@ -21,10 +22,20 @@
 #include "net/http_server.h"
 #include "net/loop.h"
 
+struct azure_tokens;
+struct breakers;
+struct configs;
 struct journal;
 struct price_catalog;
 struct resolver;
+struct sticky_table;
 struct series;
+
+/* What all workers share and change; each has a lock of its own inside. */
+struct shared {
+    struct breakers *breakers;
+    struct sticky_table *sticky;
+};
 
 struct worker {
     const struct gateway_settings *settings;
@@ -36,6 +47,10 @@ struct worker {
     struct resolver *resolver;
     struct dialer *dialer;
     struct http_client *client;
+    struct azure_tokens *tokens;
+    struct configs *configs; /* that came in headers */
+    struct shared *shared;
+    struct rng_seeded random; /* for load balancing: no secret */
     struct journal *journal;
     struct loop_hook turn_end;
     struct snapshot *snapshot; /* a reference of the worker's own */
@@ -65,7 +80,8 @@ struct str worker_own_lines(struct worker *w, const struct http1_head *head, cha
 
 /* NULL with a sentence in `why` when something cannot be opened. */
 struct worker *worker_new(struct gateway *g, const struct gateway_settings *settings, unsigned index,
-                          struct snapshot *snapshot, struct price_catalog *prices, char *why, size_t why_cap);
+                          struct snapshot *snapshot, struct price_catalog *prices, struct shared *shared, char *why,
+                          size_t why_cap);
 void worker_free(struct worker *w);
 
 #endif

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One step, in the order of Portkey's §3.7: credential, guardrails of the request, the body as the
+ * target gets it, cache, call. Each part goes on with the next by itself or waits for somebody.
+ */
+#include "gateway/run/step.h"
+
+#include "base/clock.h"
+#include "base/digits.h"
+#include "base/mem.h"
+#include "gateway/attempt.h"
+#include "gateway/finish.h"
+#include "gateway/heads.h"
+#include "gateway/intake.h"
+#include "gateway/run/after.h"
+#include "gateway/run/embed.h"
+#include "openai/body_edit.h"
+
+static void look_up(struct run *run);
+
+static const struct plan_step *plan_step(const struct run *run)
+{
+    return run->config ? &run->plan.steps[run->step] : NULL;
+}
+
+/* --- the body as the target gets it ----------------------------------------------------------- */
+
+static struct body_member *members(struct run *run, const struct config_params *params)
+{
+    struct body_member *list = arena_alloc(run->r->arena, (params->n + 1) * sizeof *list);
+    for (size_t i = 0; list && i < params->n; i++)
+        list[i] = (struct body_member){params->list[i].name, params->list[i].json};
+    return list;
+}
+
+/* What is read of a body again when an edit may have changed it. */
+static void read_again(struct run *run, struct str body)
+{
+    struct request_facts facts;
+    request_facts_init(&facts);
+    request_facts_feed(&facts, body.p, body.n);
+    request_facts_end(&facts);
+    intake_take_facts(run->r, &facts);
+    if (!run->changed)
+        run->changed = mem_alloc(sizeof *run->changed);
+    *run->changed = facts;
+}
+
+static const struct request_facts *facts_now(const struct run *run)
+{
+    return run->changed ? run->changed : run->facts;
+}
+
+/* As the client sent it. */
+static void forget_changes(struct run *run)
+{
+    if (!run->changed)
+        return;
+    mem_free(run->changed);
+    run->changed = NULL;
+    intake_take_facts(run->r, run->facts);
+}
+
+static bool edit_failed(struct run *run, enum body_edit_result result)
+{
+    if (result == BODY_EDIT_TOO_LARGE) {
+        finish_with_error(run->r, ERR_BODY_TOO_LARGE, STR(""), STR("after the config's changes"));
+        return true;
+    }
+    return false;
+}
+
+/* Into r->edited, which stays empty when nothing changes. False: answered. */
+static bool edit(struct run *run, const struct body_edits *edits, struct str body, bool *ret_changed)
+{
+    struct request *r = run->r;
+    struct buf out;
+    bool asked = false;
+    *ret_changed = false;
+    buf_init(&out, 2 * RUN_BODY_MAX);
+    enum body_edit_result result = body_edit(body, edits, &out, &asked);
+    if (edit_failed(run, result)) {
+        buf_free(&out);
+        return false;
+    }
+    if (result == BODY_EDIT_DONE) {
+        buf_free(&r->edited);
+        r->edited = out;
+        *ret_changed = true;
+        r->usage_asked_by_us = r->usage_asked_by_us || asked;
+    } else {
+        buf_free(&out);
+    }
+    return true;
+}
+
+static struct str body_now(const struct run *run)
+{
+    return buf_size(&run->r->edited) ? buf_str(&run->r->edited) : run->base;
+}
+
+/* Defaults, overrides, model, drops. */
+static bool apply_config(struct run *run)
+{
+    struct request *r = run->r;
+    const struct config_settings *s = run->settings;
+    struct body_edits edits = {.defaults = members(run, &s->default_params),
+                               .default_count = s->default_params.n,
+                               .overrides = members(run, &s->override_params),
+                               .override_count = s->override_params.n,
+                               .model = run->target.send_model,
+                               .drop = s->drop_params.list,
+                               .drop_count = s->drop_params.n};
+    bool changed, rewritten = s->default_params.n || s->override_params.n || s->drop_params.n;
+    if (!edits.defaults || !edits.overrides) {
+        finish_with_error(r, ERR_OVERLOADED, STR(""),
+                          STR("the config's parameters need more memory than one request may"));
+        return false;
+    }
+    if (!rewritten && !edits.model.n && run->base.p == buf_str(&r->body).p)
+        return true;
+    if (!edit(run, &edits, run->base, &changed))
+        return false;
+    if (changed ? rewritten : run->base.p != buf_str(&r->body).p)
+        read_again(run, body_now(run));
+    return true;
+}
+
+/* The one that prices and reports go by. */
+static void name_model(struct run *run)
+{
+    struct request *r = run->r;
+    if (run->target.price_model.n)
+        r->model_asked = run->target.price_model;
+    else if (!run->changed)
+        r->model_asked = run->target.send_model.n ? run->target.send_model : run->model;
+}
+
+static bool ask_usage(struct run *run)
+{
+    struct request *r = run->r;
+    struct body_edits edits = {.ask_usage = true};
+    bool changed;
+    if (!(r->endpoint->flags & ENDPOINT_ASK_USAGE) || !r->stream || facts_now(run)->include_usage || run->options.nitro)
+        return true;
+    return edit(run, &edits, body_now(run), &changed);
+}
+
+/* False: answered. */
+static bool make_body(struct run *run)
+{
+    struct request *r = run->r;
+    r->usage_asked_by_us = false;
+    forget_changes(run);
+    buf_free(&r->edited);
+    buf_init(&r->edited, 2 * RUN_BODY_MAX);
+    bool ok = !run->facts || !run->facts->is_object || run->options.nitro || apply_config(run);
+    name_model(run);
+    return ok;
+}
+
+/* --- cache ------------------------------------------------------------------------------------- */
+
+/* Tries of one step, and steps of one plan, keep their answers under different keys: the address is part of it. */
+static void cache_parts(struct run *run, struct cache_key_parts *ret)
+{
+    struct request *r = run->r;
+    struct buf upstream;
+    buf_init(&upstream, HTTP1_TARGET_MAX + 1024);
+    bool ok = buf_add_str(&upstream, run->target.authority) && buf_add_str(&upstream, run->target.request_path);
+    struct str where = ok ? arena_dup(r->arena, buf_str(&upstream)) : STR("");
+    buf_free(&upstream);
+    *ret = (struct cache_key_parts){.workspace_id = r->key->workspace_id,
+                                    .upstream = where.p ? where : STR(""),
+                                    .body = body_now(run),
+                                    .has_namespace = run->options.cache_namespace_given,
+                                    .name_space = run->options.cache_namespace,
+                                    .metadata = r->metadata};
+}
+
+static bool cacheable(const struct run *run)
+{
+    const struct request *r = run->r;
+    return r->worker->settings->cache && run->settings->cache.mode != CONFIG_CACHE_NONE && !run->streamed &&
+           run->facts && !run->options.debug_off && cache_allows(r->endpoint, r->method);
+}
+
+static void missed(struct run *run)
+{
+    struct cache_key_parts parts;
+    cache_parts(run, &parts);
+    if (run->settings->cache.mode == CONFIG_CACHE_SEMANTIC && embed_begin(run, &parts))
+        return;
+    step_call(run);
+}
+
+static void on_fetched(void *ctx, const struct cache_entry *e)
+{
+    struct run *run = ctx;
+    run->cache_fetch = NULL;
+    if (e)
+        step_hit(run, e, RECORD_CACHE_HIT);
+    else
+        missed(run);
+}
+
+static void look_up(struct run *run)
+{
+    struct request *r = run->r;
+    struct cache *c = r->worker->settings->cache;
+    struct cache_key_parts parts;
+    bool on_disk = false;
+    run->cache = RECORD_CACHE_DISABLED;
+    run->cache_wanted = cacheable(run);
+    if (!run->cache_wanted) {
+        step_call(run);
+        return;
+    }
+    cache_parts(run, &parts);
+    cache_key(&parts, run->cache_key);
+    run->cache = run->options.cache_refresh ? RECORD_CACHE_REFRESH : RECORD_CACHE_MISS;
+    if (run->options.cache_refresh) {
+        step_call(run);
+        return;
+    }
+    const struct cache_entry *e = cache_find(c, run->cache_key, r->started_us, &on_disk);
+    if (e)
+        step_hit(run, e, RECORD_CACHE_HIT);
+    else if (on_disk)
+        run->cache_fetch = cache_fetch(c, run->cache_key, r->worker->loop, on_fetched, run);
+    else
+        missed(run);
+}
+
+void step_hit(struct run *run, const struct cache_entry *e, enum record_cache how)
+{
+    struct request *r = run->r;
+    struct cache_replay replay = {r->endpoint, r->stream, facts_now(run)->include_usage};
+    struct str type;
+    struct buf out;
+    buf_init(&out, 4 * CACHE_ENTRY_MAX);
+    if (!cache_render(cache_answer_of(e), &replay, &out, &type)) {
+        cache_release(e);
+        buf_free(&out);
+        step_call(run);
+        return;
+    }
+    run->cache = how;
+    run->hit = e;
+    run->cache_wanted = false;
+    buf_free(&r->edited);
+    r->edited = out;
+    after_hit(run, type, buf_str(&r->edited));
+}
+
+/* --- call -------------------------------------------------------------------------------------- */
+
+static uint64_t timeout_ms(const struct run *run)
+{
+    return run->options.request_timeout_ms ? run->options.request_timeout_ms : run->settings->request_timeout_ms;
+}
+
+static void on_timeout(struct loop_timer *t)
+{
+    struct run *run = list_entry(t, struct run, timeout);
+    struct request *r = run->r;
+    char digits[DIGITS_DECIMAL_MAX];
+    attempt_cancel(r);
+    run->timed_out = true;
+    struct str ms = str_of(digits, digits_decimal(timeout_ms(run), digits));
+    after_refused(run, REFUSAL_TIMEOUT, arena_dup(r->arena, ms), STR(""));
+}
+
+static void send(struct run *run)
+{
+    struct request *r = run->r;
+    uint64_t ms = timeout_ms(run);
+    heads_routed(r);
+    if (ms) {
+        run->timeout.on_time = on_timeout;
+        loop_timer_set(r->worker->loop, &run->timeout, loop_now_us(r->worker->loop) + ms * 1000);
+    }
+    if (run->streamed) {
+        attempt_begin_streamed(r, run->stream_framing, run->stream_length);
+        intake_go_on(r);
+    } else {
+        attempt_send(r, body_now(run));
+    }
+}
+
+void step_call(struct run *run)
+{
+    struct request *r = run->r;
+    if (run_reads_answer(r))
+        r->accepts_gzip = false;
+    if (!run->streamed && run->facts && !ask_usage(run))
+        return;
+    send(run);
+}
+
+void step_repeat(struct run *run)
+{
+    send(run);
+}
+
+/* --- guardrails -------------------------------------------------------------------------------- */
+
+static void checked(struct run *run, const struct hooks_result *result)
+{
+    struct request *r = run->r;
+    run->before = result->results;
+    run->hooks_looked = true;
+    run->hooks = result->verdict == HOOKS_DENIED   ? RECORD_HOOKS_DENIED
+                 : result->verdict == HOOKS_FAILED ? RECORD_HOOKS_FAILED
+                                                   : RECORD_HOOKS_PASSED;
+    if (result->verdict == HOOKS_DENIED) {
+        after_refused(run, REFUSAL_HOOKS_DENIED, STR(""), after_results_member(run));
+        return;
+    }
+    r->soft_status = result->verdict == HOOKS_FAILED ? 246 : 0;
+    if (result->body.p)
+        run->base = result->body;
+    if (make_body(run))
+        look_up(run);
+}
+
+static void on_checked(void *ctx, const struct hooks_result *result)
+{
+    struct run *run = ctx;
+    run->hooks_run = NULL;
+    checked(run, result);
+}
+
+static void check(struct run *run)
+{
+    struct request *r = run->r;
+    struct hooks_result result;
+    struct hooks_input in = {.when = HOOKS_BEFORE,
+                             .hooks = &run->settings->before,
+                             .endpoint = r->endpoint,
+                             .request_body = run->base,
+                             .metadata = r->metadata,
+                             .model = r->model_asked,
+                             .provider = run->target.provider,
+                             .request_headers = r->request_headers,
+                             .client = r->worker->client,
+                             .loop = r->worker->loop,
+                             .allowed = r->worker->settings->allowed};
+    run->hooks_looked = false;
+    run->hooks = RECORD_HOOKS_NONE;
+    run->before = run->after = STR("");
+    r->soft_status = 0;
+    if (run->streamed || !run->facts || !hooks_apply(&run->settings->before, HOOKS_BEFORE, r->endpoint)) {
+        if (make_body(run))
+            look_up(run);
+        return;
+    }
+    if (hooks_begin(&in, r->arena, on_checked, run, &result, &run->hooks_run))
+        checked(run, &result);
+}
+
+/* --- target ------------------------------------------------------------------------------------ */
+
+static void resolve(struct run *run);
+
+static void on_token(struct azure_token_wait *wait, enum err e, struct str why)
+{
+    struct run *run = list_entry(wait, struct run, token_wait);
+    run->token_waits = false;
+    if (e)
+        after_refused(run, REFUSAL_TOKEN_FAILED, why, STR(""));
+    else
+        resolve(run);
+}
+
+static void take_target(struct run *run, const struct target *t)
+{
+    struct request *r = run->r;
+    run->target = *t;
+    run->has_target = true;
+    r->integration = t->integration;
+    name_model(run);
+    check(run);
+}
+
+static void resolve(struct run *run)
+{
+    struct request *r = run->r;
+    struct target_result result = {.refusal = REFUSAL_NO_PROVIDER};
+    struct target_input in = {.snapshot = r->snapshot,
+                              .workspace = r->key->workspace,
+                              .options = &run->options,
+                              .node = run->node,
+                              .endpoint = r->endpoint,
+                              .method = r->method,
+                              .path = r->operation_path,
+                              .query = r->query,
+                              .model = run->model,
+                              .websocket = r->websocket,
+                              .tokens = r->worker->tokens,
+                              .allowed = r->worker->settings->allowed,
+                              .wall_us = clock_wall_us()};
+    run->has_target = false;
+    switch (target_resolve(&in, r->arena, &result)) {
+    case TARGET_READY:
+        take_target(run, &result.target);
+        break;
+    case TARGET_WAIT:
+        run->token_wait.on_token = on_token;
+        run->token_waits = true;
+        azure_token_await(r->worker->tokens, result.want, &run->token_wait);
+        break;
+    case TARGET_REFUSED:
+        after_refused(run, result.refusal, result.detail, STR(""));
+        break;
+    }
+}
+
+/* What headers ask for goes over what the config says. */
+static void take_settings(struct run *run)
+{
+    const struct plan_step *step = plan_step(run);
+    run->node = step ? step->node : NULL;
+    run->settings = run->node ? &run->node->settings : &run->header_settings;
+}
+
+void step_begin(struct run *run)
+{
+    struct request *r = run->r;
+    take_settings(run);
+    run->retry = 0;
+    run->used_up = run->waited_as_told = run->timed_out = false;
+    run->allowance_ms = RUN_RETRY_AFTER_MAX_MS;
+    run->cache = RECORD_CACHE_DISABLED;
+    run->base = buf_str(&r->body);
+    const struct plan_step *step = plan_step(run);
+    if (step && step->refusal) {
+        run->has_target = false;
+        after_refused(run, REFUSAL_ROUTER, str_c(step->refusal), STR(""));
+        return;
+    }
+    resolve(run);
+}
