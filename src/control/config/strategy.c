@@ -153,6 +153,9 @@ void strategy_compile(struct compile *c, struct jval object, struct config_node 
     read_conditions(c, v, node);
     fields_text(c, v, "default", &node->default_target);
     read_sticky(c, v, node);
+    struct config_breaker inherited = node->breaker;
     read_breaker(c, v, node);
+    if (!required) /* a leaf goes by what its group says */
+        node->breaker = inherited;
     compile_leave(c);
 }

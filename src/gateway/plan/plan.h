@@ -69,6 +69,13 @@ struct plan_input {
 /* False only when the arena is full. */
 bool plan_make(const struct plan_input *in, struct arena *a, struct plan *ret) __attribute__((warn_unused_result));
 /*
+ * The load balancer's draw, 0 ≤ r < 1: the finalizer of splitmix64 over random + (id + 1) ×
+ * 0x9e3779b97f4a7c15, its upper 53 bits. r times the sum of the weights of the targets that may be
+ * used, walked through in their order, gives the target. So balancers within balancers draw
+ * independently of each other from the same bits.
+ */
+double plan_draw(uint64_t random, uint32_t node_id);
+/*
  * The step behind `step`, which ended with `status` after its retries; -1: that answer is the
  * request's. `exception`: the answer was x-portkey-gateway-exception, which ends every fallback.
  */
