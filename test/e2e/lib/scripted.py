@@ -155,7 +155,7 @@ class ScriptedUpstream(Upstream):
 
     def __init__(self, default=None):
         self.default = default or ordinary
-        self.models, self.paths, self.vectors = {}, {}, {}
+        self.models, self.paths, self.near = {}, {}, {}
         self.open = 0
         super().__init__(self._play)
 
@@ -188,12 +188,16 @@ class ScriptedUpstream(Upstream):
         return answer(request)
 
     def _embed(self, request):
-        """Vectors by the text that is embedded; a text without one gets a direction of its own."""
+        """A text has a direction of its own, or, with near[text] = (other, cosine), one at that angle to another's."""
         asked = request.json()
         texts = asked.get("input") if isinstance(asked.get("input"), list) else [asked.get("input")]
         rows = []
         for i, text in enumerate(texts):
-            vector = self.vectors.get(text) or own_direction(str(text), asked.get("dimensions") or 64)
+            size = asked.get("dimensions") or 64
+            vector = own_direction(str(text), size)
+            if text in self.near:
+                other, cosine = self.near[text]
+                vector = blend(own_direction(other, size), vector, cosine)
             packed = base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
             rows.append({"object": "embedding", "index": i, "embedding": packed if asked.get("encoding_format") == "base64" else vector})
         body = {"object": "list", "data": rows, "model": request.model, "usage": {"prompt_tokens": 5, "total_tokens": 5}}
