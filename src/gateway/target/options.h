@@ -31,6 +31,11 @@ struct options {
      * neither empty, a placeholder, nor the gateway key. A secret.
      */
     struct str own_key;
+    bool own_authorization; /* Authorization is the caller's own, of whatever scheme, and may be forwarded */
+    struct str own_organization,
+        own_project; /* OpenAI-Organization, -Project as OpenAI clients send them; with own_key */
+    /* Credential fields (lower case) whose value is the gateway key or a placeholder: never forwarded. */
+    struct config_strings withheld;
     struct config_strings forward_headers;   /* lower case; camelCase names also in kebab-case */
     struct config_strings sensitive_headers; /* lower case */
     struct str openai_organization, openai_project, openai_beta;

@@ -29,6 +29,7 @@ struct target_input {
     const struct snapshot_workspace *workspace;
     const struct options *options;  /* never NULL */
     const struct config_node *node; /* NULL: no config */
+    bool config_is_callers;         /* it came with this request: its secrets are the caller's own */
     const struct endpoint *endpoint;
     struct str method;
     struct str path;  /* below "/v1" */
@@ -48,9 +49,14 @@ struct target {
     uint16_t port;
     struct str host, authority;
     struct str request_path; /* with query: what goes into the request line */
-    struct str head_lines;   /* complete lines with the credential and OpenAI-* headers; a secret */
-    const struct config_strings *forward_headers[2]; /* names of client headers that pass; NULL: none */
-    struct str send_model;                           /* replaces the body's model; "" = leave it */
+    /*
+     * Complete lines with the credential, OpenAI-Organization, -Project and -Beta; a secret. The
+     * client's own lines of these names do not pass beside them unless forward_headers names them.
+     */
+    struct str head_lines;
+    /* Names of client headers that pass, none of which carries the gateway key; NULL: none. */
+    const struct config_strings *forward_headers[2];
+    struct str send_model;  /* replaces the body's model, overrides applied; "" = leave it */
     struct str price_model; /* what prices go by when the answer's model says nothing; "" = the model asked */
 };
 
