@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "console/console_inner.h"
+#include "console/portkey/dialect.h"
 #include "gateway/credentials.h"
 #include "gateway/reply.h"
 #include "gateway/worker.h"
@@ -141,10 +142,43 @@ static bool allowed(enum kind_role role, enum job_access access)
     return false;
 }
 
-static void refuse_caller(struct http_exchange *x, enum err e, struct str detail)
+/*
+ * A list of scopes is what an admin wanted the key to do: with a scope on it a member's key may do what
+ * else takes an admin. A viewer's never may more than look.
+ */
+static bool may_call(const struct snapshot_key *key, const struct route *route)
 {
-    char lines[WORKER_LINES_MAX];
-    reply_error(x, e, STR(""), detail, worker_own_lines(x->server_ctx, &x->head, lines));
+    bool by_role = allowed(key->role, route->access);
+    if (route->scope == JOB_SCOPE_ANY || key->scopes == SNAPSHOT_SCOPES_ALL)
+        return by_role;
+    if (route->scope == JOB_SCOPE_ALL)
+        return false;
+    enum snapshot_scope scope = (enum snapshot_scope)(route->scope - JOB_SCOPE_ALL - 1);
+    return snapshot_key_may(key, scope) && (by_role || key->role <= KIND_ROLE_MEMBER);
+}
+
+/* `json` is the answer's body, taken over. */
+static void refuse_with(struct http_exchange *x, enum err e, struct buf *lines, struct buf *json, bool whole)
+{
+    reply_error_lines(lines, e);
+    if (whole)
+        http_reply(x, err_info(e)->status, STR("application/json"), buf_str(lines), buf_str(json));
+    else
+        http_abort(x);
+    buf_free(lines);
+    buf_free(json);
+}
+
+static void refuse_caller(struct http_exchange *x, enum job_dialect dialect, enum err e, struct str detail)
+{
+    char own[WORKER_LINES_MAX];
+    struct buf lines, json;
+    buf_init(&lines, 1024);
+    buf_init(&json, 8192);
+    bool ok = buf_add_str(&lines, worker_own_lines(x->server_ctx, &x->head, own));
+    ok = ok && (dialect == JOB_PORTKEY ? dialect_error_json(&json, e, STR(""), detail)
+                                       : reply_error_json(&json, e, STR(""), detail));
+    refuse_with(x, e, &lines, &json, ok);
 }
 
 /* True when the key may call the route; otherwise the exchange is answered. */
@@ -155,16 +189,18 @@ static bool admit(struct http_exchange *x, const struct route *route, struct sna
         return true;
     struct str presented = credentials_find(&x->head);
     if (!presented.n) {
-        refuse_caller(x, ERR_KEY_MISSING, STR(""));
+        refuse_caller(x, route->dialect, ERR_KEY_MISSING, STR(""));
         return false;
     }
     enum snapshot_verdict verdict = snapshot_judge(s, presented, clock_wall_us(), ret_key);
     if (verdict != SNAPSHOT_ADMITTED) {
-        refuse_caller(x, ERR_KEY_INVALID, str_c(snapshot_verdict_text(verdict)));
+        refuse_caller(x, route->dialect, ERR_KEY_INVALID, str_c(snapshot_verdict_text(verdict)));
         return false;
     }
-    if (!allowed((*ret_key)->role, route->access)) {
-        refuse_caller(x, ERR_FORBIDDEN, STR(""));
+    if (!may_call(*ret_key, route)) {
+        bool listed = (*ret_key)->scopes != SNAPSHOT_SCOPES_ALL && route->scope > JOB_SCOPE_ALL;
+        const char *scope = listed ? scope_text((enum snapshot_scope)(route->scope - JOB_SCOPE_ALL - 1)) : "";
+        refuse_caller(x, route->dialect, ERR_FORBIDDEN, str_c(scope));
         return false;
     }
     return true;
@@ -189,17 +225,25 @@ static struct job *job_new(struct console *c, struct http_exchange *x, const str
     return j;
 }
 
-static void refuse_path(struct http_exchange *x, bool known)
+static void refuse_path(struct http_exchange *x, struct str path, bool known)
 {
-    struct buf lines;
+    struct buf lines, json;
     char own[WORKER_LINES_MAX];
     buf_init(&lines, 1024);
+    buf_init(&json, 8192);
     bool ok = buf_add_str(&lines, worker_own_lines(x->server_ctx, &x->head, own));
-    must(ok);
     if (known)
-        routes_allow(x->head.path, &lines);
-    reply_error(x, known ? ERR_METHOD_NOT_ALLOWED : ERR_ROUTE_UNKNOWN, STR(""), STR(""), buf_str(&lines));
-    buf_free(&lines);
+        routes_allow(path, &lines);
+    ok = ok &&
+         (known ? dialect_error_json(&json, ERR_METHOD_NOT_ALLOWED, STR(""), STR("")) : dialect_not_found_json(&json));
+    refuse_with(x, known ? ERR_METHOD_NOT_ALLOWED : ERR_ROUTE_UNKNOWN, &lines, &json, ok);
+}
+
+/* Some SDK calls have the version twice. */
+static struct str path_of(const struct http_exchange *x)
+{
+    struct str path = x->head.path;
+    return str_starts(path, STR("/v1/v1/")) ? str_from(path, 3) : path;
 }
 
 void console_request(void *console, struct http_exchange *x)
@@ -207,10 +251,10 @@ void console_request(void *console, struct http_exchange *x)
     struct console *c = console;
     struct str params[JOB_PARAMS_MAX] = {{0}};
     bool known = false;
-    const struct route *route = routes_find(x->head.method, x->head.path, params, &known);
+    const struct route *route = routes_find(x->head.method, path_of(x), params, &known);
     const struct snapshot_key *key = NULL;
     if (!route) {
-        refuse_path(x, known);
+        refuse_path(x, path_of(x), known);
         return;
     }
     struct snapshot *s = snapshot_ref(worker_snapshot(x->server_ctx));

@@ -3,6 +3,7 @@
 #include "console/job.h"
 
 #include "base/must.h"
+#include "console/portkey/dialect.h"
 #include "control/control.h"
 #include "gateway/reply.h"
 #include "net/url.h"
@@ -54,7 +55,8 @@ void job_fail(struct job *j, enum err e, struct str param, struct str detail)
     j->status = 0;
     reply_begin(j, err_info(e)->status ? err_info(e)->status : 500, STR("application/json"));
     reply_error_lines(&j->lines, e);
-    bool ok = reply_error_json(&j->reply, e, param, detail);
+    bool ok = j->route->dialect == JOB_PORTKEY ? dialect_error_json(&j->reply, e, param, detail)
+                                               : reply_error_json(&j->reply, e, param, detail);
     must(ok);
 }
 

@@ -31,10 +31,24 @@ enum job_access {
     JOB_OWNER,
 };
 
+/* What a key with a list of scopes needs on it for a route. */
+enum job_scope {
+    JOB_SCOPE_ANY, /* nothing in particular */
+    JOB_SCOPE_ALL, /* only a key without a list may */
+#define X(name, text) JOB_SCOPE_##name,
+    SNAPSHOT_SCOPE_TABLE(X)
+#undef X
+};
+
+/* How errors look. */
+enum job_dialect { JOB_NATIVE, JOB_PORTKEY };
+
 struct route {
     struct str method;
     struct str path; /* "{}" stands for one segment */
     enum job_access access;
+    enum job_scope scope;
+    enum job_dialect dialect;
     void (*run)(struct job *j);
     const char *summary; /* one line, for openapi.json and the docs */
 };

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which handler serves a path. One table; a path that is not in it does not exist. */
+/* Which handler serves a path. One table of all dialects; a path that is not in it does not exist. */
 #include "base/must.h"
 #include "console/console_inner.h"
 #include "console/native/native.h"
+#include "console/portkey/portkey.h"
 
 static const struct route routes[] = {
-#define X(method, path, access, run, summary) \
-    {{#method, sizeof(#method) - 1}, {path, sizeof(path) - 1}, JOB_##access, run, summary},
+#define ROUTE(method, path, access, scope, dialect, run, summary) \
+    {{#method, sizeof(#method) - 1}, {path, sizeof(path) - 1}, JOB_##access, JOB_SCOPE_##scope, dialect, run, summary},
+#define X(method, path, access, scope, run, summary) ROUTE(method, path, access, scope, JOB_NATIVE, run, summary)
     NATIVE_ROUTES(X)
+#undef X
+#define X(method, path, access, scope, run, summary) ROUTE(method, path, access, scope, JOB_PORTKEY, run, summary)
+        PORTKEY_ROUTES(X)
 #undef X
 };
 

@@ -26,6 +26,7 @@ void health_ready(struct job *j)
     job_reply_json(j, 200);
     json_write_object(&j->json);
     json_write_member_string(&j->json, "status", STR("ok"));
+    json_write_member_string(&j->json, "message", STR("Requests can be served."));
     json_write_member_string(&j->json, "version", STR(TOLLGATE_VERSION));
     json_write_object_end(&j->json);
 }

@@ -6,39 +6,42 @@
  * native: our own resources. Handlers translate JSON to calls of control, ledger and gateway, and
  * back; they decide nothing.
  *
- * The table: method, path, who may, handler, one line about it.
+ * The table: method, path, who may, the scope a key with a list of scopes needs (ANY: none; ALL: only
+ * keys without a list), handler, one line about it.
  */
 
 #include "console/job.h"
 
-#define NATIVE_ROUTES(X)                                                                                              \
-    X(GET, "/v1/health", PROBE, health_ready, "200 when requests can be served")                                      \
-    X(GET, "/livez", PROBE, health_live, "200 while the process runs")                                                \
-    X(GET, "/readyz", PROBE, health_ready, "200 when requests can be served, 503 while draining")                     \
-    X(GET, "/metrics", PROBE, health_metrics, "Counters in the Prometheus text format")                               \
-    X(GET, "/openapi.json", PUBLIC, pages_openapi, "This API, described in OpenAPI 3.1")                              \
-    X(GET, "/", PUBLIC, pages_root, "Leads to the console")                                                           \
-    X(GET, "/console", PUBLIC, pages_root, "Leads to the console")                                                    \
-    X(GET, "/console/", PUBLIC, pages_console, "The web console")                                                     \
-    X(GET, "/console/console.js", PUBLIC, pages_script, "Its script")                                                 \
-    X(GET, "/console/console.css", PUBLIC, pages_style, "Its style")                                                  \
-    X(GET, "/tollgate/v1/status", VIEWER, health_status, "Version, uptime, state of journal, ledger and catalogue")   \
-    X(GET, "/tollgate/v1/keys", ADMIN, keys_list, "Keys of the workspace")                                            \
-    X(POST, "/tollgate/v1/keys", ADMIN, keys_create, "A new key; its text is in this answer only")                    \
-    X(PATCH, "/tollgate/v1/keys/{}", ADMIN, keys_update, "Change a key's name, role, expiry, body recording")         \
-    X(DELETE, "/tollgate/v1/keys/{}", ADMIN, keys_revoke, "Revoke a key, for ever")                                   \
-    X(GET, "/tollgate/v1/integrations", ADMIN, integrations_list, "Provider accounts of the workspace")               \
-    X(POST, "/tollgate/v1/integrations", ADMIN, integrations_create, "Connect a provider account")                    \
-    X(PATCH, "/tollgate/v1/integrations/{}", ADMIN, integrations_update, "Change or rotate a provider account")       \
-    X(DELETE, "/tollgate/v1/integrations/{}", ADMIN, integrations_delete, "Disconnect a provider account")            \
-    X(GET, "/tollgate/v1/logs", VIEWER, logs_list, "Requests, newest first")                                          \
-    X(GET, "/tollgate/v1/logs/{}", VIEWER, logs_get, "One request with its bodies")                                   \
-    X(GET, "/tollgate/v1/cost", VIEWER, cost_report, "Cost, tokens and counts by any dimensions")                     \
-    X(GET, "/tollgate/v1/models", VIEWER, prices_models, "Models of the price catalogue")                             \
-    X(POST, "/tollgate/v1/prices/reprice", OWNER, prices_reprice, "Give stored requests new costs by today's prices") \
-    X(POST, "/tollgate/v1/prices/reload", ADMIN, prices_reload, "Read the price files again")
+#define NATIVE_ROUTES(X)                                                                                             \
+    X(GET, "/v1/health", PROBE, ANY, health_ready, "200 when requests can be served")                                \
+    X(GET, "/livez", PROBE, ANY, health_live, "200 while the process runs")                                          \
+    X(GET, "/readyz", PROBE, ANY, health_ready, "200 when requests can be served, 503 while draining")               \
+    X(GET, "/metrics", PROBE, ANY, health_metrics, "Counters in the Prometheus text format")                         \
+    X(GET, "/openapi.json", PUBLIC, ANY, pages_openapi, "This API, described in OpenAPI 3.1")                        \
+    X(GET, "/", PUBLIC, ANY, pages_root, "Leads to the console")                                                     \
+    X(GET, "/console", PUBLIC, ANY, pages_root, "Leads to the console")                                              \
+    X(GET, "/console/", PUBLIC, ANY, pages_console, "The web console")                                               \
+    X(GET, "/console/console.js", PUBLIC, ANY, pages_script, "Its script")                                           \
+    X(GET, "/console/console.css", PUBLIC, ANY, pages_style, "Its style")                                            \
+    X(GET, "/tollgate/v1/status", VIEWER, ANY, health_status,                                                        \
+      "Version, uptime, state of journal, ledger and catalogue")                                                     \
+    X(GET, "/tollgate/v1/keys", ADMIN, ALL, keys_list, "Keys of the workspace")                                      \
+    X(POST, "/tollgate/v1/keys", ADMIN, ALL, keys_create, "A new key; its text is in this answer only")              \
+    X(PATCH, "/tollgate/v1/keys/{}", ADMIN, ALL, keys_update, "Change a key's name, role, expiry, body recording")   \
+    X(DELETE, "/tollgate/v1/keys/{}", ADMIN, ALL, keys_revoke, "Revoke a key, for ever")                             \
+    X(GET, "/tollgate/v1/integrations", ADMIN, ALL, integrations_list, "Provider accounts of the workspace")         \
+    X(POST, "/tollgate/v1/integrations", ADMIN, ALL, integrations_create, "Connect a provider account")              \
+    X(PATCH, "/tollgate/v1/integrations/{}", ADMIN, ALL, integrations_update, "Change or rotate a provider account") \
+    X(DELETE, "/tollgate/v1/integrations/{}", ADMIN, ALL, integrations_delete, "Disconnect a provider account")      \
+    X(GET, "/tollgate/v1/logs", VIEWER, LOGS_LIST, logs_list, "Requests, newest first")                              \
+    X(GET, "/tollgate/v1/logs/{}", VIEWER, LOGS_VIEW, logs_get, "One request with its bodies")                       \
+    X(GET, "/tollgate/v1/cost", VIEWER, ANALYTICS_VIEW, cost_report, "Cost, tokens and counts by any dimensions")    \
+    X(GET, "/tollgate/v1/models", VIEWER, MODELS_LIST, prices_models, "Models of the price catalogue")               \
+    X(POST, "/tollgate/v1/prices/reprice", OWNER, ALL, prices_reprice,                                               \
+      "Give stored requests new costs by today's prices")                                                            \
+    X(POST, "/tollgate/v1/prices/reload", ADMIN, ALL, prices_reload, "Read the price files again")
 
-#define X(method, path, access, run, summary) void run(struct job *j);
+#define X(method, path, access, scope, run, summary) void run(struct job *j);
 NATIVE_ROUTES(X)
 #undef X
 

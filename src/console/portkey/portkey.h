@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CONSOLE_PORTKEY_PORTKEY_H
+#define CONSOLE_PORTKEY_PORTKEY_H
+
+/*
+ * portkey: Portkey's own resources, as its SDKs and REST clients call them. Handlers translate to calls
+ * of control and ledger, and back; they decide nothing.
+ *
+ * Every answer is a JSON object, empty ones included: the Python SDK makes an object of whatever comes.
+ * Refusals carry all the shapes that Portkey's clients look into; see dialect.h.
+ *
+ * The table: method, path, who may, the scope a key with a list of scopes needs (ANY: none; ALL: only
+ * keys without a list), handler, one line about it. Which paths under /v1 come here at all decides
+ * gateway/dispatch.c.
+ */
+
+#include "console/job.h"
+
+#define PORTKEY_ROUTES(X) \
+    X(GET, "/v1/models", VIEWER, ANY, models_list, "Models of the workspace's accounts, as @slug/model")
+
+#define X(method, path, access, scope, run, summary) void run(struct job *j);
+PORTKEY_ROUTES(X)
+#undef X
+
+#endif
