@@ -48,7 +48,11 @@ static void write_dim(struct report *r, enum query_dim d, const struct query_dim
     case QUERY_DIM_COST_STATE:
         json_write_member_string(w, name, str_c(cost_state_text((enum cost_state)v->number)));
         break;
+    case QUERY_DIM_CACHE:
+        json_write_member_string(w, name, str_c(record_cache_text((enum record_cache)v->number)));
+        break;
     case QUERY_DIM_STREAM:
+    case QUERY_DIM_DISCARDED:
         json_write_member_bool(w, name, v->number != 0);
         break;
     default:
@@ -71,6 +75,12 @@ static void write_sums(struct json_write *w, const struct query_sums *s)
     json_write_member_uint(w, "errors", s->errors);
     json_write_member_uint(w, "unpriced", s->unpriced);
     json_write_member_uint(w, "estimated", s->estimated);
+    json_write_member_uint(w, "retries", s->sums.retries);
+    json_write_member_uint(w, "fallbacks", s->sums.fallbacks);
+    json_write_member_uint(w, "discarded", s->discarded);
+    json_write_member_money(w, "wasted_usd", s->wasted_pusd);
+    json_write_member_uint(w, "cache_hits", s->cache_hits);
+    json_write_member_money(w, "saved_usd", s->sums.saved_pusd);
     json_write_member_uint(w, "input_tokens", s->sums.input_tok);
     json_write_member_uint(w, "output_tokens", s->sums.output_tok);
     json_write_member_uint(w, "reasoning_tokens", s->sums.reasoning_tok);
@@ -107,7 +117,7 @@ static bool read_dims(struct job *j, struct query_cost *q)
         if (!query_dim_parse(str_trim(part), &d) || q->dim_count == QUERY_DIMS_MAX) {
             job_fail(j, ERR_BAD_PARAMETER, STR("group_by"),
                      STR("up to six of hour, day, month, workspace, key, integration, operation, model, model_asked, "
-                         "tier, status, outcome, cost_state, stream"));
+                         "tier, status, outcome, cost_state, stream, provider, config, cache, discarded"));
             return false;
         }
         q->dims[q->dim_count++] = d;

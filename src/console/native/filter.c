@@ -68,6 +68,24 @@ bool filter_integration(struct job *j, int64_t *ret_id)
     return !e;
 }
 
+void filter_provider(struct job *j, struct query_filter *f)
+{
+    struct control_integration *rows;
+    struct control_why why = {.param = ""};
+    enum kind_integration kind;
+    size_t count;
+    f->provider = job_query(j, STR("provider"));
+    if (!f->provider.n || !kind_integration_from(f->provider, &kind) ||
+        control_integration_list(j->console->settings.control, j->key->workspace_id, j->arena, &rows, &count, &why))
+        return;
+    int64_t *ids = arena_alloc(j->arena, QUERY_INTEGRATIONS_MAX * sizeof *ids);
+    must(ids != NULL);
+    f->provider_integrations = ids;
+    for (size_t i = 0; i < count && f->provider_integration_count < QUERY_INTEGRATIONS_MAX; i++)
+        if (rows[i].kind == kind)
+            ids[f->provider_integration_count++] = rows[i].id;
+}
+
 struct names {
     struct job *job;
     struct control_key *keys;
@@ -119,6 +137,15 @@ struct str names_integration(const struct names *n, int64_t id)
 {
     const struct snapshot_integration *i = id ? snapshot_integration_of(n->job->snapshot, id) : NULL;
     return i ? i->slug : STR("");
+}
+
+struct str names_provider(const struct names *n, const struct record *r)
+{
+    const struct snapshot_integration *i =
+        r->integration_id ? snapshot_integration_of(n->job->snapshot, r->integration_id) : NULL;
+    if (r->routing.provider.n)
+        return r->routing.provider;
+    return i ? str_c(kind_integration_text(i->kind)) : STR("");
 }
 
 struct str names_workspace(const struct names *n, int64_t id)

@@ -2,106 +2,16 @@
 /* Logs: rows of the ledger as JSON. */
 #include <stdio.h>
 
-#include "base/encode.h"
-#include "base/mem.h"
 #include "base/must.h"
-#include "base/utf8.h"
 #include "console/console_inner.h"
 #include "console/native/filter.h"
+#include "console/native/log_row.h"
 #include "console/native/native.h"
-#include "console/native/output.h"
 #include "ledger/ledger.h"
 #include "ledger/query.h"
-#include "openai/price.h"
 
 #define FLUSH_MS 2000
 #define LIMIT_DEFAULT 50
-
-static void write_id(struct json_write *w, const char *name, int64_t id)
-{
-    char text[RECORD_ID_TEXT_MAX];
-    json_write_member_string(w, name, str_of(text, record_id_format(id, text)));
-}
-
-static void write_cost(struct json_write *w, const struct record *r)
-{
-    char version[PRICE_VERSION_TEXT_MAX];
-    bool known = r->cost.state != COST_UNPRICED;
-    if (known)
-        json_write_member_money(w, "cost_usd", r->cost.total_pusd);
-    else
-        json_write_member_null(w, "cost_usd");
-    json_write_member_string(w, "cost_state", str_c(cost_state_text(r->cost.state)));
-    if (r->cost.reason != COST_REASON_EXACT) {
-        json_write_member_string(w, "cost_reason", str_c(cost_reason_text(r->cost.reason)));
-        json_write_member_string(w, "cost_reason_text", str_c(cost_reason_sentence(r->cost.reason)));
-    }
-    if (r->catalog_version)
-        json_write_member_string(w, "prices", str_of(version, price_version_format(r->catalog_version, version)));
-    else
-        json_write_member_null(w, "prices"); /* no price was looked for */
-}
-
-static void write_usage(struct json_write *w, const struct usage *u)
-{
-    json_write_key(w, STR("usage"));
-    json_write_object(w);
-    json_write_member_string(w, "source", str_c(usage_source_text(u->source)));
-    json_write_member_uint(w, "input_tokens", u->input_total_tok);
-    json_write_member_uint(w, "output_tokens", u->output_total_tok);
-    json_write_member_uint(w, "reasoning_tokens", u->reasoning_tok);
-    output_meters(w, "meters", u->quantity);
-    json_write_object_end(w);
-}
-
-static void write_trace(struct json_write *w, const struct record *r)
-{
-    char own[RECORD_TRACE_TEXT_MAX];
-    record_trace_format(r->request_id, own);
-    json_write_member_string(w, "trace_id", r->trace_id.n ? r->trace_id : str_c(own));
-}
-
-/* The row's members, without braces. */
-static void write_row(struct json_write *w, const struct record *r, const struct names *n)
-{
-    write_id(w, "id", r->id);
-    write_id(w, "request_id", r->request_id);
-    json_write_member_uint(w, "attempt", r->attempt);
-    output_time(w, "started_at", r->started_us);
-    json_write_member_string(w, "workspace", names_workspace(n, r->workspace_id));
-    json_write_member_string(w, "key", names_key_id(n, r->key_id));
-    json_write_member_string(w, "key_name", names_key(n, r->key_id));
-    json_write_member_text(w, "integration", names_integration(n, r->integration_id));
-    json_write_member_string(w, "method", r->method);
-    json_write_member_string(w, "path", r->path);
-    json_write_member_string(w, "operation", r->operation);
-    json_write_member_text(w, "model_asked", r->model_asked);
-    json_write_member_text(w, "model_answered", r->model_answered);
-    json_write_member_text(w, "service_tier", r->service_tier);
-    json_write_member_bool(w, "stream", r->stream);
-    json_write_member_uint(w, "status", r->status);
-    json_write_member_uint(w, "upstream_status", r->upstream_status);
-    json_write_member_string(w, "outcome", str_c(record_outcome_text(r->outcome)));
-    json_write_member_text(w, "error", r->err ? str_c(err_info(r->err)->code) : STR(""));
-    json_write_member_text(w, "error_detail", r->err_detail);
-    json_write_member_text(w, "finish_reason", r->finish_reason);
-    json_write_member_text(w, "upstream_host", r->upstream_host);
-    json_write_member_text(w, "upstream_request_id", r->upstream_request_id);
-    write_trace(w, r);
-    json_write_member_text(w, "span_id", r->span_id);
-    json_write_member_text(w, "parent_span_id", r->parent_span_id);
-    json_write_member_text(w, "user", r->user);
-    json_write_member_text(w, "metadata", r->metadata);
-    json_write_member_text(w, "user_agent", r->user_agent);
-    json_write_member_uint(w, "first_byte_us", r->first_byte_us);
-    json_write_member_uint(w, "total_us", r->total_us);
-    json_write_member_uint(w, "overhead_us", r->overhead_us);
-    json_write_member_uint(w, "events", r->events);
-    json_write_member_uint(w, "request_bytes", r->request_body.size_bytes);
-    json_write_member_uint(w, "response_bytes", r->response_body.size_bytes);
-    write_usage(w, &r->usage);
-    write_cost(w, r);
-}
 
 struct listing {
     struct json_write *w;
@@ -114,7 +24,7 @@ static bool each_row(void *context, const struct record *r)
 {
     struct listing *l = context;
     json_write_object(l->w);
-    write_row(l->w, r, l->names);
+    log_row_write(l->w, r, l->names);
     json_write_object_end(l->w);
     l->last_id = r->id;
     l->count++;
@@ -138,6 +48,36 @@ static bool read_cost_state(struct job *j, struct str text, int *ret)
         if (str_eq(text, str_c(cost_state_text((enum cost_state)s))))
             return *ret = s, true;
     job_fail(j, ERR_BAD_PARAMETER, STR("cost_state"), STR("none, priced, estimated, unpriced or free"));
+    return false;
+}
+
+static bool read_cache(struct job *j, struct str text, int *ret)
+{
+    enum record_cache cache;
+    if (!record_cache_parse(text, &cache)) {
+        job_fail(j, ERR_BAD_PARAMETER, STR("cache"),
+                 STR("DISABLED, HIT, SEMANTIC HIT, MISS, SEMANTIC MISS or REFRESH"));
+        return false;
+    }
+    *ret = (int)cache;
+    return true;
+}
+
+/* Those that say how an attempt was routed. */
+static bool read_routing(struct job *j, struct query_filter *f)
+{
+    struct str cache = job_query(j, STR("cache")), discarded = job_query(j, STR("discarded"));
+    f->config = job_query(j, STR("config"));
+    f->span_id = job_query(j, STR("span_id"));
+    filter_provider(j, f);
+    if (cache.n && !read_cache(j, cache, &f->cache))
+        return false;
+    if (!discarded.n)
+        return true;
+    f->discarded = str_eq(discarded, STR("true"));
+    if (f->discarded || str_eq(discarded, STR("false")))
+        return true;
+    job_fail(j, ERR_BAD_PARAMETER, STR("discarded"), STR("true or false"));
     return false;
 }
 
@@ -171,7 +111,7 @@ static bool read_filter(struct job *j, struct query_filter *f)
         job_fail(j, ERR_BAD_PARAMETER, STR("before"), STR("it is the id of a row"));
         return false;
     }
-    return (!outcome.n || read_outcome(j, outcome, &f->outcome)) &&
+    return read_routing(j, f) && (!outcome.n || read_outcome(j, outcome, &f->outcome)) &&
            (!state.n || read_cost_state(j, state, &f->cost_state));
 }
 
@@ -266,33 +206,10 @@ void logs_list(struct job *j)
     json_write_array_end(l.w);
     json_write_member_bool(l.w, "has_more", l.count == filter.limit);
     if (l.count)
-        write_id(l.w, "last_id", l.last_id);
+        log_row_id(l.w, "last_id", l.last_id);
     json_write_object_end(l.w);
     if (!json_write_done(l.w))
         job_fail(j, ERR_BAD_PARAMETER, STR("limit"), STR("the answer would be too large; ask for fewer rows"));
-}
-
-/* A body as text when it is UTF-8, else as base64. */
-static void write_body(struct json_write *w, const char *name, const struct record_body *b)
-{
-    json_write_key(w, str_c(name));
-    json_write_object(w);
-    json_write_member_uint(w, "size_bytes", b->size_bytes);
-    json_write_member_bool(w, "cut", b->bytes.n < b->size_bytes);
-    if (b->has_sha256) {
-        char hex[65];
-        encode_hex(b->sha256, sizeof b->sha256, hex);
-        json_write_member_string(w, "sha256", str_of(hex, 64));
-    }
-    if (utf8_valid(b->bytes)) {
-        json_write_member_string(w, "text", b->bytes);
-    } else {
-        char *base64 = mem_alloc(ENCODE_BASE64_MAX(b->bytes.n));
-        size_t n = encode_base64(b->bytes.p, b->bytes.n, base64);
-        json_write_member_string(w, "base64", str_of(base64, n));
-        mem_free(base64);
-    }
-    json_write_object_end(w);
 }
 
 struct one {
@@ -311,13 +228,15 @@ static bool each_one(void *context, const struct record *r)
     struct names *names = names_load(j);
     job_reply_json(j, 200);
     json_write_object(&j->json);
-    write_row(&j->json, r, names);
+    log_row_write(&j->json, r, names);
     enum err e = query_bodies(j->console->query, r->id, &bodies);
     if (e) {
         json_write_member_string(&j->json, "bodies", e == ERR_NOT_FOUND ? STR("not kept") : STR("damaged"));
     } else {
-        write_body(&j->json, "request_body", &bodies.request);
-        write_body(&j->json, "response_body", &bodies.response);
+        log_row_headers(&j->json, "request_headers", bodies.request_headers);
+        log_row_headers(&j->json, "response_headers", bodies.response_headers);
+        log_row_body(&j->json, "request_body", &bodies.request);
+        log_row_body(&j->json, "response_body", &bodies.response);
         body_pair_free(&bodies);
     }
     json_write_object_end(&j->json);

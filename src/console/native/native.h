@@ -35,6 +35,8 @@
     X(DELETE, "/tollgate/v1/integrations/{}", ADMIN, ALL, integrations_delete, "Disconnect a provider account")      \
     X(GET, "/tollgate/v1/logs", VIEWER, LOGS_LIST, logs_list, "Requests, newest first")                              \
     X(GET, "/tollgate/v1/logs/{}", VIEWER, LOGS_VIEW, logs_get, "One request with its bodies")                       \
+    X(GET, "/tollgate/v1/traces/{}", VIEWER, LOGS_VIEW, traces_get,                                                  \
+      "One trace: its spans as a tree, each with its attempts")                                                      \
     X(GET, "/tollgate/v1/cost", VIEWER, ANALYTICS_VIEW, cost_report, "Cost, tokens and counts by any dimensions")    \
     X(GET, "/tollgate/v1/models", VIEWER, MODELS_LIST, prices_models, "Models of the price catalogue")               \
     X(POST, "/tollgate/v1/prices/reprice", OWNER, ALL, prices_reprice,                                               \
