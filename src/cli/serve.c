@@ -186,6 +186,19 @@ static struct str proxy_env(const char *upper, const char *lower)
     return str_c(v && v[0] ? v : getenv(upper));
 }
 
+/* What the platform gives a workload identity; docs/AZURE.md. */
+static struct azure_tokens_settings azure_settings(const struct server *s)
+{
+    return (struct azure_tokens_settings){
+        .entra_url = value(s, "azure-entra-url")->text,
+        .metadata_url = value(s, "azure-metadata-url")->text,
+        .workload_tenant = str_c(getenv("AZURE_TENANT_ID")),
+        .workload_client_id = str_c(getenv("AZURE_CLIENT_ID")),
+        .workload_token_file = str_c(getenv("AZURE_FEDERATED_TOKEN_FILE")),
+        .workload_authority = str_c(getenv("AZURE_AUTHORITY_HOST")),
+    };
+}
+
 static void fill_settings(const struct server *s, struct gateway_settings *g)
 {
     *g = (struct gateway_settings){
@@ -208,6 +221,7 @@ static void fill_settings(const struct server *s, struct gateway_settings *g)
         .allowed = s->allowed,
         .tls = s->tls,
         .client_tls = s->client_tls,
+        .azure = azure_settings(s),
         .https_proxy = proxy_env("HTTPS_PROXY", "https_proxy"),
         .http_proxy = proxy_env("TOLLGATE_HTTP_PROXY", "http_proxy"),
         .no_proxy = proxy_env("NO_PROXY", "no_proxy"),
@@ -243,6 +257,10 @@ static bool start_gateway(struct server *s)
         return complain(why) == EXIT_DONE;
     }
     fill_settings(s, &settings);
+    if (azure_tokens_check(&settings.azure, why, sizeof why) != ERR_OK) {
+        price_catalog_free(prices);
+        return complain(why) == EXIT_DONE;
+    }
     struct snapshot *snapshot = control_snapshot(s->control);
     enum err e = gateway_start(&settings, snapshot, prices, &s->gateway, why, sizeof why);
     snapshot_unref(snapshot);

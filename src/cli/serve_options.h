@@ -38,6 +38,10 @@
       "Connections of one worker to one upstream host.")                                                              \
     X("upstream-keep-alive", DURATION, "30s", NULL, 10, 3600000, "TIME",                                              \
       "How long an unused upstream connection is kept.")                                                              \
+    X("azure-entra-url", TEXT, "https://login.microsoftonline.com", NULL, 0, 0, "URL",                                \
+      "Where tokens of Microsoft Entra are fetched; other clouds have their own.")                                    \
+    X("azure-metadata-url", TEXT, NULL, NULL, 0, 0, "URL",                                                            \
+      "Lets requests to Azure use this machine's managed identity; on Azure http://169.254.169.254.")                 \
     X("ca-file", TEXT, NULL, NULL, 0, 0, "FILE",                                                                      \
       "PEM certificates that upstream servers are verified with, in place of the system's.")                          \
     X("tls-cert", TEXT, NULL, NULL, 0, 0, "FILE", "Certificate chain (PEM): clients are then served over TLS.")       \
