@@ -21,6 +21,7 @@
 #include "net/resolve.h"
 
 #define MAGIC 0x617a746bu
+#define ENTRA_URL "https://login.microsoftonline.com"
 #define HASH_BYTES 32
 #define FETCH_US 10000000 /* for a token server to begin its answer, and between two reads */
 #define MARGIN_S 300
@@ -99,7 +100,8 @@ static bool has_workload(const struct azure_tokens_settings *s)
 
 static enum err read_settings(const struct azure_tokens_settings *s, struct azure_tokens *t, char *why, size_t why_cap)
 {
-    enum err e = read_url(s->entra_url, "--azure-entra-url", &t->entra, why, why_cap);
+    struct str entra = s->entra_url.n ? s->entra_url : STR(ENTRA_URL);
+    enum err e = read_url(entra, "--azure-entra-url", &t->entra, why, why_cap);
     t->authority = t->entra;
     if (e == ERR_OK && s->workload_authority.n)
         e = read_url(s->workload_authority, "AZURE_AUTHORITY_HOST", &t->authority, why, why_cap);

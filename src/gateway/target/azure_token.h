@@ -48,7 +48,7 @@ struct azure_token_wait {
 
 /* Copied by azure_tokens_new. */
 struct azure_tokens_settings {
-    struct str entra_url;    /* "https://login.microsoftonline.com" */
+    struct str entra_url;    /* "" = https://login.microsoftonline.com */
     struct str metadata_url; /* "http://169.254.169.254"; an address, not a name; "" = no managed identities */
     /* Of the workload identity: AZURE_TENANT_ID, _CLIENT_ID, _FEDERATED_TOKEN_FILE, _AUTHORITY_HOST; "" = none. */
     struct str workload_tenant, workload_client_id, workload_token_file, workload_authority;

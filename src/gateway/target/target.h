@@ -29,7 +29,6 @@ struct target_input {
     const struct snapshot_workspace *workspace;
     const struct options *options;  /* never NULL */
     const struct config_node *node; /* NULL: no config */
-    bool config_is_callers;         /* it came with this request: its secrets are the caller's own */
     const struct endpoint *endpoint;
     struct str method;
     struct str path;  /* below "/v1" */

@@ -58,11 +58,18 @@ static bool same_origin(const struct target_work *w, struct str other)
     return other.n && custom_host_read(other, w->in->allowed, &url) && base_url_same_origin(&url, &w->url);
 }
 
+/* A config that came with the request: what is in it is the caller's own. */
+static bool config_is_callers(const struct target_work *w)
+{
+    struct str text = w->in->options->config;
+    return text.n && text.p[0] == '{';
+}
+
 /* Whether something is sent that only a stored config knows. */
 static bool has_stored_secret(const struct target_work *w)
 {
     bool azure = w->t->kind == KIND_INTEGRATION_AZURE_OPENAI && azure_target_config_secret(w);
-    return !w->in->config_is_callers && (w->config_secret || azure);
+    return !config_is_callers(w) && (w->config_secret || azure);
 }
 
 /* Whether the secrets at hand may go to the custom host in w->url. */
