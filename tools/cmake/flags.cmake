@@ -22,7 +22,7 @@ target_compile_options(tg_flags INTERFACE
     $<$<COMPILE_LANGUAGE:C>:-Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes
     -Wpointer-arith -Wcast-qual -Wwrite-strings -Wimplicit-fallthrough -Wformat=2 -Wundef -Wconversion>
     $<$<AND:$<COMPILE_LANGUAGE:C>,$<BOOL:${TOLLGATE_WERROR}>>:-Werror>)
-target_link_libraries(tg_flags INTERFACE PkgConfig::deps Threads::Threads)
+target_link_libraries(tg_flags INTERFACE PkgConfig::deps Threads::Threads m)
 # No absolute paths of this machine in messages or in the program: builds in two places are alike.
 target_compile_options(tg_flags INTERFACE -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=)
 
