@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/json_bytes.h"
+#include "base/json_text.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/version.h"
@@ -23,6 +25,7 @@
 #include "console/console.h"
 #include "control/control.h"
 #include "control/snapshot.h"
+#include "gateway/cache/cache.h"
 #include "gateway/gateway.h"
 #include "ledger/ledger.h"
 #include "net/address.h"
@@ -47,6 +50,8 @@ struct server {
     struct control *control;
     struct ledger *ledger;
     struct console *console;
+    struct cache *cache;
+    uint64_t threshold_milli;
     struct gateway *gateway;
 };
 
@@ -178,6 +183,21 @@ static bool open_ledger(struct server *s)
     return !e || complain(why) == EXIT_DONE;
 }
 
+static bool open_cache(struct server *s)
+{
+    char why[512];
+    struct str threshold = value(s, "semantic-threshold")->text; /* kept in thousandths */
+    if (!threshold.n || !json_bytes_is_digit(threshold.p[0]) || !json_to_milli(threshold, &s->threshold_milli) ||
+        s->threshold_milli > 1000)
+        return complain("--semantic-threshold is a number from 0 to 1, such as 0.95") == EXIT_DONE;
+    struct cache_settings o = {.dir = s->dir,
+                               .memory_max_bytes = value(s, "cache-memory")->number,
+                               .disk_max_bytes = value(s, "cache-disk")->number,
+                               .semantic_max = (unsigned)value(s, "semantic-max")->number,
+                               .semantic_model = value(s, "semantic-model")->text.p};
+    return cache_open(&o, &s->cache, why, sizeof why) == ERR_OK || complain(why) == EXIT_DONE;
+}
+
 /* The gateway. */
 
 static struct str proxy_env(const char *upper, const char *lower)
@@ -213,6 +233,7 @@ static void fill_settings(const struct server *s, struct gateway_settings *g)
         .connect_timeout_us = value(s, "connect-timeout")->number,
         .first_byte_timeout_us = value(s, "first-byte-timeout")->number,
         .idle_timeout_us = value(s, "idle-timeout")->number,
+        .retry_wait_us = value(s, "retry-wait")->number,
         .pool_idle_us = value(s, "upstream-keep-alive")->number,
         .upstream_connections_max = (unsigned)value(s, "upstream-connections-max")->number,
         .body_max_bytes = value(s, "max-body-bytes")->number,
@@ -226,6 +247,12 @@ static void fill_settings(const struct server *s, struct gateway_settings *g)
         .http_proxy = proxy_env("TOLLGATE_HTTP_PROXY", "http_proxy"),
         .no_proxy = proxy_env("NO_PROXY", "no_proxy"),
         .ledger = s->ledger,
+        .cache = s->cache,
+        .cache_memory_max_bytes = value(s, "cache-memory")->number,
+        .cache_disk_max_bytes = value(s, "cache-disk")->number,
+        .semantic_model = value(s, "semantic-model")->text,
+        .semantic_threshold = (float)s->threshold_milli / 1000.0f,
+        .semantic_max = (unsigned)value(s, "semantic-max")->number,
         .console = console_request,
         .console_ctx = s->console,
     };
@@ -355,6 +382,7 @@ static void close_all(struct server *s)
     if (s->gateway)
         gateway_stop(s->gateway);
     console_free(s->console);
+    cache_close(s->cache);
     ledger_close(s->ledger, LEDGER_CLOSE_MS);
     control_close(s->control);
     tls_server_free(s->client_tls);
@@ -383,7 +411,7 @@ static int run(const struct command *self, struct option_value *values, int oper
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     raise_descriptor_limit();
     bool ok = read_allowed(&s) && open_tls(&s) && open_dir(&s) && open_control(&s, &start) && open_ledger(&s) &&
-              start_gateway(&s);
+              open_cache(&s) && start_gateway(&s);
     if (ok) {
         announce(&s, &start);
         run_until_stopped(&s, &signals);

@@ -38,6 +38,8 @@
       "Connections of one worker to one upstream host.")                                                              \
     X("upstream-keep-alive", DURATION, "30s", NULL, 10, 3600000, "TIME",                                              \
       "How long an unused upstream connection is kept.")                                                              \
+    X("retry-wait", DURATION, "1s", NULL, 0, 60000, "TIME",                                                           \
+      "Before the first retry of a routed request; each further one waits twice as long.")                            \
     X("azure-entra-url", TEXT, "https://login.microsoftonline.com", NULL, 0, 0, "URL",                                \
       "Where tokens of Microsoft Entra are fetched; other clouds have their own.")                                    \
     X("azure-metadata-url", TEXT, NULL, NULL, 0, 0, "URL",                                                            \
@@ -53,6 +55,16 @@
     X("bodies-max-bytes", BYTES, "0", NULL, 0, 0, "SIZE", "Room for kept bodies, the oldest go first; 0 = no limit.") \
     X("spool-max-bytes", BYTES, "4g", NULL, 1048576, 1099511627776, "SIZE",                                           \
       "Room for the journal while the database cannot be written; beyond it requests are refused.")                   \
+    X("cache-memory", BYTES, "64m", NULL, 0, 1099511627776, "SIZE",                                                   \
+      "Memory for answers that may be given again; the least recently used go first.")                                \
+    X("cache-disk", BYTES, "1g", NULL, 0, 17592186044416, "SIZE",                                                     \
+      "Room for such answers in DATA/cache.db, the oldest go first; 0 = memory only.")                                \
+    X("semantic-model", TEXT, "text-embedding-3-small", NULL, 0, 0, "MODEL",                                          \
+      "Embedding model by which the semantic cache compares questions.")                                              \
+    X("semantic-threshold", TEXT, "0.95", NULL, 0, 0, "COSINE",                                                       \
+      "How near, from 0 to 1, a question must be to be given the answer of another.")                                 \
+    X("semantic-max", INT, "100000", NULL, 0, 10000000, "N",                                                          \
+      "Questions of one workspace that the semantic cache remembers, the oldest go first; about 1.1 KB each.")        \
     X("drain-timeout", DURATION, "15m", NULL, 0, 86400000, "TIME",                                                    \
       "On SIGTERM, how long requests under way may take to end.")                                                     \
     X("log-level", TEXT, "info", "TOLLGATE_LOG_LEVEL", 0, 0, "LEVEL", "debug, info, warn, error or off.")

@@ -12,7 +12,7 @@
  * is known in memory by its key, so a miss costs no I/O.
  *
  * Keys are 32 bytes of SHA-256 over everything that must be equal (cache_key). Semantic entries are
- * found by the direction of a vector, exactly, among those with the same rest (cache_semantic.h).
+ * found by the direction of a vector, exactly, among those with the same rest (semantic.h).
  *
  * Time is wall-clock microseconds: entries outlive the process.
  */
@@ -37,7 +37,8 @@ struct cache_settings {
     const char *dir; /* NULL: memory only */
     uint64_t memory_max_bytes;
     uint64_t disk_max_bytes;
-    unsigned semantic_max; /* vectors per workspace */
+    unsigned semantic_max;      /* vectors per workspace */
+    const char *semantic_model; /* whose vectors they are: those of another are dropped; NULL = "" */
 };
 
 /* `why` explains a failure; a damaged cache.db is put aside and begun anew, with a log line. */
@@ -87,6 +88,8 @@ void cache_put(struct cache *c, const unsigned char key[CACHE_KEY_BYTES], const 
 
 struct cache_stats {
     uint64_t entries, memory_bytes, disk_entries, disk_bytes, vectors, evictions;
+    uint64_t index_bytes; /* memory for knowing what is on the disk; beside memory_bytes */
+    uint64_t dropped;     /* not written to the disk: the queue was full, or the disk failed */
 };
 void cache_stats_of(struct cache *c, struct cache_stats *ret);
 

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef GATEWAY_CACHE_RENDER_H
+#define GATEWAY_CACHE_RENDER_H
+
+/*
+ * render: kept answers in the other form than they came: what the files behind cache_render share.
+ *
+ * Texts are cut and joined as they stand, escaped; they are never unescaped, so a replay says exactly
+ * what the answer said.
+ */
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/json/jdoc.h"
+#include "base/str.h"
+
+#define RENDER_PIECE 500 /* characters in a delta */
+
+/* Takes up to RENDER_PIECE characters from the front of an escaped text; "" when it is used up. */
+struct str render_cut(struct str *rest);
+
+/* Takes the first event of a stream, its empty line included; "" when there is none left. */
+struct str render_event(struct str *rest);
+
+/* Bytes to a buffer that may be full: then `ok` is false and stays so. */
+struct render {
+    struct buf *out;
+    bool ok;
+};
+void render_text(struct render *r, const char *text);
+void render_raw(struct render *r, struct str s);
+void render_count(struct render *r, uint64_t n);
+/* `,"name":value`; the name has no need of escapes. */
+void render_member(struct render *r, const char *name, struct str value);
+
+/* The finished object of the responses API as events. False when an item is of a kind not known. */
+bool replay_responses(struct jval response, struct buf *out) __attribute__((warn_unused_result));
+
+/* The events of a stream as the one object they tell of. */
+bool join_chat(struct str stream, bool chat, struct buf *out) __attribute__((warn_unused_result));
+bool join_responses(struct str stream, struct buf *out) __attribute__((warn_unused_result));
+
+#endif
