@@ -21,7 +21,7 @@
 
 #include "base/must.h"
 
-#define PARTS_MAX 8
+#define PARTS_MAX 16
 #define RETRIES_MAX 1000 /* EINTR in a row before it counts as a failure */
 
 static struct file_faults *_Atomic active_faults;

@@ -9,6 +9,7 @@
 #include "base/must.h"
 #include "gateway/realtime.h"
 #include "gateway/relay.h"
+#include "gateway/run/run.h"
 #include "openai/cost.h"
 #include "openai/estimate.h"
 #include "openai/price.h"
@@ -57,6 +58,12 @@ static bool can_estimate(const struct request *r)
 
 static void usage_from_request(struct request *r, struct usage *u)
 {
+    uint64_t audio_ms = r->run ? r->run->options.audio_duration_ms : 0;
+    if (r->endpoint->shape == USAGE_SHAPE_TRANSCRIPTION && audio_ms) { /* the client measured it */
+        *u = (struct usage){.source = USAGE_ESTIMATED};
+        u->quantity[METER_AUDIO_MS] = audio_ms;
+        return;
+    }
     if ((r->endpoint->flags & ENDPOINT_CHARACTERS) && r->input_chars) {
         *u = (struct usage){.source = USAGE_MEASURED};
         u->quantity[METER_CHARACTERS] = r->input_chars;

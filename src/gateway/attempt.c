@@ -17,6 +17,8 @@ static void on_head(struct http_call *call, const struct http1_head *head)
 {
     struct request *r = request_of_call(call);
     if (head->status == 101) {
+        if (r->run)
+            after_head(r, head);
         if (r->websocket)
             realtime_begin(r, head);
         else

@@ -13,6 +13,7 @@
 #include "gateway/relay.h"
 #include "gateway/reply.h"
 #include "gateway/run/run.h"
+#include "gateway/series.h"
 #include "ledger/journal.h"
 
 #define LINES_MAX (HTTP1_HEAD_MAX * 2)
@@ -204,6 +205,7 @@ static void record_attempt(struct request *r, const struct ending *end, struct c
     if (has_side)
         journal_add(w->journal, &side);
     count(r, &rec, &cost);
+    series_count(w->series, &rec, &cost);
     *ret_cost = cost;
     *ret_overhead_us = rec.overhead_us;
 }

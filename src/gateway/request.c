@@ -18,6 +18,7 @@
 #include "gateway/relay.h"
 #include "gateway/run/run.h"
 #include "gateway/stages.h"
+#include "gateway/target/path.h"
 
 #define MAGIC 0x72657175u
 #define ARENA_FIRST 480
@@ -76,8 +77,9 @@ static void keep_head(struct request *r, const struct http1_head *h)
     r->method = keep(r, h->method, 32);
     r->path = keep(r, h->path, PATH_KEPT);
     r->query = keep(r, h->query, HTTP1_TARGET_MAX);
-    struct str below = str_from(h->path, sizeof "/v1" - 1);
-    r->operation_path = h->path.n <= PATH_KEPT ? str_from(r->path, sizeof "/v1" - 1) : keep(r, below, HTTP1_TARGET_MAX);
+    struct str below = path_below_v1(h->path, NULL);
+    r->operation_path =
+        h->path.n <= PATH_KEPT ? str_from(r->path, h->path.n - below.n) : keep(r, below, HTTP1_TARGET_MAX);
     r->user_agent = STR("");
     for (unsigned i = 0; i < h->field_count; i++) {
         const struct http1_field *f = &h->fields[i];
@@ -109,12 +111,12 @@ static uint64_t body_max(const struct worker *w)
     return captured > INTAKE_KEPT_MAX ? captured : INTAKE_KEPT_MAX;
 }
 
-/* The client's fields for the record, without secrets. */
-static void keep_fields(struct request *r, const struct http1_head *h)
+void request_log_fields(struct request *r, const struct http1_head *h, const struct config_strings *sensitive)
 {
     struct buf out;
     buf_init(&out, METADATA_KEPT * 2);
-    if (header_log_json(h->fields, h->field_count, NULL, &out))
+    r->request_headers = STR("");
+    if (header_log_json(h->fields, h->field_count, sensitive, &out))
         r->request_headers = keep(r, buf_str(&out), METADATA_KEPT * 2);
     buf_free(&out);
 }
@@ -318,7 +320,7 @@ void request_begin(struct worker *w, struct http_exchange *x)
     keep_head(r, &x->head);
     r->endpoint = endpoint_find(r->method, r->operation_path);
     if (r->keep_bodies)
-        keep_fields(r, &x->head);
+        request_log_fields(r, &x->head, NULL);
     list_append(&w->requests, &r->node);
     metrics_add(&w->metrics, METRIC_IN_FLIGHT, 1);
     stages_run(r);

@@ -26,6 +26,7 @@
 #include "net/http_client.h"
 #include "openai/endpoint.h"
 
+struct config_strings;
 struct intake;
 struct realtime;
 struct relay;
@@ -129,6 +130,8 @@ struct str request_trace_to_keep(const struct request *r);
 /* Drops the content, and the memory where it is more than REQUEST_ROOM_KEPT: a next request may use it. */
 void request_empty(struct buf *b);
 
+/* Keeps the client's fields for the record, secrets and those named (may be NULL) masked. */
+void request_log_fields(struct request *r, const struct http1_head *h, const struct config_strings *sensitive);
 /*
  * Merges the metadata of workspace, key and request. Once, when the request's `user` is known or will
  * not be.

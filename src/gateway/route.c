@@ -8,6 +8,7 @@
 #include "gateway/request.h"
 #include "gateway/run/run.h"
 #include "gateway/stages.h"
+#include "gateway/target/path.h"
 #include "net/url.h"
 
 static void read_model_param(struct request *r)
@@ -20,9 +21,12 @@ static void read_model_param(struct request *r)
 static bool is_routed(struct request *r)
 {
     const struct snapshot_key *k = r->key;
+    struct str batch;
     if (k->default_config || k->workspace->default_config || options_matter(&r->x->head))
         return true;
     if (r->integration && r->integration->kind == KIND_INTEGRATION_AZURE_OPENAI)
+        return true;
+    if (path_batch_output(r->operation_path, &batch))
         return true;
     if (!r->x->has_body && !r->websocket && r->query.n)
         read_model_param(r);

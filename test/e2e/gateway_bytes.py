@@ -85,7 +85,7 @@ def credentials_stay_on_their_side():
     up = Upstream(serve)
     with Gateway(up.url) as g:
         key = g.key("bytes")
-        g.request("GET", "/v1/models", key=key, headers={"OpenAI-Organization": "org-x", "Cookie": "a=b", "X-Forwarded-For": "1.2.3.4",
+        g.request("GET", "/v1/files", key=key, headers={"OpenAI-Organization": "org-x", "Cookie": "a=b", "X-Forwarded-For": "1.2.3.4",
                   "x-portkey-metadata": '{"_user":"u"}', "X-Custom": "kept", "Connection": "close, X-Hop", "X-Hop": "no"})
         seen = up.requests[-1]
         equal(seen.headers.get("authorization"), "Bearer " + PROVIDER_KEY, "the provider's key goes upstream")

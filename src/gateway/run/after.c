@@ -76,6 +76,14 @@ struct ending {
     struct str detail;
 };
 
+/* From the loop, so that a chain of refusals needs no deep stack and no connection is begun amid another's end. */
+static void on_next(struct loop_timer *t)
+{
+    struct run *run = list_entry(t, struct run, wait);
+    finish_restart(run->r);
+    step_begin(run);
+}
+
 /* Ends the try and begins another one; false when this one is the last. */
 static bool go_on(struct run *run, const struct ending *end)
 {
@@ -95,7 +103,8 @@ static bool go_on(struct run *run, const struct ending *end)
         return false;
     finish_attempt(r, end->status, end->outcome, end->err, end->detail);
     run->step = (unsigned)next;
-    step_begin(run);
+    run->wait.on_time = on_next;
+    loop_timer_set(r->worker->loop, &run->wait, loop_now_us(r->worker->loop));
     return true;
 }
 

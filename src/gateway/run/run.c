@@ -17,6 +17,7 @@
 #include "gateway/run/embed.h"
 #include "gateway/run/step.h"
 #include "gateway/stages.h"
+#include "gateway/target/batch_output.h"
 #include "net/url.h"
 
 static struct run *run_new(struct request *r)
@@ -54,6 +55,8 @@ void run_cancel(struct request *r)
         cache_fetch_cancel(run->cache_fetch);
     run->cache_fetch = NULL;
     embed_cancel(run);
+    batch_output_free(run->batch);
+    run->batch = NULL;
 }
 
 void run_free(struct request *r)
@@ -174,6 +177,8 @@ enum next run_options(struct request *r)
         return DONE;
     }
     take_options(run);
+    if (r->keep_bodies && run->options.sensitive_headers.n)
+        request_log_fields(r, &r->x->head, &run->options.sensitive_headers);
     if (r->worker->journal_failing) {
         finish_with_error(r, ERR_JOURNAL_FAILED, STR(""), STR(""));
         return DONE;

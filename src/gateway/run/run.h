@@ -28,6 +28,7 @@
 #include "gateway/target/target.h"
 #include "openai/request_facts.h"
 
+struct batch_output;
 struct embed_call;
 
 #define RUN_BODY_MAX (16u << 20) /* more cannot be sent twice, checked or changed */
@@ -77,6 +78,7 @@ struct run {
     struct buf tee;                /* of a stream that is to be kept: as it came */
     struct buf untouched;          /* of a held answer that a guardrail added to: as it came */
     struct embed_call *embed;
+    struct batch_output *batch; /* looking for the file of a batch */
 
     /* The try. */
     unsigned retry;

@@ -14,6 +14,8 @@
 #include "gateway/intake.h"
 #include "gateway/run/after.h"
 #include "gateway/run/embed.h"
+#include "gateway/target/batch_output.h"
+#include "gateway/target/path.h"
 #include "openai/body_edit.h"
 
 static void look_up(struct run *run);
@@ -363,6 +365,31 @@ static void check(struct run *run)
 
 static void resolve(struct run *run);
 
+/* The output of a batch is a file, which the batch names. */
+static void on_output(void *ctx, const struct batch_output_result *result)
+{
+    struct run *run = ctx;
+    struct request *r = run->r;
+    struct str path = result->path.n ? arena_dup(r->arena, result->path) : (struct str){NULL, 0};
+    if (!path.p) {
+        finish_with_error(r, result->err ? result->err : ERR_OVERLOADED, STR(""), result->detail);
+        return;
+    }
+    r->operation_path = path;
+    r->endpoint = endpoint_find(r->method, path);
+    resolve(run);
+}
+
+static void find_output(struct run *run, struct str batch)
+{
+    struct request *r = run->r;
+    const struct gateway_settings *s = r->worker->settings;
+    struct http_call_options options = {.first_byte_timeout_us = s->first_byte_timeout_us,
+                                        .idle_timeout_us = s->idle_timeout_us};
+    batch_output_free(run->batch);
+    run->batch = batch_output_begin(r->worker->loop, r->worker->client, &run->target, &options, batch, on_output, run);
+}
+
 static void on_token(struct azure_token_wait *wait, enum err e, struct str why)
 {
     struct run *run = list_entry(wait, struct run, token_wait);
@@ -380,7 +407,11 @@ static void take_target(struct run *run, const struct target *t)
     run->has_target = true;
     r->integration = t->integration;
     name_model(run);
-    check(run);
+    struct str batch;
+    if (path_batch_output(r->operation_path, &batch))
+        find_output(run, batch);
+    else
+        check(run);
 }
 
 static void resolve(struct run *run)
