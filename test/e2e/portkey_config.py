@@ -208,7 +208,8 @@ def row_46_own_statuses(b):
 
 
 def row_47_gateway_exception_stops(b):
-    b.connect("az47", b.up.host("/openai"), kind="azure-openai", args=["--deployment", "alias47=dep47", "--api-version", "2024-10-21"])
+    b.connect("az47", b.up.host("/openai"), kind="azure-openai",
+              args=["--deployments", json.dumps({"alias47": "dep47"}), "--api-version", "2024-10-21"])
     r = b.chat("m47-unknown-alias", config=fallback({"provider": "@az47"}, target("b", "m47-second")))
     sees("row 47", (r.status, r.header("gateway-exception")), (400, "true"), "status and header")
     sees("row 47", (r.error.get("message"), b.up.count("m47-second")), ("No azure alias passed/default config found", 0),

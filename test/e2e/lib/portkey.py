@@ -123,7 +123,7 @@ class Bench:
 
     def __init__(self, args=(), retry_wait_ms=20, slugs=SLUGS, upstream=None, env=None):
         self.up = upstream or ScriptedUpstream()
-        wait = ["--retry-wait-ms", str(retry_wait_ms)] if retry_wait_ms is not None else []
+        wait = ["--retry-wait", f"{retry_wait_ms}ms"] if retry_wait_ms is not None else []
         self.gw = Gateway(args=[*wait, *args], env=env)
         self.drivers = {}
         for slug in slugs:
