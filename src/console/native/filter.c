@@ -106,7 +106,7 @@ struct names *names_load(struct job *j)
 }
 
 /* Keys come in the order of their ids. */
-static const struct control_key *find_key(const struct names *n, int64_t id)
+const struct control_key *names_key_row(const struct names *n, int64_t id)
 {
     size_t low = 0, high = n->key_count;
     while (low < high) {
@@ -123,26 +123,30 @@ static const struct control_key *find_key(const struct names *n, int64_t id)
 
 struct str names_key_id(const struct names *n, int64_t id)
 {
-    const struct control_key *k = find_key(n, id);
+    const struct control_key *k = names_key_row(n, id);
     return k ? k->public_id : STR("");
 }
 
 struct str names_key(const struct names *n, int64_t id)
 {
-    const struct control_key *k = find_key(n, id);
+    const struct control_key *k = names_key_row(n, id);
     return k ? k->name : STR("");
+}
+
+const struct snapshot_integration *names_account(const struct names *n, int64_t id)
+{
+    return id ? snapshot_integration_of(n->job->snapshot, id) : NULL;
 }
 
 struct str names_integration(const struct names *n, int64_t id)
 {
-    const struct snapshot_integration *i = id ? snapshot_integration_of(n->job->snapshot, id) : NULL;
+    const struct snapshot_integration *i = names_account(n, id);
     return i ? i->slug : STR("");
 }
 
 struct str names_provider(const struct names *n, const struct record *r)
 {
-    const struct snapshot_integration *i =
-        r->integration_id ? snapshot_integration_of(n->job->snapshot, r->integration_id) : NULL;
+    const struct snapshot_integration *i = names_account(n, r->integration_id);
     if (r->routing.provider.n)
         return r->routing.provider;
     return i ? str_c(kind_integration_text(i->kind)) : STR("");

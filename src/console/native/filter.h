@@ -19,11 +19,15 @@ bool filter_integration(struct job *j, int64_t *ret_id);
 void filter_provider(struct job *j, struct query_filter *f);
 
 /* Names of ids; made once for a listing. */
+struct control_key;
 struct names;
 struct names *names_load(struct job *j);
 /* The public id and the name of a key; "" when it is not known (any more). */
 struct str names_key_id(const struct names *n, int64_t id);
 struct str names_key(const struct names *n, int64_t id);
+/* NULL when it is not known. */
+const struct control_key *names_key_row(const struct names *n, int64_t id);
+const struct snapshot_integration *names_account(const struct names *n, int64_t id);
 struct str names_integration(const struct names *n, int64_t id);
 struct str names_workspace(const struct names *n, int64_t id);
 /* What the record names, else what its account is; "" when it went nowhere. */

@@ -141,6 +141,10 @@ void log_row_write(struct json_write *w, const struct record *r, const struct na
 /* A body as text when it is UTF-8, else as base64. */
 void log_row_body(struct json_write *w, const char *name, const struct record_body *b)
 {
+    if (!b->bytes.n && b->size_bytes) {
+        json_write_member_null(w, name);
+        return;
+    }
     json_write_key(w, str_c(name));
     json_write_object(w);
     json_write_member_uint(w, "size_bytes", b->size_bytes);

@@ -16,7 +16,8 @@
 
 #include "console/job.h"
 
-#define PORTKEY_ROUTES(X) \
+#define PORTKEY_ROUTES(X)                                                                                           \
+    X(GET, "/v1/logs/{}", VIEWER, LOGS_VIEW, logs_record, "One log row in full, with the figures of Portkey's log") \
     X(GET, "/v1/models", VIEWER, ANY, models_list, "Models of the workspace's accounts, as @slug/model")
 
 #define X(method, path, access, scope, run, summary) void run(struct job *j);
