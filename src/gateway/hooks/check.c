@@ -7,6 +7,7 @@
 
 #include "base/json_text.h"
 #include "base/utf8.h"
+#include "gateway/hooks/check_json.h"
 #include "gateway/hooks/check_request.h"
 #include "gateway/hooks/check_text.h"
 
@@ -23,6 +24,8 @@
     X("notNull", TEXT, check_text_not_null, "not")                                                             \
     X("containsCode", TEXT, check_text_contains_code, "format, not")                                           \
     X("validUrls", TEXT, check_text_valid_urls, "onlyDNS, not")                                                \
+    X("jsonSchema", TEXT, check_json_schema, "schema, not")                                                    \
+    X("jsonKeys", TEXT, check_json_keys, "keys, operator (any, all, none)")                                    \
     X("modelwhitelist", REQUEST, check_request_model_whitelist, "models, not")                                 \
     X("modelWhitelist", REQUEST, check_request_model_whitelist, "models, not")                                 \
     X("modelRules", REQUEST, check_request_model_rules, "rules, not")                                          \

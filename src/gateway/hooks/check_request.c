@@ -4,12 +4,15 @@
  * metadata: rules.metadata.KEY.VALUE lists what callers with that value may use; who has none of
  * these gets rules.defaults.
  *
- * requestParametersCheck: `tools` has allowedTypes, blockedTypes, allowedFunctionNames and
- * blockedFunctionNames; `params` has for each name {values, min, max, required, forbidden}, of which
- * those given must hold. A parameter that the request does not have satisfies all but `required`.
+ * requestParametersCheck: `tools` has allowedTypes, blockedTypes, allowedFunctionNames,
+ * blockedFunctionNames; `params` has allowedKeys, blockedKeys, and in `values` for each name
+ * allowedValues and blockedValues. Lists that are missing or empty allow everything.
+ *
+ * addPrefix changes only the bytes it must; the rest of the body stays as it was written.
  */
 #include "gateway/hooks/check_request.h"
 
+#include "base/buf.h"
 #include "base/json_text.h"
 #include "gateway/hooks/decimal.h"
 
@@ -150,99 +153,286 @@ void check_request_allowed_types(const struct check_input *in, struct jval param
 
 /* --- parameters -------------------------------------------------------------------------------------- */
 
-/* Whether a word is let through by a list of allowed and one of blocked ones, either of which may be missing. */
-static bool passes_lists(const struct check_input *in, struct jval rules, const char *allowed_name,
-                         const char *blocked_name, struct str word, bool *ret_passes, struct check_outcome *out)
+/* Two lists of what may and may not be: words, or primitive values. */
+struct lists {
+    struct jval allowed, blocked; /* absent, or lists that are not empty */
+};
+
+static bool list_of(struct jval rules, const char *name, struct jval *ret, struct check_outcome *out)
 {
-    struct check_words allowed, blocked;
-    if (!check_words_of(in, jdoc_get(rules, allowed_name), allowed_name, &allowed, out) ||
-        !check_words_of(in, jdoc_get(rules, blocked_name), blocked_name, &blocked, out) ||
-        !check_charge(in, 16 * (allowed.n + blocked.n), out))
+    *ret = jdoc_find(rules, name);
+    if (jdoc_has(*ret) && jdoc_kind(*ret) != JDOC_ARRAY) {
+        check_error(out, "The parameter '%s' must be a list.", name);
         return false;
-    *ret_passes = (!allowed.n || check_words_have(&allowed, word)) && !check_words_have(&blocked, word);
-    return true;
-}
-
-/* True when the question could be asked; *wrong counts tools that are not allowed. */
-static bool check_tools(const struct check_input *in, struct jval rules, size_t *wrong, struct check_outcome *out)
-{
-    struct jval tools = jdoc_get(in->request, "tools");
-    for (struct jval t = jdoc_first(tools); jdoc_kind(tools) == JDOC_ARRAY && jdoc_has(t); t = jdoc_next(tools, t)) {
-        struct str type = jdoc_text(jdoc_get(t, "type"), in->arena);
-        struct str name = jdoc_text(jdoc_get(jdoc_get(t, "function"), "name"), in->arena);
-        bool type_passes = true, name_passes = true;
-        if (!passes_lists(in, rules, "allowedTypes", "blockedTypes", type, &type_passes, out) ||
-            (name.n &&
-             !passes_lists(in, rules, "allowedFunctionNames", "blockedFunctionNames", name, &name_passes, out)))
-            return false;
-        *wrong += !type_passes || !name_passes;
     }
+    if (!jdoc_has(jdoc_first(*ret)))
+        *ret = (struct jval){NULL, 0};
     return true;
 }
 
-static bool same_value(struct jval a, struct jval b, struct arena *arena)
+static bool lists_of(struct jval rules, const char *allowed, const char *blocked, struct lists *ret,
+                     struct check_outcome *out)
+{
+    return list_of(rules, allowed, &ret->allowed, out) && list_of(rules, blocked, &ret->blocked, out);
+}
+
+static bool is_same(const struct check_input *in, struct jval a, struct jval b)
 {
     if (jdoc_kind(a) != jdoc_kind(b))
         return false;
     if (jdoc_kind(a) == JDOC_STRING)
-        return str_eq(jdoc_text(a, arena), jdoc_text(b, arena));
+        return str_eq(jdoc_text(a, in->arena), jdoc_text(b, in->arena));
     if (jdoc_kind(a) == JDOC_NUMBER)
         return decimal_compare(jdoc_raw(a), jdoc_raw(b)) == 0;
-    return str_eq(jdoc_raw(a), jdoc_raw(b));
+    return jdoc_kind(a) != JDOC_OBJECT && jdoc_kind(a) != JDOC_ARRAY;
 }
 
-static bool is_one_of(const struct check_input *in, struct jval value, struct jval values)
+static bool is_in(const struct check_input *in, struct jval value, struct jval list)
 {
-    for (struct jval e = jdoc_first(values); jdoc_kind(values) == JDOC_ARRAY && jdoc_has(e); e = jdoc_next(values, e))
-        if (same_value(value, e, in->arena))
+    for (struct jval e = jdoc_first(list); jdoc_has(e); e = jdoc_next(list, e))
+        if (is_same(in, value, e))
             return true;
     return false;
 }
 
-static bool within(struct jval value, struct jval min, struct jval max)
+/* False, with an error, when the budget is used up. */
+static bool let_through(const struct check_input *in, struct jval value, const struct lists *lists, bool *ret,
+                        struct check_outcome *out)
 {
-    bool is_number = jdoc_kind(value) == JDOC_NUMBER;
-    if (jdoc_kind(min) == JDOC_NUMBER && (!is_number || decimal_compare(jdoc_raw(value), jdoc_raw(min)) < 0))
+    *ret = false;
+    if (!check_charge(in, jdoc_raw(lists->allowed).n + jdoc_raw(lists->blocked).n + 1, out))
         return false;
-    return jdoc_kind(max) != JDOC_NUMBER || (is_number && decimal_compare(jdoc_raw(value), jdoc_raw(max)) <= 0);
+    *ret = (!jdoc_has(lists->allowed) || is_in(in, value, lists->allowed)) &&
+           (!jdoc_has(lists->blocked) || !is_in(in, value, lists->blocked));
+    return true;
 }
 
-static bool param_passes(const struct check_input *in, struct jval value, struct jval rule)
+static void write_name(struct check_outcome *out, const struct check_input *in, struct jval v)
 {
-    struct jval values = jdoc_get(rule, "values");
-    if (!jdoc_has(value))
-        return !jdoc_true(jdoc_get(rule, "required"));
-    return !jdoc_true(jdoc_get(rule, "forbidden")) &&
-           (jdoc_kind(values) != JDOC_ARRAY || is_one_of(in, value, values)) &&
-           within(value, jdoc_find(rule, "min"), jdoc_find(rule, "max"));
+    json_write_string(out->data, str_head(jdoc_text(v, in->arena), CHECK_EXCERPT_MAX));
+}
+
+/* One tool: its type, and its name where it has one. */
+static bool check_tool(const struct check_input *in, struct jval tool, const struct lists *types,
+                       const struct lists *names, size_t *wrong, struct check_outcome *out)
+{
+    struct jval type = jdoc_get(tool, "type"), name = jdoc_get(jdoc_get(tool, "function"), "name");
+    bool passes = true, type_passes = true;
+    if (!jdoc_has(name))
+        name = jdoc_get(tool, "name");
+    if (!let_through(in, type, types, &type_passes, out) ||
+        (jdoc_has(name) && !let_through(in, name, names, &passes, out)))
+        return false;
+    if (type_passes && passes)
+        return true;
+    ++*wrong;
+    write_name(out, in, type_passes ? name : type);
+    return true;
+}
+
+static bool check_tools(const struct check_input *in, struct jval rules, size_t *wrong, struct check_outcome *out)
+{
+    struct jval tools = jdoc_get(in->request, "tools");
+    struct lists types, names;
+    if (!lists_of(rules, "allowedTypes", "blockedTypes", &types, out) ||
+        !lists_of(rules, "allowedFunctionNames", "blockedFunctionNames", &names, out))
+        return false;
+    for (struct jval t = jdoc_first(tools); jdoc_kind(tools) == JDOC_ARRAY && jdoc_has(t); t = jdoc_next(tools, t))
+        if (!check_tool(in, t, &types, &names, wrong, out))
+            return false;
+    return true;
+}
+
+/* One member of the request: its name, and its value where there are rules for it. */
+static bool check_param(const struct check_input *in, struct jval name, const struct lists *keys, struct jval values,
+                        size_t *wrong, struct check_outcome *out)
+{
+    struct lists own = {{NULL, 0}, {NULL, 0}};
+    struct str text;
+    bool passes, value_passes = true;
+    if (!check_value(in, name, &text, out) || !check_charge(in, jdoc_raw(values).n / 16, out))
+        return false;
+    struct jval rule = member(values, text);
+    if (!lists_of(rule, "allowedValues", "blockedValues", &own, out) || !let_through(in, name, keys, &passes, out) ||
+        !let_through(in, jdoc_value(name), &own, &value_passes, out))
+        return false;
+    if (passes && value_passes)
+        return true;
+    ++*wrong;
+    write_name(out, in, name);
+    return true;
+}
+
+static bool check_params(const struct check_input *in, struct jval rules, size_t *wrong, struct check_outcome *out)
+{
+    struct lists keys;
+    struct jval all = in->request;
+    if (!lists_of(rules, "allowedKeys", "blockedKeys", &keys, out))
+        return false;
+    for (struct jval e = jdoc_first(all); jdoc_has(e); e = jdoc_next(all, e))
+        if (!check_param(in, e, &keys, jdoc_find(rules, "values"), wrong, out))
+            return false;
+    return true;
 }
 
 void check_request_parameters(const struct check_input *in, struct jval parameters, struct check_outcome *out)
 {
-    struct jval params = jdoc_get(parameters, "params"), tools = jdoc_get(parameters, "tools");
-    size_t wrong_tools = 0, wrong = 0;
-    if (jdoc_kind(params) != JDOC_OBJECT && jdoc_kind(tools) != JDOC_OBJECT) {
-        check_error(out, "One of the parameters 'tools' and 'params' must be given, as an object.");
-        return;
-    }
-    if (!check_tools(in, tools, &wrong_tools, out))
-        return;
-    json_write_key(out->data, STR("failedParams"));
+    struct jval params = jdoc_find(parameters, "params"), tools = jdoc_find(parameters, "tools");
+    size_t wrong = 0;
+    json_write_key(out->data, STR("blocked"));
     json_write_array(out->data);
-    for (struct jval e = jdoc_first(params); jdoc_kind(params) == JDOC_OBJECT && jdoc_has(e);
-         e = jdoc_next(params, e)) {
-        struct str name = jdoc_text(e, in->arena);
-        if (!check_charge(in, jdoc_raw(in->request).n / 16 + 1, out))
-            break;
-        if (param_passes(in, member(in->request, name), jdoc_value(e)))
-            continue;
-        json_write_string(out->data, name);
-        wrong++;
-    }
+    bool asked = check_tools(in, tools, &wrong, out) && check_params(in, params, &wrong, out);
     json_write_array_end(out->data);
-    if (out->error[0])
+    if (!asked)
         return;
-    out->verdict = !wrong && !wrong_tools;
+    out->verdict = !wrong;
     json_write_member_bool(out->data, "verdict", out->verdict);
-    check_explain(out, "%zu parameters and %zu tools are not as the rules want them.", wrong, wrong_tools);
+    check_explain(out, "%zu tools or parameters are not allowed.", wrong);
+}
+
+/* --- addPrefix --------------------------------------------------------------------------------------- */
+
+/* A JSON string: the prefix and what the value had. */
+static bool add_prefixed(struct buf *out, struct str prefix, struct jval old)
+{
+    size_t quote;
+    if (!json_write_quoted(out, prefix))
+        return false;
+    quote = buf_size(out) - 1;
+    buf_cut(out, quote);
+    return buf_add_str(out, jdoc_escaped(old)) && buf_add_str(out, STR("\""));
+}
+
+/* Copies the body with `new` in place of the text from `from` to `to`. */
+static void splice_body(const struct check_input *in, const char *from, const char *to, struct str new,
+                        struct check_outcome *out)
+{
+    struct str body = jdoc_raw(in->when == HOOKS_BEFORE ? in->request : in->response);
+    size_t head = (size_t)(from - body.p), tail = body.n - (size_t)(to - body.p);
+    char *made = arena_alloc(in->arena, head + new.n + tail + 1);
+    if (!made) {
+        check_error(out, "There is no room for a text of this size.");
+        return;
+    }
+    memcpy(made, body.p, head);
+    memcpy(made + head, new.p, new.n);
+    memcpy(made + head + new.n, to, tail);
+    out->body = str_of(made, head + new.n + tail);
+}
+
+static void put_prefix(const struct check_input *in, struct str prefix, struct jval old, struct check_outcome *out)
+{
+    struct str raw = jdoc_raw(old);
+    struct buf text;
+    buf_init(&text, prefix.n * 6 + raw.n + 8);
+    if (add_prefixed(&text, prefix, old))
+        splice_body(in, raw.p, raw.p + raw.n, buf_str(&text), out);
+    buf_free(&text);
+}
+
+/* The first text of a message's content; absent when it has none. */
+static struct jval first_text(struct jval content)
+{
+    if (jdoc_kind(content) != JDOC_ARRAY)
+        return content;
+    for (struct jval e = jdoc_first(content); jdoc_has(e); e = jdoc_next(content, e)) {
+        struct jval text = jdoc_kind(e) == JDOC_OBJECT ? jdoc_get(e, "text") : e;
+        if (jdoc_kind(text) == JDOC_STRING)
+            return text;
+    }
+    return (struct jval){NULL, 0};
+}
+
+struct prefix_wish {
+    struct str text, role;
+    bool add_to_existing, only_if_empty;
+};
+
+static struct jval message_of_role(struct jval messages, struct str role, struct arena *a)
+{
+    for (struct jval e = jdoc_first(messages); jdoc_has(e); e = jdoc_next(messages, e))
+        if (str_eq(jdoc_text(jdoc_get(e, "role"), a), role))
+            return e;
+    return (struct jval){NULL, 0};
+}
+
+/* A message of its own: in front of `before`, or of all for a system's, or at the end. */
+static void add_message(const struct check_input *in, const struct prefix_wish *wish, struct jval messages,
+                        struct jval before, struct check_outcome *out)
+{
+    struct str list = jdoc_raw(messages);
+    struct jval first = jdoc_first(messages);
+    bool front = jdoc_has(before) || str_eq(wish->role, STR("system"));
+    if (front && !jdoc_has(before))
+        before = first;
+    front = front && jdoc_has(before);
+    const char *at = front ? jdoc_raw(before).p : list.p + list.n - 1;
+    struct buf text;
+    buf_init(&text, (wish->text.n + wish->role.n) * 6 + 64);
+    bool made = (front || !jdoc_has(first) || buf_add_str(&text, STR(","))) && buf_add_str(&text, STR("{\"role\":")) &&
+                json_write_quoted(&text, wish->role) && buf_add_str(&text, STR(",\"content\":")) &&
+                json_write_quoted(&text, wish->text) && buf_add_str(&text, front ? STR("},") : STR("}"));
+    if (made)
+        splice_body(in, at, at, buf_str(&text), out);
+    buf_free(&text);
+}
+
+static bool is_blank(struct jval content, struct arena *a)
+{
+    struct str s = jdoc_text(content, a);
+    for (size_t i = 0; i < s.n; i++)
+        if (!strchr(" \t\r\n", s.p[i]))
+            return false;
+    return jdoc_kind(content) == JDOC_STRING || !jdoc_has(jdoc_first(content));
+}
+
+static void prefix_chat(const struct check_input *in, const struct prefix_wish *wish, struct check_outcome *out)
+{
+    struct jval messages = jdoc_get(in->request, "messages"), none = {NULL, 0};
+    if (jdoc_kind(messages) != JDOC_ARRAY)
+        return;
+    struct jval message = message_of_role(messages, wish->role, in->arena), content = jdoc_get(message, "content");
+    if (!jdoc_has(message)) {
+        add_message(in, wish, messages, none, out);
+        return;
+    }
+    if (wish->only_if_empty && !is_blank(content, in->arena))
+        return;
+    struct jval text = first_text(content);
+    if (!wish->add_to_existing || (jdoc_kind(text) != JDOC_STRING && jdoc_kind(text) != JDOC_NULL))
+        add_message(in, wish, messages, message, out);
+    else
+        put_prefix(in, wish->text, text, out);
+}
+
+static void prefix_answer(const struct check_input *in, const struct prefix_wish *wish, struct check_outcome *out)
+{
+    struct jval choice = jdoc_first(jdoc_get(in->response, "choices"));
+    struct jval text = jdoc_get(choice, "text");
+    if (!jdoc_has(text))
+        text = jdoc_get(jdoc_get(choice, "message"), "content");
+    if (jdoc_kind(text) == JDOC_STRING)
+        put_prefix(in, wish->text, text, out);
+}
+
+void check_request_add_prefix(const struct check_input *in, struct jval parameters, struct check_outcome *out)
+{
+    struct prefix_wish wish = {.role = STR("user")};
+    struct jval prompt = first_text(jdoc_get(in->request, "prompt"));
+    if (!check_string(in, parameters, "prefix", &wish.text, out) ||
+        !check_charge(in, jdoc_raw(in->request).n + jdoc_raw(in->response).n, out))
+        return;
+    if (jdoc_escaped(jdoc_get(parameters, "applyToRole")).n &&
+        !check_string(in, parameters, "applyToRole", &wish.role, out))
+        return;
+    wish.add_to_existing = jdoc_kind(jdoc_get(parameters, "addToExisting")) != JDOC_FALSE;
+    wish.only_if_empty = jdoc_true(jdoc_get(parameters, "onlyIfEmpty"));
+    out->verdict = true;
+    if (in->when == HOOKS_AFTER)
+        prefix_answer(in, &wish, out);
+    else if (str_eq(in->request_type, STR("complete")) && jdoc_kind(prompt) == JDOC_STRING)
+        put_prefix(in, wish.text, prompt, out);
+    else if (str_eq(in->request_type, STR("chatComplete")) || str_eq(in->request_type, STR("messages")))
+        prefix_chat(in, &wish, out);
+    check_explain(out, out->body.p ? "The prefix was added." : "There was nothing to add the prefix to.");
 }
