@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "base/must.h"
+#include "gateway/hooks/webhook.h"
 #include "gateway/plan/plan.h"
 #include "gateway/request.h"
 #include "gateway/series.h"
@@ -35,6 +36,7 @@ static void *worker_main(void *arg)
 {
     struct worker *w = arg;
     loop_run(w->loop);
+    webhook_drop_detached(); /* they are on a list of this thread */
     return NULL;
 }
 
