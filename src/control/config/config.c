@@ -80,29 +80,35 @@ static void append(char *text, size_t cap, const char *format, ...)
     va_end(args);
 }
 
+/* The same may be found twice by two readers of one member. */
+static bool is_said(const struct config_errors *why, const char *text)
+{
+    for (size_t i = 0; i < why->n; i++)
+        if (strcmp(why->text[i], text) == 0)
+            return true;
+    return false;
+}
+
 void compile_error(struct compile *c, const char *at, const char *format, ...)
 {
     va_list args;
-    char message[sizeof c->why->text[0]];
-    c->failed = true;
-    if (c->why->n == CONFIG_ERRORS_MAX)
-        return;
+    char text[sizeof c->why->text[0]] = "path: ", message[sizeof text];
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
-    char *text = c->why->text[c->why->n++];
-    const size_t cap = sizeof c->why->text[0];
-    str_copy(text, cap, STR("path: "));
     for (unsigned i = 0; i < c->path_n; i++) {
         const struct compile_step *s = &c->path[i];
         if (s->name)
-            append(text, cap, "%s%s", i ? "," : "", s->name);
+            append(text, sizeof text, "%s%s", i ? "," : "", s->name);
         else
-            append(text, cap, "%s%u", i ? "," : "", s->index);
+            append(text, sizeof text, "%s%u", i ? "," : "", s->index);
     }
     if (at)
-        append(text, cap, "%s%s", c->path_n ? "," : "", at);
-    append(text, cap, ", message: %s", message);
+        append(text, sizeof text, "%s%s", c->path_n ? "," : "", at);
+    append(text, sizeof text, ", message: %s", message);
+    c->failed = true;
+    if (c->why->n < CONFIG_ERRORS_MAX && !is_said(c->why, text))
+        memcpy(c->why->text[c->why->n++], text, sizeof text);
 }
 
 /* --- compiling -------------------------------------------------------------------------------- */

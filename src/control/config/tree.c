@@ -48,10 +48,11 @@ static void note_needs(struct compile *c, const struct config_settings *s)
         c->needs |= CONFIG_NEEDS_CACHE;
 }
 
-static unsigned leaf_compile(struct compile *c, struct jval object, struct config_node *node)
+/* `clean`: nothing was wrong with it so far. What says too little because of an error gets no second one. */
+static unsigned leaf_compile(struct compile *c, struct jval object, struct config_node *node, bool clean)
 {
     const struct config_settings *s = &node->settings;
-    if (!settings_suffice(c, object, s))
+    if (clean && !settings_suffice(c, object, s))
         compile_error(c, NULL, "%s",
                       "Nothing says where to go or what to do: give provider and api_key, a provider '@slug', a "
                       "virtual_key, strategy and targets, cache, retry, request_timeout, or guardrails");
@@ -123,6 +124,7 @@ static unsigned targets_compile(struct compile *c, struct jval list, struct conf
 
 unsigned tree_compile(struct compile *c, struct jval object, struct config_node *node)
 {
+    const size_t errors = c->why->n;
     node->id = c->nodes++;
     node->path = path_of(c, node);
     node->name = STR("");
@@ -132,7 +134,7 @@ unsigned tree_compile(struct compile *c, struct jval object, struct config_node 
     strategy_compile(c, object, node);
     struct jval list = fields_container(c, object, "targets", JDOC_ARRAY);
     if (!jdoc_has(list))
-        return leaf_compile(c, object, node);
+        return leaf_compile(c, object, node, c->why->n == errors);
     unsigned attempts = targets_compile(c, list, node);
     if (attempts <= CONFIG_ATTEMPTS_MAX)
         return attempts;
