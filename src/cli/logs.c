@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tollgate logs: the latest requests, or one of them with its bodies. */
+/* tollgate logs: the latest requests, one of them with its bodies, or a trace. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "cli/api.h"
+#include "cli/log_print.h"
 #include "net/url.h"
 
 #define ROWS_MAX 10000 /* of one answer */
@@ -25,7 +26,15 @@ static const struct option options[] = {
     {"status", OPTION_TEXT, NULL, NULL, 0, 0, "S", "Only this HTTP status, or class: 2, 4, 5."},
     {"outcome", OPTION_TEXT, NULL, NULL, 0, 0, "O", "Only this outcome, such as client_cancelled."},
     {"cost-state", OPTION_TEXT, NULL, NULL, 0, 0, "S", "Only this state of cost, such as unpriced."},
-    {"trace", OPTION_TEXT, NULL, NULL, 0, 0, "ID", "Only this trace."},
+    {"trace", OPTION_TEXT, NULL, NULL, 0, 0, "ID",
+     "This trace, as a tree of its spans; with other filters or --json, a list."},
+    {"span", OPTION_TEXT, NULL, NULL, 0, 0, "ID", "Only this span."},
+    {"config", OPTION_TEXT, NULL, NULL, 0, 0, "SLUG",
+     "Only attempts of this routing config; inline for those of headers."},
+    {"provider", OPTION_TEXT, NULL, NULL, 0, 0, "P", "Only attempts at this provider, such as azure-openai."},
+    {"cache", OPTION_TEXT, NULL, NULL, 0, 0, "S", "Only this cache status, such as HIT."},
+    {"discarded", OPTION_FLAG, NULL, NULL, 0, 0, NULL,
+     "Only attempts whose answer was thrown away: what retries and fallbacks cost."},
     {"follow", OPTION_FLAG, NULL, NULL, 0, 0, NULL, "Go on printing new ones until interrupted."},
     {"json", OPTION_FLAG, NULL, NULL, 0, 0, NULL, "One JSON object a line."},
     API_OPTIONS(X)};
@@ -33,9 +42,10 @@ static const struct option options[] = {
 
 static const struct {
     const char *option, *param;
-} params[] = {{"since", "since"},   {"until", "until"},   {"model", "model"},     {"operation", "operation"},
-              {"key-id", "key"},    {"status", "status"}, {"outcome", "outcome"}, {"cost-state", "cost_state"},
-              {"trace", "trace_id"}};
+} params[] = {{"since", "since"},    {"until", "until"},   {"model", "model"},     {"operation", "operation"},
+              {"key-id", "key"},     {"status", "status"}, {"outcome", "outcome"}, {"cost-state", "cost_state"},
+              {"trace", "trace_id"}, {"span", "span_id"},  {"config", "config"},   {"provider", "provider"},
+              {"cache", "cache"}};
 
 static void write_path(struct buf *path, const struct command *c, const struct option_value *v)
 {
@@ -43,56 +53,8 @@ static void write_path(struct buf *path, const struct command *c, const struct o
     must(ok);
     for (size_t i = 0; i < sizeof params / sizeof params[0]; i++)
         api_add_param(path, params[i].param, option_get(c, v, params[i].option)->text);
-}
-
-static void print_head(void)
-{
-    printf("%-19s  %-17s  %-14s  %-22s  %-24s  %6s  %8s  %8s  %9s  %9s  %s\n", "TIME (UTC)", "ID", "KEY", "OPERATION",
-           "MODEL", "STATUS", "INPUT", "OUTPUT", "FIRST", "TOTAL", "COST (USD)");
-}
-
-static void print_millis(long long us)
-{
-    if (us)
-        printf("%7.1fms  ", (double)us / 1000);
-    else
-        printf("%9s  ", "-");
-}
-
-/* A second line for a request that did not complete: how it ended and, where that says more, why. */
-static void print_why(const json_t *r)
-{
-    const char *outcome = api_text(r, "outcome"), *error = json_string_value(json_object_get(r, "error"));
-    const char *detail = json_string_value(json_object_get(r, "error_detail"));
-    bool says_more = error && strcmp(error, outcome) != 0;
-    printf("%19s  %s%s%s%s%s\n", "", outcome, says_more ? ": " : "", says_more ? error : "", detail ? ": " : "",
-           detail ? detail : "");
-}
-
-static void print_row(const json_t *r)
-{
-    const json_t *usage = json_object_get(r, "usage");
-    const char *model = api_text(r, strcmp(api_text(r, "model_answered"), "-") ? "model_answered" : "model_asked");
-    const char *state = api_text(r, "cost_state");
-    bool unpriced = strcmp(state, "unpriced") == 0, estimated = strcmp(state, "estimated") == 0;
-    char time[20] = "";
-    memcpy(time, api_text(r, "started_at"), strlen(api_text(r, "started_at")) >= 19 ? 19 : 1);
-    if (time[10] == 'T')
-        time[10] = ' ';
-    long long status = api_int(r, "status");
-    printf("%-19s  %-17s  %-14.14s  %-22.22s  %-24.24s  ", time, api_text(r, "id"), api_text(r, "key_name"),
-           api_text(r, "operation"), model);
-    if (status)
-        printf("%6lld", status);
-    else
-        printf("%6s", "-");
-    printf("  %8lld  %8lld  ", api_int(usage, "input_tokens"), api_int(usage, "output_tokens"));
-    print_millis(api_int(r, "first_byte_us"));
-    print_millis(api_int(r, "total_us"));
-    printf("%s%s%s\n", unpriced ? "UNPRICED" : api_text(r, "cost_usd"), estimated ? " (estimated)" : "",
-           strcmp(api_text(r, "outcome"), "completed") ? " !" : "");
-    if (strcmp(api_text(r, "outcome"), "completed"))
-        print_why(r);
+    if (option_get(c, v, "discarded")->given)
+        api_add_param(path, "discarded", STR("true"));
 }
 
 /* Objects of "data" as the server wrote them: cut out by their braces, so that no digit changes. */
@@ -143,7 +105,7 @@ static void print_rows(const struct api_answer *answer, const json_t *data, bool
         if (json)
             printf("%.*s\n", STR_ARG(rows[i]));
         else
-            print_row(r);
+            log_print_row(r);
     }
     fflush(stdout);
 }
@@ -155,11 +117,12 @@ static int print_once(const struct command *c, const struct option_value *v, str
     int status = api_call(c, v, "GET", path, STR(""), &answer);
     if (status == EXIT_DONE) {
         json_t *root = api_json(&answer), *data = json_object_get(root, "data");
-        if (!json && json_array_size(data))
-            print_head();
-        else if (!json)
+        if (json)
+            print_rows(&answer, data, true, false, NULL);
+        else if (json_array_size(data))
+            log_print_requests(data);
+        else
             fprintf(stderr, "tollgate logs: no requests match\n");
-        print_rows(&answer, data, json, false, NULL);
         json_decref(root);
     }
     api_answer_free(&answer);
@@ -208,7 +171,7 @@ static int follow(const struct command *c, const struct option_value *v, struct 
         return status;
     json_t *root = api_json(&latest);
     if (!json)
-        print_head();
+        log_print_head();
     print_rows(&latest, json_object_get(root, "data"), json, true, NULL);
     status = follow_on(c, v, path, cursor, json_object_get(root, "data"), &more);
     json_decref(root);
@@ -261,6 +224,36 @@ static int show(const struct command *c, const struct option_value *v, const cha
     return status;
 }
 
+/* Nothing but the trace was asked for. */
+static bool wants_tree(const struct command *c, const struct option_value *v)
+{
+    static const char *const others[] = {"since",    "until",   "model",      "operation", "key-id",
+                                         "status",   "outcome", "cost-state", "span",      "config",
+                                         "provider", "cache",   "discarded",  "follow",    "json"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (option_get(c, v, others[i])->given)
+            return false;
+    return option_get(c, v, "trace")->given;
+}
+
+static int show_trace(const struct command *c, const struct option_value *v)
+{
+    struct api_answer answer;
+    struct buf path;
+    buf_init(&path, API_TEXT_MAX);
+    bool ok = buf_add_str(&path, STR("/tollgate/v1/traces/")) && url_encode(&path, option_get(c, v, "trace")->text);
+    must(ok);
+    int status = api_call(c, v, "GET", buf_str(&path), STR(""), &answer);
+    if (status == EXIT_DONE) {
+        json_t *root = api_json(&answer);
+        log_print_trace(root);
+        json_decref(root);
+    }
+    api_answer_free(&answer);
+    buf_free(&path);
+    return status;
+}
+
 static int run(const struct command *self, struct option_value *values, int operand_count, char **operands)
 {
     struct buf path;
@@ -270,6 +263,8 @@ static int run(const struct command *self, struct option_value *values, int oper
     }
     if (operand_count == 1)
         return show(self, values, operands[0]);
+    if (wants_tree(self, values))
+        return show_trace(self, values);
     buf_init(&path, API_TEXT_MAX);
     write_path(&path, self, values);
     int status = option_get(self, values, "follow")->given ? follow(self, values, buf_str(&path))

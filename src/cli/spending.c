@@ -11,7 +11,7 @@
 static const struct option options[] = {
     {"group-by", OPTION_TEXT, "model", NULL, 0, 0, "DIMS",
      "Comma-separated: hour, day, month, workspace, key, integration, operation, model, model_asked, tier, status, "
-     "outcome, cost_state, stream."},
+     "outcome, cost_state, stream, provider, config, cache, discarded."},
     {"since", OPTION_TEXT, "30d", NULL, 0, 0, "TIME", "From this time on: a date, a time, or a span such as 24h."},
     {"until", OPTION_TEXT, NULL, NULL, 0, 0, "TIME", "Up to this time."},
     {"model", OPTION_TEXT, NULL, NULL, 0, 0, "M", "Only this model."},
@@ -31,6 +31,29 @@ static void print_sums(const json_t *g)
     if (estimated)
         printf("  (%lld estimated)", estimated);
     printf("\n");
+}
+
+static bool is_zero(const json_t *g, const char *name)
+{
+    const char *text = api_text(g, name);
+    return text[strspn(text, "0.-")] == '\0';
+}
+
+/* What was thrown away and what was saved stand in columns of their own where there is any. */
+static void print_extra(const json_t *g, const json_t *total)
+{
+    if (api_int(total, "discarded"))
+        printf("%9lld  %9lld  %18s  ", api_int(g, "retries"), api_int(g, "fallbacks"), api_text(g, "wasted_usd"));
+    if (api_int(total, "cache_hits") || !is_zero(total, "saved_usd"))
+        printf("%10lld  %18s  ", api_int(g, "cache_hits"), api_text(g, "saved_usd"));
+}
+
+static void print_extra_head(const json_t *total)
+{
+    if (api_int(total, "discarded"))
+        printf("%9s  %9s  %18s  ", "retries", "fallbacks", "wasted (USD)");
+    if (api_int(total, "cache_hits") || !is_zero(total, "saved_usd"))
+        printf("%10s  %18s  ", "cache hits", "saved (USD)");
 }
 
 /* How much of a time says all: the hour, the day, the month it begins. Other texts are printed whole. */
@@ -60,22 +83,25 @@ static void print_dim(const json_t *g, struct str dim)
 
 static void print_table(const json_t *root, struct str dims)
 {
-    const json_t *data = json_object_get(root, "data"), *g;
+    const json_t *data = json_object_get(root, "data"), *total = json_object_get(root, "total"), *g;
     struct str rest = dims, dim;
     size_t i;
     while (rest.n && str_split(&rest, ',', &dim))
         printf("%-26.*s  ", STR_ARG(str_trim(dim)));
+    print_extra_head(total);
     printf("%10s  %8s  %12s  %12s  %18s\n", "requests", "errors", "input", "output", "cost (USD)");
     json_array_foreach(data, i, g)
     {
         for (rest = dims; rest.n && str_split(&rest, ',', &dim);)
             print_dim(g, str_trim(dim));
+        print_extra(g, total);
         print_sums(g);
     }
     bool first = true;
     for (rest = dims; rest.n && str_split(&rest, ',', &dim); first = false)
         printf("%-26s  ", first ? "total" : "");
-    print_sums(json_object_get(root, "total"));
+    print_extra(total, total);
+    print_sums(total);
 }
 
 static int run(const struct command *self, struct option_value *values, int operand_count, char **operands)
