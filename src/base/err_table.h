@@ -39,6 +39,8 @@
       "No such object, or it is not visible to this key.")                                                             \
     X(CONFLICT, 409, "invalid_request_error", "already_exists", NEVER, INFO,                                           \
       "An object with this name exists already; choose another name or change that one.")                              \
+    X(IN_USE, 409, "invalid_request_error", "in_use", NEVER, INFO,                                                     \
+      "This object is in use; the message says by whom. Change that first.")                                           \
     X(LAST_OWNER, 409, "invalid_request_error", "last_owner", NEVER, INFO,                                             \
       "This is the last owner key that always works; make another one first.")                                         \
     X(KEY_REVOKED, 409, "invalid_request_error", "key_revoked", NEVER, INFO,                                           \

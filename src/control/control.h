@@ -83,6 +83,8 @@ struct control_workspace {
     int64_t id;
     struct str name, display_name;
     int64_t created_us;
+    struct str metadata;       /* JSON object put over that of keys and requests; "" = none */
+    struct str default_config; /* slug; "" = none. Set with control_config_update */
 };
 
 /* A new workspace. Names are url-safe: lower-case letters, digits, '-', at most 63. */
@@ -91,9 +93,16 @@ enum err control_workspace_create(struct control *c, struct str name, struct str
 /* Results live in `a`. An empty name means `default`. */
 enum err control_workspace_find(struct control *c, struct str name, struct arena *a,
                                 struct control_workspace *ret_workspace, struct control_why *why) ERR_USE;
+/* What to change; NULL = stays. */
+struct control_workspace_change {
+    const struct str *display_name;
+    const struct str *metadata; /* JSON object of strings; "" = none */
+};
+enum err control_workspace_update(struct control *c, int64_t id, const struct control_workspace_change *change,
+                                  struct control_why *why) ERR_USE;
 enum err control_workspace_list(struct control *c, struct arena *a, struct control_workspace **ret_list,
                                 size_t *ret_count, struct control_why *why) ERR_USE;
 
-/* ---- keys: control_key.h; integrations: control_integration.h ---- */
+/* ---- keys: control_key.h; integrations: control_integration.h; configs: control_config.h ---- */
 
 #endif

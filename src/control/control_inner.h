@@ -85,7 +85,11 @@ struct control_inner_key {
     enum kind_bodies record_bodies;
     int64_t expires_us;
     bool is_admin_key;
-    struct str text; /* what callers will present */
+    struct str text;   /* what callers will present */
+    uint64_t scopes;   /* 0 = all */
+    int64_t config_id; /* 0 = none */
+    bool config_fixed;
+    struct str metadata;
 };
 enum err control_inner_insert_key(struct control *c, const struct control_inner_key *key, int64_t *ret_id,
                                   struct control_why *why) ERR_USE;

@@ -5,6 +5,7 @@
  */
 #include "control/control_key.h"
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/must.h"
 #include "control/control_inner.h"
@@ -15,10 +16,13 @@
 #define ID_TRIES 8
 /* A key's row is small; this is for those that are read only to be changed. */
 #define ROW_ARENA 1024
+#define ROW_ARENA_MAX 65536
+#define SCOPES_TEXT_MAX 4096
 
 #define KEY_COLUMNS                                                                                                 \
     "id, workspace_id, member_id, public_id, name, last, role, record_bodies, is_admin_key, disabled, expires_us, " \
-    "revoked_us, created_us, updated_us"
+    "revoked_us, created_us, updated_us, scopes, config_fixed, metadata, "                                          \
+    "(SELECT slug FROM config WHERE config.id = api_key.config_id)"
 
 /* ---- rows ---- */
 
@@ -37,12 +41,17 @@ static enum err read_row(struct store_stmt *st, struct arena *a, struct control_
         .revoked_us = store_i64(st, 11),
         .created_us = store_i64(st, 12),
         .updated_us = store_i64(st, 13),
+        .config_fixed = store_i64(st, 15) != 0,
+        .metadata = arena_dup(a, store_text(st, 16)),
+        .config = arena_dup(a, store_text(st, 17)),
     };
+    struct str unknown;
     str_copy(k->last, sizeof k->last, store_text(st, 5));
-    if (!kind_role_from(store_text(st, 6), &k->role) || !kind_bodies_from(store_text(st, 7), &k->record_bodies))
+    if (!kind_role_from(store_text(st, 6), &k->role) || !kind_bodies_from(store_text(st, 7), &k->record_bodies) ||
+        !scope_list_read(store_text(st, 14), &k->scopes, &unknown))
         return control_inner_fail(why, ERR_CORRUPT, "", "control.db: row %lld of api_key has a value that cannot be.",
                                   (long long)k->id);
-    return k->public_id.p && k->name.p ? ERR_OK : control_inner_arena_full(why);
+    return k->public_id.p && k->name.p && k->metadata.p && k->config.p ? ERR_OK : control_inner_arena_full(why);
 }
 
 /* The row with this id; inside a transaction. */
@@ -146,6 +155,41 @@ static enum err check_expiry(int64_t expires_us, struct control_why *why)
     return control_inner_fail(why, ERR_BAD_PARAMETER, "expires_at", "The expiry must lie in the future.");
 }
 
+static enum err check_metadata(struct str metadata, struct control_why *why)
+{
+    const char *fault = metadata.n ? control_text_metadata_fault(metadata) : NULL;
+    return fault ? control_inner_fail(why, ERR_BAD_PARAMETER, "metadata", "%s", fault) : ERR_OK;
+}
+
+/* The id of the workspace's config with this slug, 0 for "". Inside a transaction. */
+static enum err find_config(struct control *c, int64_t workspace_id, struct str slug, int64_t *ret_id,
+                            struct control_why *why)
+{
+    struct store_stmt *st;
+    *ret_id = 0;
+    if (!slug.n)
+        return ERR_OK;
+    enum err e = control_inner_sql(c, "SELECT id FROM config WHERE slug = ?1 AND workspace_id = ?2 AND deleted_us = 0",
+                                   &st, why);
+    if (e != ERR_OK)
+        return e;
+    store_bind_text(st, 1, slug);
+    store_bind_i64(st, 2, workspace_id);
+    e = control_inner_number(c, st, 0, ret_id, why);
+    if (e == ERR_OK && *ret_id == 0)
+        e = control_inner_fail(why, ERR_BAD_PARAMETER, "config", "There is no config %.*s in this workspace.",
+                               STR_ARG(str_head(slug, 80)));
+    return e;
+}
+
+static void bind_scopes(struct store_stmt *st, int at, uint64_t scopes, struct buf *text)
+{
+    buf_init(text, SCOPES_TEXT_MAX);
+    bool ok = scope_list_write(scopes ? scopes : SNAPSHOT_SCOPES_ALL, text);
+    must(ok); /* all names together are shorter */
+    store_bind_text(st, at, buf_str(text));
+}
+
 /* Somebody must be able to get in tomorrow. After the change, inside its transaction. */
 static enum err check_owner_left(struct control *c, struct control_why *why)
 {
@@ -188,14 +232,16 @@ enum err control_inner_insert_key(struct control *c, const struct control_inner_
                                   struct control_why *why)
 {
     struct store_stmt *st;
+    struct buf scopes;
     unsigned char hash[APIKEY_HASH_BYTES];
     char public_id[APIKEY_ID_LEN], last[APIKEY_LAST + 1];
     enum err e = fresh_id(c, public_id, why);
     if (e == ERR_OK)
         e = control_inner_sql(c,
                               "INSERT INTO api_key(public_id, workspace_id, member_id, name, role, hash, last, "
-                              "is_admin_key, record_bodies, expires_us, created_us, updated_us) "
-                              "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11)",
+                              "is_admin_key, record_bodies, expires_us, created_us, updated_us, scopes, "
+                              "config_id, config_fixed, metadata) "
+                              "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12, ?13, ?14, ?15)",
                               &st, why);
     if (e != ERR_OK)
         return e;
@@ -214,19 +260,27 @@ enum err control_inner_insert_key(struct control *c, const struct control_inner_
     store_bind_text(st, 9, str_c(kind_bodies_text(key->record_bodies)));
     store_bind_i64(st, 10, key->expires_us);
     store_bind_i64(st, 11, clock_wall_us());
+    bind_scopes(st, 12, key->scopes, &scopes);
+    if (key->config_id != 0)
+        store_bind_i64(st, 13, key->config_id);
+    store_bind_i64(st, 14, key->config_fixed);
+    store_bind_text(st, 15, key->metadata.p ? key->metadata : STR(""));
     e = control_inner_run(c, st, why);
+    buf_free(&scopes);
     if (e == ERR_OK)
         *ret_id = store_last_id(c->db);
     return e;
 }
 
-static enum err create(struct control *c, const struct control_inner_key *key, struct arena *a,
+static enum err create(struct control *c, struct control_inner_key *key, struct str config, struct arena *a,
                        struct control_key *ret_row, struct control_why *why)
 {
     struct store_stmt *st;
     int64_t id = 0;
     bool row;
     enum err e = control_inner_need_workspace(c, key->workspace_id, why);
+    if (e == ERR_OK)
+        e = find_config(c, key->workspace_id, config, &key->config_id, why);
     if (e == ERR_OK)
         e = control_inner_insert_key(c, key, &id, why);
     if (e == ERR_OK)
@@ -256,19 +310,24 @@ enum err control_key_create(struct control *c, int64_t workspace_id, const struc
     if (e == ERR_OK)
         e = check_expiry(spec->expires_us, why);
     if (e == ERR_OK)
+        e = check_metadata(spec->metadata, why);
+    if (e == ERR_OK)
         e = control_inner_begin(c, why);
     if (e != ERR_OK)
         return e;
     apikey_make(&text);
-    const struct control_inner_key key = {
+    struct control_inner_key key = {
         .workspace_id = workspace_id,
         .name = spec->name,
         .role = spec->role,
         .record_bodies = spec->record_bodies,
         .expires_us = spec->expires_us,
         .text = secret_reveal(&text),
+        .scopes = spec->scopes,
+        .config_fixed = spec->config_fixed,
+        .metadata = spec->metadata,
     };
-    e = control_inner_end(c, create(c, &key, a, &made, why), why);
+    e = control_inner_end(c, create(c, &key, spec->config, a, &made, why), why);
     if (e == ERR_OK) {
         *ret_row = made;
         secret_set(ret_key, secret_reveal(&text));
@@ -280,10 +339,15 @@ enum err control_key_create(struct control *c, int64_t workspace_id, const struc
 static enum err write_row(struct control *c, const struct control_key *k, bool was_owner, struct control_why *why)
 {
     struct store_stmt *st;
-    enum err e = control_inner_sql(c,
-                                   "UPDATE api_key SET name = ?2, role = ?3, record_bodies = ?4, disabled = ?5, "
-                                   "expires_us = ?6, revoked_us = ?7, updated_us = ?8 WHERE id = ?1",
-                                   &st, why);
+    struct buf scopes;
+    int64_t config_id;
+    enum err e = find_config(c, k->workspace_id, k->config, &config_id, why);
+    if (e == ERR_OK)
+        e = control_inner_sql(c,
+                              "UPDATE api_key SET name = ?2, role = ?3, record_bodies = ?4, disabled = ?5, "
+                              "expires_us = ?6, revoked_us = ?7, updated_us = ?8, scopes = ?9, config_id = ?10, "
+                              "config_fixed = ?11, metadata = ?12 WHERE id = ?1",
+                              &st, why);
     if (e != ERR_OK)
         return e;
     store_bind_i64(st, 1, k->id);
@@ -294,7 +358,13 @@ static enum err write_row(struct control *c, const struct control_key *k, bool w
     store_bind_i64(st, 6, k->expires_us);
     store_bind_i64(st, 7, k->revoked_us);
     store_bind_i64(st, 8, clock_wall_us());
+    bind_scopes(st, 9, k->scopes, &scopes);
+    if (config_id != 0)
+        store_bind_i64(st, 10, config_id);
+    store_bind_i64(st, 11, k->config_fixed);
+    store_bind_text(st, 12, k->metadata);
     e = control_inner_run(c, st, why);
+    buf_free(&scopes);
     return e == ERR_OK && was_owner ? check_owner_left(c, why) : e;
 }
 
@@ -318,6 +388,14 @@ static enum err update(struct control *c, int64_t workspace_id, struct str publi
         k.expires_us = *change->expires_us;
     if (change->disabled)
         k.disabled = *change->disabled;
+    if (change->scopes)
+        k.scopes = *change->scopes;
+    if (change->config)
+        k.config = *change->config;
+    if (change->config_fixed)
+        k.config_fixed = *change->config_fixed;
+    if (change->metadata)
+        k.metadata = *change->metadata;
     return write_row(c, &k, was_owner, why);
 }
 
@@ -327,11 +405,13 @@ enum err control_key_update(struct control *c, int64_t workspace_id, struct str 
     enum err e = change->name ? check_name(*change->name, why) : ERR_OK;
     if (e == ERR_OK && change->expires_us)
         e = check_expiry(*change->expires_us, why);
+    if (e == ERR_OK && change->metadata)
+        e = check_metadata(*change->metadata, why);
     if (e == ERR_OK)
         e = control_inner_begin(c, why);
     if (e != ERR_OK)
         return e;
-    struct arena *a = arena_new(ROW_ARENA, 2 * ROW_ARENA);
+    struct arena *a = arena_new(ROW_ARENA, ROW_ARENA_MAX);
     e = control_inner_end(c, update(c, workspace_id, public_id, change, a, why), why);
     arena_free(a);
     return e;
@@ -353,7 +433,7 @@ enum err control_key_revoke(struct control *c, int64_t workspace_id, struct str 
     enum err e = control_inner_begin(c, why);
     if (e != ERR_OK)
         return e;
-    struct arena *a = arena_new(ROW_ARENA, 2 * ROW_ARENA);
+    struct arena *a = arena_new(ROW_ARENA, ROW_ARENA_MAX);
     e = control_inner_end(c, revoke(c, workspace_id, public_id, a, why), why);
     arena_free(a);
     return e;

@@ -12,6 +12,7 @@
  */
 
 #include "control/control.h"
+#include "control/scope.h"
 
 struct control_key {
     int64_t id;
@@ -26,6 +27,10 @@ struct control_key {
     bool disabled;
     int64_t expires_us, revoked_us; /* 0 = never */
     int64_t created_us, updated_us;
+    uint64_t scopes;     /* SNAPSHOT_SCOPES_ALL: no list */
+    struct str config;   /* slug of its default config; "" = the workspace's */
+    bool config_fixed;   /* requests may not bring a config of their own */
+    struct str metadata; /* JSON object put over that of requests; "" = none */
 };
 
 struct control_key_spec {
@@ -33,6 +38,10 @@ struct control_key_spec {
     enum kind_role role;
     enum kind_bodies record_bodies;
     int64_t expires_us; /* 0 = never; otherwise in the future */
+    uint64_t scopes;    /* 0 or SNAPSHOT_SCOPES_ALL = no list */
+    struct str config;  /* slug of a config of the workspace; "" = none */
+    bool config_fixed;
+    struct str metadata; /* JSON object of strings; "" = none */
 };
 
 /* A new key; `ret_key` is its text. */
@@ -47,6 +56,10 @@ struct control_key_change {
     const enum kind_bodies *record_bodies;
     const int64_t *expires_us;
     const bool *disabled;
+    const uint64_t *scopes;
+    const struct str *config; /* "" = none */
+    const bool *config_fixed;
+    const struct str *metadata; /* "" = none */
 };
 enum err control_key_update(struct control *c, int64_t workspace_id, struct str public_id,
                             const struct control_key_change *change, struct control_why *why) ERR_USE;

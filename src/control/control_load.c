@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Everything in the database as a snapshot. Three passes over three tables, in the order in which
+ * Everything in the database as a snapshot. Four passes over four tables, in the order in which
  * snapshot_build wants them. An integration whose row cannot be understood any more is not left out
- * but marked as broken, so that its users are told what is wrong.
+ * but marked as broken, so that its users are told what is wrong. For the same reason a config that
+ * cannot be read is replaced by one that names it and leads nowhere: requests that were to follow it
+ * are refused, and do not go another way. A version that the last snapshot has is not compiled again.
  *
  * Revoked keys stay in for REVOKED_SHOWN_US, so that a caller who still uses one is told so and
  * shows up in the records under the key's name; then they are as good as unknown.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/must.h"
 #include "control/base_url.h"
+#include "control/config/config.h"
 #include "control/control_inner.h"
 #include "control/deployment.h"
 #include "control/snapshot_build.h"
@@ -56,6 +61,55 @@ static enum err add_workspace(struct loader *l, struct store_stmt *st)
     return ERR_OK;
 }
 
+static const char config_sql[] = "SELECT c.id, c.workspace_id, c.slug, c.version, c.is_default, v.id, v.sealed_text "
+                                 "FROM config c JOIN workspace w ON w.id = c.workspace_id "
+                                 "JOIN config_version v ON v.config_id = c.id AND v.number = c.version "
+                                 "WHERE c.deleted_us = 0 AND w.deleted_us = 0 ORDER BY c.id";
+
+static struct config *unreadable(struct str slug)
+{
+    char text[128];
+    struct config *config = NULL;
+    struct config_errors *errors = mem_zalloc(sizeof *errors);
+    int n = snprintf(text, sizeof text, "{\"virtual_key\":\"%.*s cannot be read\"}", STR_ARG(str_head(slug, 63)));
+    enum err e = config_compile(str_of(text, (size_t)n), &config, errors);
+    must(e == ERR_OK);
+    mem_free(errors);
+    return config;
+}
+
+static struct config *compile(struct loader *l, struct store_stmt *st)
+{
+    const struct crypt_place place = {"config_version", store_i64(st, 5), "sealed_text"};
+    struct secret text = {0};
+    struct config *config = NULL;
+    struct config_errors *errors = mem_zalloc(sizeof *errors);
+    if (crypt_open(l->control->crypt, store_i64(st, 1), place, store_text(st, 6), &text) != ERR_OK ||
+        config_compile(secret_reveal(&text), &config, errors) != ERR_OK)
+        config = unreadable(store_text(st, 2));
+    mem_free(errors);
+    secret_wipe(&text);
+    return config;
+}
+
+static enum err add_config(struct loader *l, struct store_stmt *st)
+{
+    int64_t id = store_i64(st, 0), workspace_id = store_i64(st, 1);
+    uint32_t version = (uint32_t)store_i64(st, 3);
+    struct str slug = store_text(st, 2);
+    const struct snapshot *last = l->control->current;
+    const struct config *known = last ? snapshot_find_config(last, workspace_id, slug) : NULL;
+    struct config *config;
+    if (known && known->id == id && known->version == version) {
+        config = config_ref(known);
+    } else {
+        config = compile(l, st);
+        config_name(config, id, slug, version, workspace_id);
+    }
+    snapshot_build_config(l->build, config, store_i64(st, 4) != 0);
+    return ERR_OK;
+}
+
 static const char key_sql[] =
     "SELECT k.id, k.workspace_id, k.member_id, k.public_id, k.name, k.role, k.record_bodies, k.disabled, "
     "       k.revoked_us, k.expires_us, k.hash, k.scopes, k.config_fixed, k.metadata, k.config_id "
@@ -78,6 +132,9 @@ static enum err add_key(struct loader *l, struct store_stmt *st)
     if (!kind_role_from(store_text(st, 5), &k.role) || !kind_bodies_from(store_text(st, 6), &k.record_bodies) ||
         hash.n != sizeof k.hash || !scope_list_read(store_text(st, 11), &k.scopes, &unknown))
         return damaged(l, "api_key", k.id);
+    k.default_config = snapshot_build_config_of(l->build, store_i64(st, 14));
+    if (!k.default_config && !store_is_null(st, 14) && store_i64(st, 8) == 0)
+        return damaged(l, "api_key", k.id); /* to forget it would send its requests another way */
     k.state = store_i64(st, 8) != 0   ? SNAPSHOT_KEY_REVOKED
               : store_i64(st, 7) != 0 ? SNAPSHOT_KEY_DISABLED
                                       : SNAPSHOT_KEY_ACTIVE;
@@ -132,6 +189,10 @@ static enum err load_all(struct loader *l)
         l->control, "SELECT id, name, metadata FROM workspace WHERE deleted_us = 0 ORDER BY id", &st, l->why);
     if (e == ERR_OK)
         e = for_rows(l, st, add_workspace);
+    if (e == ERR_OK)
+        e = control_inner_sql(l->control, config_sql, &st, l->why);
+    if (e == ERR_OK)
+        e = for_rows(l, st, add_config);
     if (e == ERR_OK)
         e = control_inner_sql(l->control, key_sql, &st, l->why);
     if (e == ERR_OK) {

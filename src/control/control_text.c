@@ -2,7 +2,12 @@
 /* Checks of stored texts, one character class after the other. */
 #include "control/control_text.h"
 
+#include "base/arena.h"
+#include "base/json/jdoc.h"
 #include "base/utf8.h"
+
+#define METADATA_MAX 16384
+#define METADATA_MEMBERS_MAX 64
 
 static bool is_digit(char c)
 {
@@ -85,4 +90,39 @@ bool control_text_is_visible(struct str text, size_t max)
         if (text.p[i] <= ' ' || text.p[i] > '~')
             return false;
     return true;
+}
+
+static const char *metadata_fault(struct jval root, struct arena *a)
+{
+    if (jdoc_kind(root) != JDOC_OBJECT)
+        return "Metadata is a JSON object of strings.";
+    if (jdoc_size(root) > METADATA_MEMBERS_MAX)
+        return "Metadata has at most 64 members.";
+    for (struct jval name = jdoc_first(root); jdoc_has(name); name = jdoc_next(root, name)) {
+        struct str text = jdoc_text(name, a);
+        struct jval value = jdoc_value(name);
+        if (text.n == 0 || text.n > 128)
+            return "Names of metadata have 1 to 128 bytes.";
+        if (jdoc_kind(value) != JDOC_STRING)
+            return "Values of metadata are strings.";
+        if (jdoc_escaped(value).n > 1024)
+            return "Values of metadata have at most 1024 bytes.";
+        for (struct jval other = jdoc_first(root); other.at != name.at; other = jdoc_next(root, other))
+            if (str_eq(jdoc_text(other, a), text))
+                return "A name stands twice in this metadata.";
+    }
+    return NULL;
+}
+
+const char *control_text_metadata_fault(struct str text)
+{
+    struct jdoc doc;
+    struct arena *a = arena_new(4096, 64 * METADATA_MAX);
+    const char *fault = "Metadata has at most 16 KiB.";
+    jdoc_init(&doc);
+    if (text.n <= METADATA_MAX)
+        fault = jdoc_parse(&doc, text) ? metadata_fault(jdoc_root(&doc), a) : "Metadata is a JSON object of strings.";
+    jdoc_free(&doc);
+    arena_free(a);
+    return fault;
 }

@@ -24,5 +24,10 @@ bool control_text_is_token(struct str text, size_t max);
 bool control_text_is_api_version(struct str text);
 /* Visible ASCII; 1 to `max`. */
 bool control_text_is_visible(struct str text, size_t max);
+/*
+ * Metadata: a JSON object of at most 64 strings, names of 1 to 128 bytes, values of at most 1024, each name
+ * once, 16 KiB together. NULL when it is; otherwise a sentence.
+ */
+const char *control_text_metadata_fault(struct str text);
 
 #endif

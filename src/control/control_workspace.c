@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Workspaces: made, found, listed. Each gets a data key of its own when it is made. */
+/* Workspaces: made, changed, found, listed. Each gets a data key of its own when it is made. */
 #include "control/control.h"
 
 #include "base/buf.h"
@@ -89,6 +89,14 @@ static enum err create(struct control *c, struct str name, struct str display_na
     return control_inner_need_data_key(c, *ret_id, why);
 }
 
+static enum err check_display_name(struct str name, struct control_why *why)
+{
+    if (control_text_is_name(name, 100))
+        return ERR_OK;
+    return control_inner_fail(why, ERR_BAD_PARAMETER, "display_name",
+                              "A display name has 1 to 100 bytes of UTF-8 without control characters.");
+}
+
 enum err control_workspace_create(struct control *c, struct str name, struct str display_name, int64_t *ret_id,
                                   struct control_why *why)
 {
@@ -97,10 +105,9 @@ enum err control_workspace_create(struct control *c, struct str name, struct str
         return control_inner_fail(why, ERR_BAD_PARAMETER, "name",
                                   "A workspace name has 1 to 63 lower-case letters, digits and '-', begins with a "
                                   "letter or digit, and is none of the words our own paths begin with.");
-    if (display_name.n > 0 && !control_text_is_name(display_name, 100))
-        return control_inner_fail(why, ERR_BAD_PARAMETER, "display_name",
-                                  "A display name has 1 to 100 bytes of UTF-8 without control characters.");
-    enum err e = control_inner_begin(c, why);
+    enum err e = display_name.n > 0 ? check_display_name(display_name, why) : ERR_OK;
+    if (e == ERR_OK)
+        e = control_inner_begin(c, why);
     if (e != ERR_OK)
         return e;
     e = control_inner_end(c, create(c, name, display_name, &id, why), why);
@@ -109,10 +116,46 @@ enum err control_workspace_create(struct control *c, struct str name, struct str
     return e;
 }
 
-static const char columns_by_name[] =
-    "SELECT id, name, display_name, created_us FROM workspace WHERE name = ?1 AND deleted_us = 0";
-static const char columns_all[] =
-    "SELECT id, name, display_name, created_us FROM workspace WHERE deleted_us = 0 ORDER BY id LIMIT ?1";
+static enum err update(struct control *c, int64_t id, const struct control_workspace_change *change,
+                       struct control_why *why)
+{
+    struct store_stmt *st;
+    enum err e = control_inner_need_workspace(c, id, why);
+    if (e == ERR_OK)
+        e = control_inner_sql(c,
+                              "UPDATE workspace SET display_name = coalesce(?2, display_name), "
+                              "metadata = coalesce(?3, metadata) WHERE id = ?1",
+                              &st, why);
+    if (e != ERR_OK)
+        return e;
+    store_bind_i64(st, 1, id);
+    if (change->display_name)
+        store_bind_text(st, 2, *change->display_name);
+    if (change->metadata)
+        store_bind_text(st, 3, *change->metadata);
+    return control_inner_run(c, st, why);
+}
+
+enum err control_workspace_update(struct control *c, int64_t id, const struct control_workspace_change *change,
+                                  struct control_why *why)
+{
+    const char *fault = NULL;
+    if (change->metadata && change->metadata->n)
+        fault = control_text_metadata_fault(*change->metadata);
+    if (fault)
+        return control_inner_fail(why, ERR_BAD_PARAMETER, "metadata", "%s", fault);
+    enum err e = change->display_name ? check_display_name(*change->display_name, why) : ERR_OK;
+    if (e == ERR_OK)
+        e = control_inner_begin(c, why);
+    return e == ERR_OK ? control_inner_end(c, update(c, id, change, why), why) : e;
+}
+
+#define COLUMNS                                                \
+    "w.id, w.name, w.display_name, w.created_us, w.metadata, " \
+    "(SELECT slug FROM config c WHERE c.workspace_id = w.id AND c.is_default = 1 AND c.deleted_us = 0)"
+
+static const char columns_by_name[] = "SELECT " COLUMNS " FROM workspace w WHERE w.name = ?1 AND w.deleted_us = 0";
+static const char columns_all[] = "SELECT " COLUMNS " FROM workspace w WHERE w.deleted_us = 0 ORDER BY w.id LIMIT ?1";
 
 /* False when the arena is full. */
 static bool read_row(struct store_stmt *st, struct arena *a, struct control_workspace *w)
@@ -121,7 +164,9 @@ static bool read_row(struct store_stmt *st, struct arena *a, struct control_work
     w->name = arena_dup(a, store_text(st, 1));
     w->display_name = arena_dup(a, store_text(st, 2));
     w->created_us = store_i64(st, 3);
-    return w->name.p && w->display_name.p;
+    w->metadata = arena_dup(a, store_text(st, 4));
+    w->default_config = arena_dup(a, store_text(st, 5));
+    return w->name.p && w->display_name.p && w->metadata.p && w->default_config.p;
 }
 
 static enum err find(struct control *c, struct str name, struct arena *a, struct control_workspace *ret_workspace,

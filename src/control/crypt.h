@@ -36,7 +36,7 @@
 #define CRYPT_OVERHEAD (1 + 8 + 12 + 16)
 #define CRYPT_WRAPPED_BYTES (CRYPT_KEY_BYTES + CRYPT_OVERHEAD)
 /* Longest value that is sealed. */
-#define CRYPT_PLAIN_MAX 65536
+#define CRYPT_PLAIN_MAX (256u * 1024)
 
 struct master_key; /* master_key.h */
 struct crypt;

@@ -47,6 +47,8 @@ static void destroy(struct snapshot *s)
 {
     for (size_t i = 0; i < s->integration_count; i++)
         secret_wipe(&s->integrations[i]->head_lines);
+    for (size_t i = 0; i < s->config_count; i++)
+        config_unref(s->configs[i]);
     mem_wipe(s->pepper, sizeof s->pepper);
     mem_free(s->keys);
     mem_free(s->key_slots);

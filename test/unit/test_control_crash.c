@@ -26,6 +26,8 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "base/rng.h"
+#include "control/config/config.h"
+#include "control/control_config.h"
 #include "control/control_integration.h"
 #include "control/control_key.h"
 #include "control/key_file.h"
@@ -227,10 +229,30 @@ static bool shown_integration(struct bench *t, struct control *c)
     return shown;
 }
 
+static enum err run_config(struct bench *t, struct control *c, struct control_why *why)
+{
+    struct control_config row;
+    const bool yes = true;
+    const struct control_config_spec spec = {
+        .name = STR("x"), .text = STR("{\"provider\":\"@oa\",\"retry\":{\"attempts\":2}}"), .is_default = &yes};
+    return control_config_create(c, 1, &spec, t->arena, &row, why);
+}
+
+static bool shown_config(struct bench *t, struct control *c)
+{
+    (void)t;
+    struct snapshot *s = control_snapshot(c);
+    const struct config *config = snapshot_workspace_of(s, 1)->default_config;
+    bool shown = config && config->root->settings.retry.attempts == 2;
+    snapshot_unref(s);
+    return shown;
+}
+
 static const struct change changes[] = {
     {"key", run_key, shown_key},
     {"workspace", run_workspace, shown_workspace},
     {"integration", run_integration, shown_integration},
+    {"config", run_config, shown_config},
 };
 static const struct change *the_change;
 
