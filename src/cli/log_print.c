@@ -62,12 +62,15 @@ static const char *comma(bool *any)
     return text;
 }
 
-/* "azure-openai config.targets[1] of pc-x (fallback), retry 1, cache MISS"; what is usual is left out. */
-static void print_route(const json_t *r, bool *any)
+/*
+ * "azure-openai config.targets[1] of pc-x (fallback), retry 1, cache MISS"; what is usual is left out,
+ * and the config where the line above has it.
+ */
+static void print_route(const json_t *r, bool with_config, bool *any)
 {
     if (has_text(r, "target"))
         printf("%s%s %s", comma(any), api_text(r, "provider"), api_text(r, "target"));
-    if (has_text(r, "config"))
+    if (with_config && has_text(r, "config"))
         printf(" of %s (%s)", api_text(r, "config"), api_text(r, "mode"));
     if (api_int(r, "retry"))
         printf("%sretry %lld", comma(any), api_int(r, "retry"));
@@ -123,7 +126,7 @@ void log_print_row(const json_t *r)
     print_line(r);
     if (routed(r)) {
         printf("%*s  ", INDENT, "");
-        print_route(r, &any);
+        print_route(r, true, &any);
         printf("\n");
     }
     if (!is_text(r, "outcome", "completed")) {
@@ -141,7 +144,7 @@ static void print_attempt(const json_t *r, int indent)
 {
     bool any = true;
     printf("%*s  - attempt %lld, %lld", indent, "", api_int(r, "attempt"), api_int(r, "status"));
-    print_route(r, &any);
+    print_route(r, false, &any);
     printf(", %.1f ms, %s%s", (double)api_int(r, "total_us") / 1000, discarded(r) ? "wasted " : "cost ", cost_text(r));
     if (!is_text(r, "outcome", "completed"))
         print_why(r, &any);
@@ -176,16 +179,21 @@ static void print_request(struct listing *l, size_t from)
 {
     const char *request = l->requests[from];
     const json_t *answer = answer_of(l, from);
+    long long oldest = api_int(answer, "attempt");
     log_print_row(answer);
     for (size_t i = l->count; i-- > from;) {
         const json_t *r = json_array_get(l->rows, i);
         if (strcmp(l->requests[i], request) != 0)
             continue;
+        if (api_int(r, "attempt") < oldest)
+            oldest = api_int(r, "attempt");
         if (r != answer)
             print_attempt(r, INDENT);
         if (i != from)
             l->requests[i] = "";
     }
+    if (oldest > 0)
+        printf("%*s  - %lld earlier attempt%s not shown\n", INDENT, "", oldest, oldest == 1 ? " is" : "s are");
 }
 
 void log_print_requests(const json_t *rows)
