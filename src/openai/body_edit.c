@@ -46,6 +46,7 @@ struct editor {
     struct str model; /* as JSON; "" when it is to stay */
     uint64_t steps;
     unsigned depth;
+    bool ask; /* include_usage is to be put in, and no path drops it */
     bool model_seen, options_seen;
     bool changed, asked;
     bool full;   /* `out`, or too many steps */
@@ -319,16 +320,6 @@ static bool edit_item(struct editor *e, const struct item *it, size_t first, siz
     return stays;
 }
 
-/* Whether the paths from `first` on drop a member of that name. */
-static bool is_dropped(struct editor *e, size_t first, struct str name)
-{
-    struct item it = {.name = name, .is_member = true};
-    size_t last = path_count(e);
-    bool gone = paths_enter(e, first, last, &it);
-    buf_cut(&e->paths, last * sizeof(struct path));
-    return gone;
-}
-
 /* Behind the last member that stays. */
 static void add_here(struct editor *e, const char *kept_end, bool kept)
 {
@@ -359,7 +350,7 @@ static void edit_value(struct editor *e, struct str value, size_t first, bool op
             kept_end = it.value_end;
         }
     }
-    if (options && !has_option && !e->broken && !is_dropped(e, first, STR("include_usage"))) {
+    if (options && !has_option && !e->broken) {
         add_here(e, kept_end, kept);
         put(e, STR(OPTION));
         e->asked = true;
@@ -438,7 +429,7 @@ static struct str new_value(struct editor *e, const struct item *it, struct str 
 /* Whether this is stream_options, which is to be asked for usage; null is made an object then. */
 static bool takes_option(struct editor *e, const struct item *it, struct str *value, bool *again)
 {
-    if (!e->edits->ask_usage || !is_named(it, STR(OPTIONS)))
+    if (!e->ask || !is_named(it, STR(OPTIONS)))
         return false;
     *again = *again || e->options_seen;
     e->options_seen = true;
@@ -497,16 +488,6 @@ static bool is_overridden(struct editor *e, struct str name)
     return override_of(e, &it) >= 0;
 }
 
-/* Whether a path drops include_usage of a stream_options that is not there. */
-static bool is_option_dropped(struct editor *e)
-{
-    struct item it = {.name = STR(OPTIONS), .is_member = true};
-    size_t paths = path_count(e);
-    bool gone = paths_enter(e, 0, paths, &it) || is_dropped(e, paths, STR("include_usage"));
-    buf_cut(&e->paths, paths * sizeof(struct path));
-    return gone;
-}
-
 /* What the body did not have: overrides, defaults, the model, stream_options. */
 static void add_members(struct editor *e, const char *kept_end, bool kept)
 {
@@ -527,7 +508,7 @@ static void add_members(struct editor *e, const char *kept_end, bool kept)
     }
     if (e->model.n && !e->model_seen)
         add_member(e, STR(MODEL), e->model, kept_end, &kept);
-    if (edits->ask_usage && !e->options_seen && !is_option_dropped(e))
+    if (e->ask && !e->options_seen)
         add_member(e, STR(OPTIONS), STR("{}"), kept_end, &kept);
 }
 
@@ -548,6 +529,17 @@ static void edit_object(struct editor *e, struct str object)
         add_members(e, kept_end, kept);
 }
 
+/* Whether a path drops include_usage, by itself or with what it stands in. */
+static bool is_option_dropped(struct editor *e)
+{
+    struct item outer = {.name = STR(OPTIONS), .is_member = true};
+    struct item inner = {.name = STR("include_usage"), .is_member = true};
+    size_t paths = path_count(e);
+    bool gone = paths_enter(e, 0, paths, &outer) || paths_enter(e, paths, path_count(e), &inner);
+    buf_cut(&e->paths, paths * sizeof(struct path));
+    return gone;
+}
+
 static void begin(struct editor *e, const struct body_edits *edits, struct buf *model)
 {
     size_t flags = edits->override_count + edits->default_count;
@@ -556,6 +548,7 @@ static void begin(struct editor *e, const struct body_edits *edits, struct buf *
     buf_init(model, edits->model.n * 6 + 3);
     for (size_t i = 0; i < edits->drop_count; i++)
         path_push(e, edits->drop[i]);
+    e->ask = edits->ask_usage && !is_option_dropped(e);
     char *seen = buf_reserve(&e->seen, flags + 1);
     must(seen);
     memset(seen, 0, flags + 1);
