@@ -139,6 +139,8 @@ void account_usage_and_cost(struct request *r, struct record *rec)
     rec->service_tier = rec->usage.service_tier[0] ? str_c(rec->usage.service_tier) : r->service_tier_asked;
     if (rec->usage.source == USAGE_NONE && begins_work(r))
         say_unknown(rec);
+    else if (r->run && r->run->hit)
+        rec->cost.state = COST_FREE; /* it was paid for when it was kept */
     else if (rec->usage.source == USAGE_NONE)
         rec->cost.state = r->endpoint->flags & ENDPOINT_BILLED ? COST_NONE : COST_FREE;
     else

@@ -49,7 +49,7 @@ void cache_close(struct cache *c); /* what is queued for the disk is written fir
 struct cache_key_parts {
     int64_t workspace_id;
     struct str upstream; /* authority and request path */
-    struct str body;     /* as it would go upstream; an include_usage of ours left out */
+    struct str body; /* as it would go upstream; the order of members, stream and stream_options make no difference */
     bool has_namespace;
     struct str name_space; /* takes the place of the metadata */
     struct str metadata;   /* merged JSON object: member order does not matter */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What must be equal, as 32 bytes: a SHA-256 over all parts, each behind its length, so that no two
- * lists of parts give the same text. Of metadata the order of members is taken out, and with it the
- * white space between them; a namespace stands in its place. Which operations are worth keeping is
+ * lists of parts give the same text. Of metadata and of the body the order of members is taken out,
+ * and with it the white space between them (SDKs differ in both); values count byte for byte. A
+ * namespace stands in the place of metadata. Which operations are worth keeping is
  * here too.
  */
 #include <pthread.h>
@@ -14,7 +15,7 @@
 #include "gateway/cache/cache.h"
 #include "gateway/cache/key.h"
 
-#define MEMBERS_MAX 64 /* metadata with more counts as it stands */
+#define MEMBERS_MAX 64 /* an object with more counts as it stands */
 
 static EVP_MD *sha256;
 static pthread_once_t sha256_once = PTHREAD_ONCE_INIT;
@@ -71,23 +72,30 @@ static void insert_sorted(struct member *list, size_t n, struct member m)
     list[n] = m;
 }
 
-static void hash_metadata(struct key_hash *h, struct str metadata)
+/* How the answer is to come, not what it is to be: a kept answer is replayed in either form. */
+static bool says_how(struct str name)
+{
+    return str_eq(name, STR("stream")) || str_eq(name, STR("stream_options"));
+}
+
+static void hash_object(struct key_hash *h, struct str json, bool is_body)
 {
     struct member list[MEMBERS_MAX];
     struct jdoc doc;
     size_t n = 0;
     jdoc_init(&doc);
     struct jval root = {NULL, 0};
-    if (metadata.n && jdoc_parse(&doc, metadata))
+    if (json.n && jdoc_parse(&doc, json))
         root = jdoc_root(&doc);
     if (jdoc_kind(root) != JDOC_OBJECT || jdoc_size(root) > MEMBERS_MAX) {
         key_hash_number(h, UINT64_MAX);
-        key_hash_text(h, metadata);
+        key_hash_text(h, json);
         jdoc_free(&doc);
         return;
     }
     for (struct jval m = jdoc_first(root); jdoc_has(m); m = jdoc_next(root, m))
-        insert_sorted(list, n++, (struct member){jdoc_escaped(m), jdoc_raw(jdoc_value(m))});
+        if (!is_body || !says_how(jdoc_escaped(m)))
+            insert_sorted(list, n++, (struct member){jdoc_escaped(m), jdoc_raw(jdoc_value(m))});
     key_hash_number(h, n);
     for (size_t i = 0; i < n; i++) {
         key_hash_text(h, list[i].name);
@@ -104,7 +112,7 @@ void key_hash_parts(struct key_hash *h, const struct cache_key_parts *parts)
     if (parts->has_namespace)
         key_hash_text(h, parts->name_space);
     else
-        hash_metadata(h, parts->metadata);
+        hash_object(h, parts->metadata, false);
 }
 
 void cache_key(const struct cache_key_parts *parts, unsigned char out[CACHE_KEY_BYTES])
@@ -113,7 +121,7 @@ void cache_key(const struct cache_key_parts *parts, unsigned char out[CACHE_KEY_
     key_hash_begin(&h);
     key_hash_text(&h, STR("answer"));
     key_hash_parts(&h, parts);
-    key_hash_text(&h, parts->body);
+    hash_object(&h, parts->body, true);
     key_hash_end(&h, out);
 }
 

@@ -64,9 +64,9 @@ struct run {
     struct azure_token_wait token_wait;
     bool token_waits;
     struct hooks_run *hooks_run;
-    struct str before, after; /* results of guardrails: JSON arrays; "" = none applied */
-    enum record_hooks hooks;
-    bool hooks_looked; /* some guardrail applied */
+    struct str before, after;              /* results of guardrails: JSON arrays; "" = none applied */
+    enum record_hooks hooks, hooks_before; /* of both, and of the request's alone */
+    bool hooks_looked;                     /* some guardrail applied */
 
     /* The cache. */
     enum record_cache cache;

@@ -302,6 +302,9 @@ void step_call(struct run *run)
 
 void step_repeat(struct run *run)
 {
+    run->hooks = run->hooks_before;
+    run->after = STR("");
+    run->r->soft_status = run->hooks == RECORD_HOOKS_FAILED ? 246 : 0;
     send(run);
 }
 
@@ -315,6 +318,7 @@ static void checked(struct run *run, const struct hooks_result *result)
     run->hooks = result->verdict == HOOKS_DENIED   ? RECORD_HOOKS_DENIED
                  : result->verdict == HOOKS_FAILED ? RECORD_HOOKS_FAILED
                                                    : RECORD_HOOKS_PASSED;
+    run->hooks_before = run->hooks;
     if (result->verdict == HOOKS_DENIED) {
         after_refused(run, REFUSAL_HOOKS_DENIED, STR(""), after_results_member(run));
         return;
@@ -349,7 +353,7 @@ static void check(struct run *run)
                              .loop = r->worker->loop,
                              .allowed = r->worker->settings->allowed};
     run->hooks_looked = false;
-    run->hooks = RECORD_HOOKS_NONE;
+    run->hooks = run->hooks_before = RECORD_HOOKS_NONE;
     run->before = run->after = STR("");
     r->soft_status = 0;
     if (run->streamed || !run->facts || !hooks_apply(&run->settings->before, HOOKS_BEFORE, r->endpoint)) {
