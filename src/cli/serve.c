@@ -31,6 +31,7 @@
 #include "net/address.h"
 #include "net/tls.h"
 #include "openai/price.h"
+#include "report/otlp/otlp.h"
 
 #define X(name, kind, fallback, env, min, max, metavar, text) \
     {name, OPTION_##kind, fallback, env, min, max, metavar, text},
@@ -38,6 +39,7 @@ static const struct option options[] = {SERVE_OPTIONS(X)};
 #undef X
 
 #define LEDGER_CLOSE_MS 30000
+#define OTLP_CLOSE_MS 3000
 #define OVERRIDE_MAX (16u << 20)
 
 struct server {
@@ -51,6 +53,7 @@ struct server {
     struct ledger *ledger;
     struct console *console;
     struct cache *cache;
+    struct otlp *otlp;
     uint64_t threshold_milli;
     struct gateway *gateway;
 };
@@ -178,7 +181,8 @@ static bool open_ledger(struct server *s)
                                .spool_max_bytes = value(s, "spool-max-bytes")->number,
                                .bodies_max_bytes = value(s, "bodies-max-bytes")->number,
                                .rows_days = (unsigned)value(s, "rows-days")->number,
-                               .bodies_days = (unsigned)value(s, "bodies-days")->number};
+                               .bodies_days = (unsigned)value(s, "bodies-days")->number,
+                               .keep_arrivals = value(s, "otlp-endpoint")->text.n > 0};
     enum err e = ledger_open(&o, &s->ledger, why);
     return !e || complain(why) == EXIT_DONE;
 }
@@ -198,13 +202,51 @@ static bool open_cache(struct server *s)
     return cache_open(&o, &s->cache, why, sizeof why) == ERR_OK || complain(why) == EXIT_DONE;
 }
 
-/* The gateway. */
-
 static struct str proxy_env(const char *upper, const char *lower)
 {
     const char *v = getenv(lower);
     return str_c(v && v[0] ? v : getenv(upper));
 }
+
+/* Traces, where they are wanted. */
+
+static struct snapshot *newest_names(void *ctx)
+{
+    return control_snapshot(ctx);
+}
+
+static bool open_otlp(struct server *s)
+{
+    char why[OTLP_WHY_MAX];
+    struct str headers = value(s, "otlp-headers")->text;
+    struct otlp_options o = {.dir = s->dir,
+                             .ledger = s->ledger,
+                             .endpoint = value(s, "otlp-endpoint")->text,
+                             .headers = headers.n ? headers : str_c(getenv("OTEL_EXPORTER_OTLP_HEADERS")),
+                             .allowed = s->allowed,
+                             .tls = s->tls,
+                             .https_proxy = proxy_env("HTTPS_PROXY", "https_proxy"),
+                             .http_proxy = proxy_env("TOLLGATE_HTTP_PROXY", "http_proxy"),
+                             .no_proxy = proxy_env("NO_PROXY", "no_proxy"),
+                             .connect_timeout_us = value(s, "connect-timeout")->number,
+                             .names = newest_names,
+                             .names_ctx = s->control};
+    if (!o.endpoint.n)
+        return true;
+    return otlp_open(&o, &s->otlp, why) == ERR_OK || complain(why) == EXIT_DONE;
+}
+
+/* What the last requests have left in the journal goes out too, if the collector takes it at once. */
+static void close_otlp(struct server *s)
+{
+    if (!s->otlp)
+        return;
+    enum err e = ledger_flush(s->ledger, OTLP_CLOSE_MS);
+    (void)e; /* what is not stored by now is sent after the next start */
+    otlp_close(s->otlp, OTLP_CLOSE_MS);
+}
+
+/* The gateway. */
 
 /* What the platform gives a workload identity; docs/AZURE.md. */
 static struct azure_tokens_settings azure_settings(const struct server *s)
@@ -274,6 +316,8 @@ static bool start_gateway(struct server *s)
         return complain(why) == EXIT_DONE;
     struct console_settings c = {.control = s->control,
                                  .ledger = s->ledger,
+                                 .cache = s->cache,
+                                 .otlp = s->otlp,
                                  .dir = s->dir,
                                  .reload_prices = reload_prices,
                                  .load_prices = load_prices,
@@ -381,6 +425,7 @@ static void close_all(struct server *s)
         console_stop(s->console);
     if (s->gateway)
         gateway_stop(s->gateway);
+    close_otlp(s);
     console_free(s->console);
     cache_close(s->cache);
     ledger_close(s->ledger, LEDGER_CLOSE_MS);
@@ -411,7 +456,7 @@ static int run(const struct command *self, struct option_value *values, int oper
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     raise_descriptor_limit();
     bool ok = read_allowed(&s) && open_tls(&s) && open_dir(&s) && open_control(&s, &start) && open_ledger(&s) &&
-              open_cache(&s) && start_gateway(&s);
+              open_cache(&s) && open_otlp(&s) && start_gateway(&s);
     if (ok) {
         announce(&s, &start);
         run_until_stopped(&s, &signals);

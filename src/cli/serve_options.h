@@ -65,6 +65,10 @@
       "How near, from 0 to 1, a question must be to be given the answer of another.")                                 \
     X("semantic-max", INT, "100000", NULL, 0, 10000000, "N",                                                          \
       "Questions of one workspace that the semantic cache remembers, the oldest go first; about 1.1 KB each.")        \
+    X("otlp-endpoint", TEXT, NULL, "OTEL_EXPORTER_OTLP_ENDPOINT", 0, 0, "URL",                                        \
+      "OpenTelemetry collector that traces are sent to (OTLP over HTTP, JSON); /v1/traces is put behind it.")         \
+    X("otlp-headers", TEXT, NULL, "TOLLGATE_OTLP_HEADERS", 0, 0, "K=V,K=V",                                           \
+      "Header fields for it, a secret: better set in the environment. Then OTEL_EXPORTER_OTLP_HEADERS.")              \
     X("drain-timeout", DURATION, "15m", NULL, 0, 86400000, "TIME",                                                    \
       "On SIGTERM, how long requests under way may take to end.")                                                     \
     X("log-level", TEXT, "info", "TOLLGATE_LOG_LEVEL", 0, 0, "LEVEL", "debug, info, warn, error or off.")

@@ -14,14 +14,18 @@
 #include "net/http_server.h"
 
 struct console;
+struct cache;
 struct control;
 struct gateway;
 struct ledger;
+struct otlp;
 struct price_catalog;
 
 struct console_settings {
     struct control *control;
     struct ledger *ledger;
+    struct cache *cache; /* NULL: none */
+    struct otlp *otlp;   /* NULL: no traces are sent */
     const char *dir; /* the data directory, for reading the ledger */
     /* Reads the price files again. ERR_BAD_PRICES with a sentence. */
     enum err (*reload_prices)(void *ctx, char *why, size_t why_cap);

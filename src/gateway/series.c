@@ -211,7 +211,7 @@ void series_sum_free(struct series_sum *sum)
     mem_free(sum);
 }
 
-const struct series_sample *series_sum_get(const struct series_sum *sum, unsigned *ret_count)
+struct series_sample *series_sum_get(struct series_sum *sum, unsigned *ret_count)
 {
     *ret_count = sum->count;
     return sum->samples;
@@ -253,7 +253,7 @@ static struct series_sample *sum_place(struct series_sum *sum, const struct seri
     return &sum->samples[sum->count++];
 }
 
-static void add_values(struct series_values *to, const struct series_values *from)
+void series_add(struct series_values *to, const struct series_values *from)
 {
     to->attempts += read_value(&from->attempts);
     to->unpriced += read_value(&from->unpriced);
@@ -278,11 +278,11 @@ void series_sum_add(struct series_sum *sum, const struct series *s)
                                        .model = name_text(s, c->key.model),
                                        .status_class = c->key.status_class,
                                        .cache = (enum record_cache)c->key.cache};
-        add_values(&sum_place(sum, &labels)->values, &c->values);
+        series_add(&sum_place(sum, &labels)->values, &c->values);
     }
     for (unsigned i = 0; i < SERIES_CLASSES; i++) {
         struct series_sample labels = {.other = true, .status_class = i};
         if (read_value(&s->others[i].values.attempts))
-            add_values(&sum_place(sum, &labels)->values, &s->others[i].values);
+            series_add(&sum_place(sum, &labels)->values, &s->others[i].values);
     }
 }

@@ -89,6 +89,7 @@ void series_sum_free(struct series_sum *sum);
 /* Adds what one worker counted; at most SERIES_MAX combinations stay apart. */
 void series_sum_add(struct series_sum *sum, const struct series *s);
 /* In no particular order. */
-const struct series_sample *series_sum_get(const struct series_sum *sum, unsigned *ret_count);
+struct series_sample *series_sum_get(struct series_sum *sum, unsigned *ret_count);
+void series_add(struct series_values *to, const struct series_values *from);
 
 #endif

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Health, metrics, status: what operators and their tools look at. */
+/* Health and status: what operators and their tools look at. */
 #include "base/clock.h"
 #include "base/version.h"
 #include "console/console_inner.h"
 #include "console/native/native.h"
 #include "gateway/gateway.h"
 #include "ledger/ledger.h"
+#include "report/otlp/otlp.h"
 
 void health_live(struct job *j)
 {
@@ -31,33 +32,20 @@ void health_ready(struct job *j)
     json_write_object_end(&j->json);
 }
 
-static void put_metric(struct job *j, const char *name, const char *kind, const char *help, uint64_t v)
+static void write_otlp(struct json_write *w, struct otlp *o)
 {
-    bool ok = buf_printf(&j->reply, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", name, help, name, kind, name,
-                         (unsigned long long)v);
-    (void)ok; /* a few kilobytes of sixty-four megabytes */
-}
-
-void health_metrics(struct job *j)
-{
-    struct gateway *g = j->console->gateway;
-    struct ledger_status s;
-    job_reply_bytes(j, 200, STR("text/plain; version=0.0.4; charset=utf-8"), STR(""));
-    if (g) {
-#define X(id, name, kind, help) put_metric(j, name, kind, help, gateway_metric(g, METRIC_##id));
-        METRICS_TABLE(X)
-#undef X
-    }
-    ledger_status(j->console->settings.ledger, &s);
-    put_metric(j, "tollgate_ledger_rows_total", "counter", "Rows stored in the ledger by this process.", s.rows_stored);
-    put_metric(j, "tollgate_ledger_lag_bytes", "gauge", "Journal bytes that are not in the ledger yet.", s.lag_bytes);
-    put_metric(j, "tollgate_ledger_spool_bytes", "gauge", "Size of the journal files.", s.spool_bytes);
-    put_metric(j, "tollgate_ledger_store_failures_total", "counter", "Ledger transactions that had to be repeated.",
-               s.store_failures);
-    put_metric(j, "tollgate_journal_records_lost_total", "counter", "Records that could not be written to a journal.",
-               s.records_lost);
-    put_metric(j, "tollgate_journal_damaged_bytes_total", "counter", "Journal bytes that could not be read.",
-               s.damaged_bytes);
+    struct otlp_status s;
+    otlp_status(o, &s);
+    json_write_key(w, STR("otlp"));
+    json_write_object(w);
+    json_write_member_uint(w, "exported", s.exported);
+    json_write_member_uint(w, "rejected", s.rejected);
+    json_write_member_uint(w, "gone", s.gone);
+    json_write_member_uint(w, "waiting", s.waiting);
+    json_write_member_uint(w, "lag_seconds", s.lag_seconds);
+    json_write_member_bool(w, "failing", s.failing);
+    json_write_member_text(w, "reason", str_c(s.reason));
+    json_write_object_end(w);
 }
 
 void health_status(struct job *j)
@@ -86,5 +74,7 @@ void health_status(struct job *j)
     json_write_member_bool(w, "store_failing", s.store_failing);
     json_write_member_text(w, "store_reason", str_c(s.store_reason));
     json_write_object_end(w);
+    if (j->console->settings.otlp)
+        write_otlp(w, j->console->settings.otlp);
     json_write_object_end(w);
 }
