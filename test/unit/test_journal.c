@@ -188,7 +188,9 @@ static void long_bodies_are_written_without_being_copied(void **state)
     journal_add(j, &f.r);
     fixture_record(&f, SEED, 2, id_of(2), false);
     f.r.bodies_kept = true;
+    f.r.request_body.bytes = STR("b");
     f.r.response_body.bytes = str_of(body, 100000);
+    f.r.request_headers = STR("{}");
     f.r.response_headers = STR("{}");
     journal_add(j, &f.r);
     add(j, 3, false);
@@ -199,8 +201,8 @@ static void long_bodies_are_written_without_being_copied(void **state)
     struct journal_reader *r;
     struct journal_item item;
     struct record back;
-    const size_t request_n[] = {0, 200000, 0, 0}, response_n[] = {0, sizeof body, 100000, 0};
-    const size_t request_headers_n[] = {0, RECORD_HEADERS_MAX, 0, 0}, response_headers_n[] = {0, 0, 2, 0};
+    const size_t request_n[] = {0, 200000, 1, 0}, response_n[] = {0, sizeof body, 100000, 0};
+    const size_t request_headers_n[] = {0, RECORD_HEADERS_MAX, 2, 0}, response_headers_n[] = {0, 0, 2, 0};
     assert_int_equal(journal_list(dir, &all), ERR_OK);
     assert_int_equal(journal_reader_open(dir, &all.list[0], &r), ERR_OK);
     for (int i = 0; i < 4; i++) {

@@ -253,12 +253,15 @@ static void journals_of_the_first_version_are_stored(void **state)
     verify_all(COUNT + 1);
 }
 
-/* A request of three attempts: two wasted, then one from the cache of another target. */
+/*
+ * A request of three attempts: two wasted, then one from the cache of another target; and the record of
+ * a tool within the last one.
+ */
 static void add_routed(struct ledger *l)
 {
     struct record r = v1_record(0);
     const int64_t id = record_id_floor(FIRST_US + STEP_US * 100);
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < 4; i++) {
         r.id = id + i;
         r.request_id = id;
         r.attempt = i;
@@ -266,7 +269,9 @@ static void add_routed(struct ledger *l)
             .provider = STR("openai"),
             .config = STR("pc-one"),
             .mode = STR("fallback"),
-            .target = i < 2 ? STR("config.targets[0]") : STR("config.targets[1]"),
+            .target = i < 2    ? STR("config.targets[0]")
+                      : i == 2 ? STR("config.targets[1]")
+                               : STR(""),
             .retry = i == 1,
             .discarded = i < 2,
         };
@@ -274,6 +279,8 @@ static void add_routed(struct ledger *l)
             r.routing.cache = RECORD_CACHE_HIT;
             r.routing.saved_pusd = 555;
             r.cost = (struct cost){.state = COST_FREE, .meter = METER_COUNT};
+        } else {
+            r.cost = v1_record(0).cost;
         }
         r.request_headers = i == 1 ? STR("{\"a\":\"b\"}") : STR("");
         journal_add(ledger_journal(l, 0), &r);
@@ -309,9 +316,9 @@ static void databases_of_the_first_version_are_brought_up_to_date(void **state)
     add_routed(l);
     struct query_sums after = total();
     const int64_t each = v1_record(0).cost.total_pusd;
-    assert_int_equal(after.sums.attempts, COUNT + 3);
+    assert_int_equal(after.sums.attempts, COUNT + 4);
     assert_int_equal(after.sums.requests, COUNT);
-    assert_true(after.sums.cost_pusd == before.sums.cost_pusd + 2 * each);
+    assert_true(after.sums.cost_pusd == before.sums.cost_pusd + 3 * each);
     assert_int_equal(after.discarded, 2);
     assert_true(after.wasted_pusd == 2 * each);
     assert_int_equal(after.cache_hits, 1);
@@ -320,7 +327,7 @@ static void databases_of_the_first_version_are_brought_up_to_date(void **state)
     assert_int_equal(after.sums.fallbacks, 1);
     check_headers();
     ledger_close(l, 1000);
-    verify_all(COUNT + 3);
+    verify_all(COUNT + 4);
 }
 
 static void add_to_cost(void *context, const struct record *r, struct cost *ret, uint32_t *ret_version)
@@ -343,14 +350,14 @@ static void new_prices_reach_wasted_attempts_and_not_the_cache(void **state)
     const struct ledger_reprice job = {.since_us = FIRST_US + STEP_US * 50, .price = add_to_cost};
     struct ledger_repriced done;
     assert_int_equal(ledger_reprice(l, &job, &done), ERR_OK);
-    assert_int_equal(done.looked_at, 3);
-    assert_int_equal(done.changed, 2);
+    assert_int_equal(done.looked_at, 4);
+    assert_int_equal(done.changed, 3);
     struct query_sums after = total();
-    assert_true(after.sums.cost_pusd == before.sums.cost_pusd + 2000);
+    assert_true(after.sums.cost_pusd == before.sums.cost_pusd + 3000);
     assert_true(after.wasted_pusd == before.wasted_pusd + 2000);
     assert_true(after.sums.saved_pusd == 555);
     ledger_close(l, 1000);
-    verify_all(COUNT + 3);
+    verify_all(COUNT + 4);
 }
 
 int main(void)
