@@ -16,7 +16,7 @@
     X(GET, "/v1/health", PROBE, ANY, health_ready, "200 when requests can be served")                                \
     X(GET, "/livez", PROBE, ANY, health_live, "200 while the process runs")                                          \
     X(GET, "/readyz", PROBE, ANY, health_ready, "200 when requests can be served, 503 while draining")               \
-    X(GET, "/metrics", PROBE, ANY, prometheus_metrics, "Counters in the Prometheus text format")                         \
+    X(GET, "/metrics", PROBE, ANY, prometheus_metrics, "Counters in the Prometheus text format")                     \
     X(GET, "/openapi.json", PUBLIC, ANY, pages_openapi, "This API, described in OpenAPI 3.1")                        \
     X(GET, "/", PUBLIC, ANY, pages_root, "Leads to the console")                                                     \
     X(GET, "/console", PUBLIC, ANY, pages_root, "Leads to the console")                                              \
