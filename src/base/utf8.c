@@ -32,3 +32,15 @@ bool utf8_valid(struct str s)
     }
     return true;
 }
+
+bool utf8_from_latin1(struct str s, struct buf *out)
+{
+    bool ok = true;
+    for (size_t i = 0; i < s.n && ok; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        if (c >= 0x80)
+            ok = buf_add_byte(out, (char)(0xc0 | c >> 6));
+        ok = ok && buf_add_byte(out, (char)(c < 0x80 ? c : 0x80 | (c & 0x3f)));
+    }
+    return ok;
+}

@@ -107,6 +107,7 @@ static void fill_identity(const struct request *r, struct record *rec)
     rec->trace_id = request_trace_to_keep(r);
     rec->span_id = r->span_id;
     rec->parent_span_id = r->parent_span_id;
+    rec->routing.span_name = r->span_name;
     rec->user = r->user;
     rec->metadata = r->metadata;
     rec->user_agent = r->user_agent;

@@ -7,10 +7,14 @@
  */
 #include "gateway/request.h"
 
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "base/digits.h"
+#include "base/json_text.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "base/utf8.h"
 #include "gateway/finish.h"
 #include "gateway/header_log.h"
 #include "gateway/intake.h"
@@ -19,6 +23,8 @@
 #include "gateway/run/run.h"
 #include "gateway/stages.h"
 #include "gateway/target/path.h"
+#include "openai/body_edit.h"
+#include "openai/request_facts.h"
 
 #define MAGIC 0x72657175u
 #define ARENA_FIRST 480
@@ -26,6 +32,7 @@
 #define PATH_KEPT 512
 #define USER_AGENT_KEPT 200
 #define METADATA_KEPT 8192
+#define SPAN_NAME_MAX 128
 #define UPSTREAM_HEAD_MAX (HTTP1_HEAD_MAX * 2)
 
 struct request *request_of(struct http_exchange *x)
@@ -70,6 +77,33 @@ static void read_traceparent(struct request *r, struct str v)
         r->trace_id = keep(r, trace, REQUEST_TRACE_MAX);
     if (!r->parent_span_id.n)
         r->parent_span_id = keep(r, parent, REQUEST_TRACE_MAX);
+    if (!r->span_id.n) { /* our part of the trace, named as OpenTelemetry's instrumentations do */
+        char own[17];
+        int n = snprintf(own, sizeof own, "%016llx", (unsigned long long)r->id);
+        r->span_id = keep(r, str_of(own, (size_t)n), sizeof own);
+        r->traced = true;
+    }
+}
+
+/* Header fields are bytes; what is not UTF-8 came from a client that writes ISO 8859-1. */
+static struct str keep_metadata(struct request *r, struct str given)
+{
+    struct buf out;
+    if (!given.n || given.n > METADATA_KEPT || given.p[0] != '{')
+        return STR("");
+    if (utf8_valid(given))
+        return keep(r, given, METADATA_KEPT);
+    buf_init(&out, 2 * METADATA_KEPT);
+    struct str text = utf8_from_latin1(given, &out) ? keep(r, buf_str(&out), 2 * METADATA_KEPT) : STR("");
+    buf_free(&out);
+    return text;
+}
+
+static struct str span_name(struct request *r)
+{
+    char text[SPAN_NAME_MAX];
+    int n = snprintf(text, sizeof text, "%.*s %.*s", STR_ARG(r->method), STR_ARG(r->path));
+    return keep(r, str_of(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1), sizeof text);
 }
 
 static void keep_head(struct request *r, const struct http1_head *h)
@@ -100,9 +134,8 @@ static void keep_head(struct request *r, const struct http1_head *h)
         record_trace_format(r->id, r->own_trace_id);
         r->trace_id = str_of(r->own_trace_id, sizeof r->own_trace_id - 1);
     }
-    struct str metadata = field_value(h, HTTP1_X_PORTKEY_METADATA);
-    if (metadata.n && metadata.n <= METADATA_KEPT && metadata.p[0] == '{')
-        r->metadata = keep(r, metadata, METADATA_KEPT);
+    r->span_name = r->traced ? span_name(r) : STR("");
+    r->metadata = keep_metadata(r, field_value(h, HTTP1_X_PORTKEY_METADATA));
 }
 
 static uint64_t body_max(const struct worker *w)
@@ -215,6 +248,12 @@ void request_settle_metadata(struct request *r)
     struct str merged =
         options_metadata(workspace, key, r->metadata, baggage, r->run ? r->user : STR(""), r->arena, &bad);
     r->metadata = merged;
+    struct str user = body_member_find(merged, STR("_user"));
+    if (user.n > 2 && user.p[0] == '"') {
+        char text[REQUEST_NAME_MAX];
+        json_unescape_copy(str_of(user.p + 1, user.n - 2), text, sizeof text);
+        r->user = keep(r, str_c(text), sizeof text);
+    }
 }
 
 void request_own_lines(const struct request *r, struct buf *out)

@@ -71,7 +71,8 @@ struct request {
     struct str operation_path; /* below "/v1", without query */
     struct str query;
     char own_trace_id[RECORD_TRACE_TEXT_MAX]; /* "" when the caller gave one */
-    struct str trace_id, span_id, parent_span_id, metadata, user_agent;
+    struct str trace_id, span_id, parent_span_id, span_name, metadata, user_agent;
+    bool traced; /* by traceparent: the span is ours */
     struct str content_type;
     struct str model_asked, user, service_tier_asked, quality, size;
     uint64_t input_chars;    /* of `input`, for operations billed by character */

@@ -370,7 +370,8 @@ void run_fill(const struct request *r, struct record *rec)
     const struct run *run = r->run;
     struct record_routing *to = &rec->routing;
     const struct options *o = &run->options;
-    to->span_name = o->span_name;
+    if (o->span_name.n)
+        to->span_name = o->span_name;
     to->sdk_version = o->sdk_version;
     to->runtime = o->runtime;
     to->runtime_version = o->runtime_version;
