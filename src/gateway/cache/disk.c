@@ -27,8 +27,9 @@
 #define PATH_BYTES 4200
 #define LEVEL 3
 #define REOPEN_US 60000000 /* after the file could not be opened */
-#define ROW_BYTES 512      /* of a row beside facts and body: its places in three trees */
-#define OUT_AT_ONCE 16     /* rows removed in one go to make room */
+#define PAGE_BYTES 4096
+#define ROW_BYTES (5 * PAGE_BYTES) /* the most a row adds beside facts and body: trees that are split */
+#define OUT_AT_ONCE 16             /* rows removed in one go to make room */
 #define SWEEP_ROWS 256
 #define SHRINK_FROM 1024 /* free pages above which 256 at a time go back to the file system */
 #define CHECKPOINT_PAGES 256
@@ -288,17 +289,14 @@ static enum err remove_oldest(struct disk *d, unsigned *ret_n)
 static enum err make_room(struct disk *d, size_t bytes, bool *ret_fits)
 {
     enum err e = measure(d);
-    unsigned removed = 1;
     uint64_t need = bytes + ROW_BYTES;
-    need = (need + 4095) / 4096 * 4096;
+    unsigned removed = need <= d->settings.max_bytes;
     *ret_fits = false;
     while (e == ERR_OK && removed > 0) {
         if (d->bytes + need <= d->settings.max_bytes && d->answers < DISK_ANSWERS_MAX) {
             *ret_fits = true;
             break;
         }
-        if (need > d->settings.max_bytes)
-            break;
         e = remove_oldest(d, &removed);
     }
     return e;

@@ -323,9 +323,20 @@ static bool read_chunks(struct whole *w, struct str stream)
     return ok;
 }
 
+/* In the order of their indices, whichever spoke first; there are never many. */
+static struct node *next_choice(struct whole *w, const struct node *last)
+{
+    struct node *best = NULL;
+    for (struct node *c = w->choices->child; c; c = c->next)
+        if ((!last || c->index > last->index) && (!best || c->index < best->index))
+            best = c;
+    return best;
+}
+
 static bool write_whole(struct whole *w, bool chat, struct buf *out)
 {
     struct render r = {out, true};
+    unsigned written = 0;
     if (!w->choices->child)
         return false;
     render_text(&r, chat ? "{\"object\":\"chat.completion\"" : "{\"object\":\"text_completion\"");
@@ -336,10 +347,9 @@ static bool write_whole(struct whole *w, bool chat, struct buf *out)
         write_node(&r, c, true);
     }
     render_text(&r, ",\"choices\":[");
-    for (struct node *c = w->choices->child; c; c = c->next) {
-        if (c != w->choices->child)
-            render_text(&r, ",");
-        if (c->index == NO_INDEX || c->kind != OBJECT || !write_choice(&r, c, chat))
+    for (struct node *c = next_choice(w, NULL); c; c = next_choice(w, c)) {
+        if (c->index == NO_INDEX || c->kind != OBJECT || (written++ && !buf_add_byte(out, ',')) ||
+            !write_choice(&r, c, chat))
             return false;
     }
     render_text(&r, "]");
