@@ -116,7 +116,7 @@ void compile_error(struct compile *c, const char *at, const char *format, ...)
 /* Configs of the first generation list their targets as `options`. */
 static bool is_legacy(struct compile *c, struct jval root)
 {
-    if (!fields_has(c, root, "options"))
+    if (!fields_has(c, root, FIELD_OPTIONS))
         return false;
     str_copy(c->why->message, sizeof c->why->message, STR(LEGACY_TEXT));
     compile_error(c, "options", "%s", "Not supported any more; list the providers in 'targets' and name a 'strategy'");

@@ -13,12 +13,20 @@
 #include "base/arena.h"
 #include "base/json/jdoc.h"
 #include "control/config/config.h"
+#include "control/config/field_table.h"
 
 #define CONFIG_PARAMS_MAX 256          /* members of one override_params, merged */
 #define CONFIG_LIST_MAX 256            /* elements of one list of texts, codes, hooks, checks */
 #define CONFIG_TIMEOUT_MAX_MS 86400000 /* more is lowered to this */
 #define CONFIG_WEIGHT_MAX 1e12         /* so that no sum overflows */
 #define CONFIG_MEMORY_MAX (16u * 1024 * 1024)
+
+/* Where the known members of one object are. */
+struct fields_index {
+    uint32_t object; /* place of the object in the document, from 1; 0 = none */
+    uint32_t value[FIELD_COUNT];
+};
+#define FIELDS_INDEXES 4 /* a node, one of its objects, and an element of that are read by turns */
 
 struct compile {
     struct arena *arena;
@@ -33,6 +41,8 @@ struct compile {
         unsigned index;
     } path[CONFIG_DEPTH_MAX * 2 + 12];
     unsigned path_n;
+    struct fields_index index[FIELDS_INDEXES]; /* of the objects read last, in a circle */
+    unsigned index_last;
     char bad_guardrails[160]; /* "pg-a, pg-b": stored ones, which do not exist */
 };
 
@@ -51,9 +61,8 @@ void settings_compile(struct compile *c, struct jval object, const struct config
                       struct config_settings *ret);
 /* Whether the object says enough to be a config: portkey's list. */
 bool settings_suffice(struct compile *c, struct jval object, const struct config_settings *settings);
-/* The member `name`, a list of guardrails or hooks, put behind what is in *list. (guard.c) */
-void guard_compile(struct compile *c, struct jval object, const char *name, const char *type,
-                   struct config_hooks *list);
+/* The member `f`, a list of guardrails or hooks, put behind what is in *list. (guard.c) */
+void guard_compile(struct compile *c, struct jval object, enum field f, const char *type, struct config_hooks *list);
 /* Mode and all else of `strategy`, and the circuit breaker, which is inherited. (strategy.c) */
 void strategy_compile(struct compile *c, struct jval object, struct config_node *node);
 

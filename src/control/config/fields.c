@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Members of a config's objects. A lookup walks over the object; objects of configs are small. */
+/*
+ * Members of a config's objects. An object is walked over once, when it is first asked for something:
+ * known names go into an index, so that a huge object costs no more than its length. The indexes of
+ * the last few objects are kept.
+ */
 #include "control/config/fields.h"
 
 #include <string.h>
@@ -7,6 +11,7 @@
 #include "base/json_text.h"
 
 #define NAME_MAX_BYTES 64
+#define TWICE UINT32_MAX
 #define CODE_MIN 100
 #define CODE_MAX 999
 
@@ -43,36 +48,68 @@ bool fields_is(struct str given, const char *name)
 }
 
 /* A member's name without escapes, in `space` when it has any. */
-static struct str name_of(struct jval member, char space[NAME_MAX_BYTES])
+static struct str name_of(struct str raw, char space[NAME_MAX_BYTES])
 {
-    struct str raw = jdoc_escaped(member);
     if (raw.n > NAME_MAX_BYTES || !memchr(raw.p, '\\', raw.n))
         return raw;
     return str_of(space, json_unescape(raw, space, NAME_MAX_BYTES, NULL));
 }
 
-struct jval fields_get(struct compile *c, struct jval object, const char *name)
+static const char *const names[FIELD_COUNT] = {
+#define X(name, text) [FIELD_##name] = text,
+    FIELDS_TABLE(X)
+#undef X
+};
+
+const char *fields_name(enum field f)
 {
-    struct jval found = {NULL, 0};
-    char space[NAME_MAX_BYTES];
-    if (jdoc_kind(object) != JDOC_OBJECT)
-        return found;
-    for (struct jval m = jdoc_first(object); jdoc_has(m); m = jdoc_next(object, m)) {
-        struct jval value = jdoc_value(m);
-        if (jdoc_kind(value) == JDOC_NULL || !fields_is(name_of(m, space), name))
-            continue;
-        if (jdoc_has(found)) {
-            compile_error(c, name, "Given twice, possibly in two spellings");
-            return (struct jval){NULL, 0};
-        }
-        found = value;
-    }
-    return found;
+    return names[f];
 }
 
-bool fields_has(struct compile *c, struct jval object, const char *name)
+enum field fields_find(struct str given)
 {
-    return jdoc_has(fields_get(c, object, name));
+    char space[NAME_MAX_BYTES];
+    struct str name = name_of(given, space);
+    if (!name.n || name.n > NAME_MAX_BYTES)
+        return FIELD_COUNT;
+    for (unsigned f = 0; f < FIELD_COUNT; f++)
+        if (names[f][0] == name.p[0] && fields_is(name, names[f]))
+            return (enum field)f;
+    return FIELD_COUNT;
+}
+
+static const struct fields_index *index_of(struct compile *c, struct jval object)
+{
+    for (unsigned i = 0; i < FIELDS_INDEXES; i++)
+        if (c->index[i].object == object.at + 1)
+            return &c->index[i];
+    c->index_last = (c->index_last + 1) % FIELDS_INDEXES;
+    struct fields_index *index = &c->index[c->index_last];
+    *index = (struct fields_index){.object = object.at + 1};
+    for (struct jval m = jdoc_first(object); jdoc_has(m); m = jdoc_next(object, m)) {
+        struct jval value = jdoc_value(m);
+        enum field f = jdoc_kind(value) == JDOC_NULL ? FIELD_COUNT : fields_find(jdoc_escaped(m));
+        if (f < FIELD_COUNT)
+            index->value[f] = index->value[f] ? TWICE : value.at;
+    }
+    return index;
+}
+
+struct jval fields_get(struct compile *c, struct jval object, enum field f)
+{
+    struct jval absent = {NULL, 0};
+    if (jdoc_kind(object) != JDOC_OBJECT)
+        return absent;
+    uint32_t at = index_of(c, object)->value[f];
+    if (at != TWICE)
+        return at ? (struct jval){object.doc, at} : absent;
+    compile_error(c, names[f], "Given twice, possibly in two spellings");
+    return absent;
+}
+
+bool fields_has(struct compile *c, struct jval object, enum field f)
+{
+    return jdoc_has(fields_get(c, object, f));
 }
 
 static const char *kind_text(enum jdoc_kind kind)
@@ -90,10 +127,10 @@ bool fields_check(struct compile *c, struct jval value, const char *name, enum j
     return false;
 }
 
-struct jval fields_container(struct compile *c, struct jval object, const char *name, enum jdoc_kind kind)
+struct jval fields_container(struct compile *c, struct jval object, enum field f, enum jdoc_kind kind)
 {
-    struct jval v = fields_get(c, object, name);
-    if (jdoc_has(v) && !fields_check(c, v, name, kind))
+    struct jval v = fields_get(c, object, f);
+    if (jdoc_has(v) && !fields_check(c, v, names[f], kind))
         return (struct jval){NULL, 0};
     return v;
 }
@@ -125,29 +162,29 @@ static bool text_of(struct compile *c, struct jval v, const char *name, struct s
     return true;
 }
 
-bool fields_text(struct compile *c, struct jval object, const char *name, struct str *ret)
+bool fields_text(struct compile *c, struct jval object, enum field f, struct str *ret)
 {
-    struct jval v = fields_get(c, object, name);
-    return jdoc_has(v) && text_of(c, v, name, ret);
+    struct jval v = fields_get(c, object, f);
+    return jdoc_has(v) && text_of(c, v, names[f], ret);
 }
 
-bool fields_bool(struct compile *c, struct jval object, const char *name, bool *ret)
+bool fields_bool(struct compile *c, struct jval object, enum field f, bool *ret)
 {
-    struct jval v = fields_get(c, object, name);
-    if (!jdoc_has(v) || (jdoc_kind(v) != JDOC_FALSE && !fields_check(c, v, name, JDOC_TRUE)))
+    struct jval v = fields_get(c, object, f);
+    if (!jdoc_has(v) || (jdoc_kind(v) != JDOC_FALSE && !fields_check(c, v, names[f], JDOC_TRUE)))
         return false;
     *ret = jdoc_true(v);
     return true;
 }
 
-bool fields_count(struct compile *c, struct jval object, const char *name, uint64_t max, uint64_t *ret)
+bool fields_count(struct compile *c, struct jval object, enum field f, uint64_t max, uint64_t *ret)
 {
-    struct jval v = fields_get(c, object, name);
+    struct jval v = fields_get(c, object, f);
     uint64_t n = 0;
-    if (!jdoc_has(v) || !fields_check(c, v, name, JDOC_NUMBER))
+    if (!jdoc_has(v) || !fields_check(c, v, names[f], JDOC_NUMBER))
         return false;
     if (!json_to_count(jdoc_raw(v), &n)) {
-        compile_error(c, name, "Must be a whole number, 0 or more");
+        compile_error(c, names[f], "Must be a whole number, 0 or more");
         return false;
     }
     *ret = n < max ? n : max;
@@ -167,24 +204,24 @@ static size_t insert_code(uint16_t *list, size_t n, uint16_t code)
 }
 
 /* A list that is not too long; its length in *ret_n. */
-static struct jval list_of(struct compile *c, struct jval object, const char *name, size_t *ret_n)
+static struct jval list_of(struct compile *c, struct jval object, enum field f, size_t *ret_n)
 {
-    struct jval list = fields_container(c, object, name, JDOC_ARRAY);
+    struct jval list = fields_container(c, object, f, JDOC_ARRAY);
     *ret_n = jdoc_has(list) ? jdoc_size(list) : 0;
     if (*ret_n <= CONFIG_LIST_MAX)
         return list;
-    compile_error(c, name, "More than %d elements", CONFIG_LIST_MAX);
+    compile_error(c, names[f], "More than %d elements", CONFIG_LIST_MAX);
     return (struct jval){NULL, 0};
 }
 
-bool fields_codes(struct compile *c, struct jval object, const char *name, struct config_codes *ret)
+bool fields_codes(struct compile *c, struct jval object, enum field f, struct config_codes *ret)
 {
     size_t given, n = 0;
-    struct jval list = list_of(c, object, name, &given);
+    struct jval list = list_of(c, object, f, &given);
     uint16_t *codes = jdoc_has(list) ? compile_alloc(c, (given + 1) * sizeof *codes) : NULL;
     if (!codes)
         return false;
-    compile_enter(c, name);
+    compile_enter(c, names[f]);
     unsigned index = 0;
     for (struct jval e = jdoc_first(list); jdoc_has(e); e = jdoc_next(list, e)) {
         uint64_t code = jdoc_count(e, 0);
@@ -202,14 +239,14 @@ bool fields_codes(struct compile *c, struct jval object, const char *name, struc
     return true;
 }
 
-bool fields_strings(struct compile *c, struct jval object, const char *name, struct config_strings *ret)
+bool fields_strings(struct compile *c, struct jval object, enum field f, struct config_strings *ret)
 {
     size_t given, n = 0;
-    struct jval list = list_of(c, object, name, &given);
+    struct jval list = list_of(c, object, f, &given);
     struct str *texts = jdoc_has(list) ? compile_alloc(c, (given + 1) * sizeof *texts) : NULL;
     if (!texts)
         return false;
-    compile_enter(c, name);
+    compile_enter(c, names[f]);
     unsigned index = 0;
     for (struct jval e = jdoc_first(list); jdoc_has(e); e = jdoc_next(list, e)) {
         compile_enter_index(c, index++);
@@ -221,9 +258,9 @@ bool fields_strings(struct compile *c, struct jval object, const char *name, str
     return true;
 }
 
-bool fields_raw(struct compile *c, struct jval object, const char *name, struct str *ret)
+bool fields_raw(struct compile *c, struct jval object, enum field f, struct str *ret)
 {
-    struct jval v = fields_container(c, object, name, JDOC_OBJECT);
+    struct jval v = fields_container(c, object, f, JDOC_OBJECT);
     if (!jdoc_has(v))
         return false;
     *ret = jdoc_raw(v);

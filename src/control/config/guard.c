@@ -11,15 +11,22 @@
 #include "control/config/fields.h"
 
 /* Members of the short form that are no checks. */
-static const char *const reserved[] = {
-    "id", "type", "deny", "async", "sequential", "on_success", "on_fail", "name", "guardrail_version_id"};
-
 static bool is_reserved(struct str name)
 {
-    for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
-        if (fields_is(name, reserved[i]))
-            return true;
-    return false;
+    switch (fields_find(name)) {
+    case FIELD_ID:
+    case FIELD_NAME:
+    case FIELD_TYPE:
+    case FIELD_DENY:
+    case FIELD_ASYNC:
+    case FIELD_SEQUENTIAL:
+    case FIELD_ON_SUCCESS:
+    case FIELD_ON_FAIL:
+    case FIELD_GUARDRAIL_VERSION_ID:
+        return true;
+    default:
+        return false;
+    }
 }
 
 /* Guardrails stored under a name are answered with a message of their own that lists them. */
@@ -33,8 +40,8 @@ static void note_stored(struct compile *c, struct jval slug)
 
 static void read_flags(struct compile *c, struct jval object, struct config_check *check)
 {
-    fields_bool(c, object, "is_enabled", &check->enabled);
-    fields_bool(c, object, "fail_on_error", &check->fail_on_error);
+    fields_bool(c, object, FIELD_IS_ENABLED, &check->enabled);
+    fields_bool(c, object, FIELD_FAIL_ON_ERROR, &check->fail_on_error);
 }
 
 /* --- checks ----------------------------------------------------------------------------------- */
@@ -84,12 +91,12 @@ static void read_long_check(struct compile *c, struct jval v, struct config_chec
     *check = (struct config_check){.id = STR(""), .parameters = STR("{}"), .enabled = true};
     if (!fields_check(c, v, NULL, JDOC_OBJECT))
         return;
-    if (!fields_has(c, v, "id"))
+    if (!fields_has(c, v, FIELD_ID))
         compile_error(c, "id", "Required");
-    fields_text(c, v, "id", &check->id);
-    fields_raw(c, v, "parameters", &check->parameters);
-    struct jval parameters = fields_container(c, v, "parameters", JDOC_OBJECT);
-    fields_bool(c, parameters, "fail_on_error", &check->fail_on_error);
+    fields_text(c, v, FIELD_ID, &check->id);
+    fields_raw(c, v, FIELD_PARAMETERS, &check->parameters);
+    struct jval parameters = fields_container(c, v, FIELD_PARAMETERS, JDOC_OBJECT);
+    fields_bool(c, parameters, FIELD_FAIL_ON_ERROR, &check->fail_on_error);
     read_flags(c, v, check);
 }
 
@@ -127,7 +134,7 @@ static struct str made_id(struct compile *c, const char *name, unsigned index)
 static void read_type(struct compile *c, struct jval v, const char *type, struct config_hook *hook)
 {
     hook->type = str_c(type ? type : "guardrail");
-    if (fields_text(c, v, "type", &hook->type) && !str_eq(hook->type, STR("guardrail")) &&
+    if (fields_text(c, v, FIELD_TYPE, &hook->type) && !str_eq(hook->type, STR("guardrail")) &&
         !str_eq(hook->type, STR("mutator")))
         compile_error(c, "type", "Must be one of: guardrail, mutator");
 }
@@ -135,19 +142,19 @@ static void read_type(struct compile *c, struct jval v, const char *type, struct
 static void read_hook(struct compile *c, struct jval v, const char *type, struct config_hook *hook)
 {
     read_type(c, v, type, hook);
-    fields_text(c, v, "id", &hook->id);
-    fields_bool(c, v, "deny", &hook->deny);
-    fields_bool(c, v, "async", &hook->async);
-    fields_bool(c, v, "sequential", &hook->sequential);
+    fields_text(c, v, FIELD_ID, &hook->id);
+    fields_bool(c, v, FIELD_DENY, &hook->deny);
+    fields_bool(c, v, FIELD_ASYNC, &hook->async);
+    fields_bool(c, v, FIELD_SEQUENTIAL, &hook->sequential);
     hook->on_success = hook->on_fail = STR("");
-    fields_raw(c, v, "on_success", &hook->on_success);
-    fields_raw(c, v, "on_fail", &hook->on_fail);
-    struct jval checks = fields_container(c, v, "checks", JDOC_ARRAY);
+    fields_raw(c, v, FIELD_ON_SUCCESS, &hook->on_success);
+    fields_raw(c, v, FIELD_ON_FAIL, &hook->on_fail);
+    struct jval checks = fields_container(c, v, FIELD_CHECKS, JDOC_ARRAY);
     if (jdoc_has(checks))
         read_long_checks(c, checks, hook);
     else if (type)
         read_short_checks(c, v, hook);
-    else if (!fields_has(c, v, "checks"))
+    else if (!fields_has(c, v, FIELD_CHECKS))
         compile_error(c, "checks", "Required");
 }
 
@@ -160,10 +167,10 @@ static struct config_hook *grow(struct compile *c, struct config_hooks *hooks, s
     return list;
 }
 
-void guard_compile(struct compile *c, struct jval object, const char *name, const char *type,
-                   struct config_hooks *hooks)
+void guard_compile(struct compile *c, struct jval object, enum field f, const char *type, struct config_hooks *hooks)
 {
-    struct jval v = fields_container(c, object, name, JDOC_ARRAY);
+    const char *name = fields_name(f);
+    struct jval v = fields_container(c, object, f, JDOC_ARRAY);
     size_t given = jdoc_size(v);
     if (given > CONFIG_LIST_MAX)
         compile_error(c, name, "More than %d elements", CONFIG_LIST_MAX);

@@ -18,32 +18,32 @@ static const uint16_t retry_codes[] = {429, 500, 502, 503, 504, 529};
 
 /* Texts of this node alone. */
 static const struct {
-    const char *name;
+    enum field field;
     size_t at;
 } own_texts[] = {
-    {"provider", AT(provider)},
-    {"virtual_key", AT(virtual_key)},
-    {"api_key", AT(api_key)},
-    {"prompt_id", AT(prompt_id)},
-    {"openai_organization", AT(openai_organization)},
-    {"openai_project", AT(openai_project)},
-    {"resource_name", AT(azure.resource_name)},
-    {"deployment_id", AT(azure.deployment_id)},
-    {"api_version", AT(azure.api_version)},
-    {"azure_model_name", AT(azure.model_name)},
-    {"azure_ad_token", AT(azure.ad_token)},
-    {"azure_auth_mode", AT(azure.auth_mode)},
-    {"azure_entra_client_id", AT(azure.entra_client_id)},
-    {"azure_entra_client_secret", AT(azure.entra_client_secret)},
-    {"azure_entra_tenant_id", AT(azure.entra_tenant_id)},
-    {"azure_entra_scope", AT(azure.entra_scope)},
-    {"azure_managed_client_id", AT(azure.managed_client_id)},
-    {"azure_workload_client_id", AT(azure.workload_client_id)},
+    {FIELD_PROVIDER, AT(provider)},
+    {FIELD_VIRTUAL_KEY, AT(virtual_key)},
+    {FIELD_API_KEY, AT(api_key)},
+    {FIELD_PROMPT_ID, AT(prompt_id)},
+    {FIELD_OPENAI_ORGANIZATION, AT(openai_organization)},
+    {FIELD_OPENAI_PROJECT, AT(openai_project)},
+    {FIELD_RESOURCE_NAME, AT(azure.resource_name)},
+    {FIELD_DEPLOYMENT_ID, AT(azure.deployment_id)},
+    {FIELD_API_VERSION, AT(azure.api_version)},
+    {FIELD_AZURE_MODEL_NAME, AT(azure.model_name)},
+    {FIELD_AZURE_AD_TOKEN, AT(azure.ad_token)},
+    {FIELD_AZURE_AUTH_MODE, AT(azure.auth_mode)},
+    {FIELD_AZURE_ENTRA_CLIENT_ID, AT(azure.entra_client_id)},
+    {FIELD_AZURE_ENTRA_CLIENT_SECRET, AT(azure.entra_client_secret)},
+    {FIELD_AZURE_ENTRA_TENANT_ID, AT(azure.entra_tenant_id)},
+    {FIELD_AZURE_ENTRA_SCOPE, AT(azure.entra_scope)},
+    {FIELD_AZURE_MANAGED_CLIENT_ID, AT(azure.managed_client_id)},
+    {FIELD_AZURE_WORKLOAD_CLIENT_ID, AT(azure.workload_client_id)},
 };
 
 /* Of other providers: checked and not used. */
-static const char *const foreign_texts[] = {"aws_access_key_id", "aws_secret_access_key", "aws_session_token",
-                                            "aws_region",        "vertex_project_id",     "vertex_region"};
+static enum field foreign_texts[] = {FIELD_AWS_ACCESS_KEY_ID, FIELD_AWS_SECRET_ACCESS_KEY, FIELD_AWS_SESSION_TOKEN,
+                                     FIELD_AWS_REGION,        FIELD_VERTEX_PROJECT_ID,     FIELD_VERTEX_REGION};
 
 #define COUNT(list) (sizeof(list) / sizeof(list)[0])
 
@@ -53,29 +53,29 @@ static void read_own_texts(struct compile *c, struct jval object, struct config_
     for (size_t i = 0; i < COUNT(own_texts); i++) {
         struct str *field = (struct str *)(void *)((char *)s + own_texts[i].at);
         *field = STR("");
-        fields_text(c, object, own_texts[i].name, field);
+        fields_text(c, object, own_texts[i].field, field);
     }
     for (size_t i = 0; i < COUNT(foreign_texts); i++)
         fields_text(c, object, foreign_texts[i], &unused);
     s->passthrough = false;
-    fields_bool(c, object, "passthrough", &s->passthrough);
+    fields_bool(c, object, FIELD_PASSTHROUGH, &s->passthrough);
 }
 
 static void read_retry(struct compile *c, struct jval object, struct config_retry *retry)
 {
-    struct jval r = fields_container(c, object, "retry", JDOC_OBJECT);
+    struct jval r = fields_container(c, object, FIELD_RETRY, JDOC_OBJECT);
     uint64_t attempts = 0;
     bool one = false, other = false;
     if (!jdoc_has(r))
         return;
     compile_enter(c, "retry");
     *retry = (struct config_retry){.codes = {retry_codes, COUNT(retry_codes)}};
-    if (!fields_has(c, r, "attempts"))
+    if (!fields_has(c, r, FIELD_ATTEMPTS))
         compile_error(c, "attempts", "Required");
-    fields_count(c, r, "attempts", CONFIG_RETRY_MAX, &attempts);
-    fields_codes(c, r, "on_status_codes", &retry->codes);
-    fields_bool(c, r, "use_retry_after_header", &one);
-    fields_bool(c, r, "use_retry_after_headers", &other);
+    fields_count(c, r, FIELD_ATTEMPTS, CONFIG_RETRY_MAX, &attempts);
+    fields_codes(c, r, FIELD_ON_STATUS_CODES, &retry->codes);
+    fields_bool(c, r, FIELD_USE_RETRY_AFTER_HEADER, &one);
+    fields_bool(c, r, FIELD_USE_RETRY_AFTER_HEADERS, &other);
     retry->attempts = (unsigned)attempts;
     retry->use_retry_after = one || other;
     compile_leave(c);
@@ -84,7 +84,7 @@ static void read_retry(struct compile *c, struct jval object, struct config_retr
 /* A number of any kind; what is no age that we keep things for becomes the default. */
 static uint32_t read_age(struct compile *c, struct jval cache)
 {
-    struct jval v = fields_get(c, cache, "max_age");
+    struct jval v = fields_get(c, cache, FIELD_MAX_AGE);
     uint64_t milli;
     if (!jdoc_has(v) || !fields_check(c, v, "max_age", JDOC_NUMBER) || !json_to_milli(jdoc_raw(v), &milli))
         return CONFIG_CACHE_AGE_DEFAULT_S;
@@ -94,18 +94,18 @@ static uint32_t read_age(struct compile *c, struct jval cache)
 
 static void read_cache(struct compile *c, struct jval object, struct config_cache *cache)
 {
-    struct jval v = fields_container(c, object, "cache", JDOC_OBJECT);
+    struct jval v = fields_container(c, object, FIELD_CACHE, JDOC_OBJECT);
     struct str mode = STR("");
     if (!jdoc_has(v))
         return;
     compile_enter(c, "cache");
     *cache = (struct config_cache){.max_age_s = read_age(c, v)};
-    bool given = fields_text(c, v, "mode", &mode);
+    bool given = fields_text(c, v, FIELD_MODE, &mode);
     if (str_eq(mode, STR("simple")))
         cache->mode = CONFIG_CACHE_SIMPLE;
     else if (str_eq(mode, STR("semantic")))
         cache->mode = CONFIG_CACHE_SEMANTIC;
-    else if (given || !fields_has(c, v, "mode"))
+    else if (given || !fields_has(c, v, FIELD_MODE))
         compile_error(c, "mode", "Invalid 'mode' value. Must be one of: simple, semantic");
     compile_leave(c);
 }
@@ -130,14 +130,14 @@ static void put_param(struct config_param *list, size_t *n, struct str name, str
     *n += at == *n;
 }
 
-static void read_params(struct compile *c, struct jval object, const char *name, struct config_params *params)
+static void read_params(struct compile *c, struct jval object, enum field f, struct config_params *params)
 {
-    struct jval v = fields_container(c, object, name, JDOC_OBJECT);
+    struct jval v = fields_container(c, object, f, JDOC_OBJECT);
     size_t most = params->n + jdoc_size(v), n = 0;
     if (!jdoc_has(jdoc_first(v)))
         return;
     if (most > CONFIG_PARAMS_MAX) {
-        compile_error(c, name, "More than %d members, inherited ones included", CONFIG_PARAMS_MAX);
+        compile_error(c, fields_name(f), "More than %d members, inherited ones included", CONFIG_PARAMS_MAX);
         return;
     }
     struct config_param *list = compile_alloc(c, most * sizeof *list);
@@ -157,7 +157,7 @@ static void read_params(struct compile *c, struct jval object, const char *name,
 static void read_forward_headers(struct compile *c, struct jval object, struct config_strings *ret)
 {
     struct config_strings given;
-    if (!fields_strings(c, object, "forward_headers", &given))
+    if (!fields_strings(c, object, FIELD_FORWARD_HEADERS, &given))
         return;
     struct str *list = compile_alloc(c, (given.n * 2 + 1) * sizeof *list);
     size_t n = 0;
@@ -184,9 +184,9 @@ static void read_forward_headers(struct compile *c, struct jval object, struct c
 /* Guardrails in their short form, mutators, then hooks; any of them replaces all that is inherited. */
 static void read_hooks(struct compile *c, struct jval object, bool before, struct config_hooks *hooks)
 {
-    const char *guardrails = before ? "input_guardrails" : "output_guardrails";
-    const char *mutators = before ? "input_mutators" : "output_mutators";
-    const char *long_form = before ? "before_request_hooks" : "after_request_hooks";
+    enum field guardrails = before ? FIELD_INPUT_GUARDRAILS : FIELD_OUTPUT_GUARDRAILS;
+    enum field mutators = before ? FIELD_INPUT_MUTATORS : FIELD_OUTPUT_MUTATORS;
+    enum field long_form = before ? FIELD_BEFORE_REQUEST_HOOKS : FIELD_AFTER_REQUEST_HOOKS;
     if (!fields_has(c, object, guardrails) && !fields_has(c, object, mutators) && !fields_has(c, object, long_form))
         return;
     *hooks = (struct config_hooks){NULL, 0};
@@ -204,37 +204,37 @@ void settings_compile(struct compile *c, struct jval object, const struct config
     read_own_texts(c, object, ret);
     if (!parent)
         ret->custom_host = STR("");
-    fields_text(c, object, "custom_host", &ret->custom_host);
+    fields_text(c, object, FIELD_CUSTOM_HOST, &ret->custom_host);
     read_forward_headers(c, object, &ret->forward_headers);
-    fields_count(c, object, "request_timeout", CONFIG_TIMEOUT_MAX_MS, &ret->request_timeout_ms);
-    if (fields_bool(c, object, "strict_open_ai_compliance", &strict))
+    fields_count(c, object, FIELD_REQUEST_TIMEOUT, CONFIG_TIMEOUT_MAX_MS, &ret->request_timeout_ms);
+    if (fields_bool(c, object, FIELD_STRICT_OPEN_AI_COMPLIANCE, &strict))
         ret->lenient = !strict;
     read_retry(c, object, &ret->retry);
     read_cache(c, object, &ret->cache);
-    read_params(c, object, "override_params", &ret->override_params);
-    read_params(c, object, "default_params", &ret->default_params);
-    fields_strings(c, object, "drop_params", &ret->drop_params);
+    read_params(c, object, FIELD_OVERRIDE_PARAMS, &ret->override_params);
+    read_params(c, object, FIELD_DEFAULT_PARAMS, &ret->default_params);
+    fields_strings(c, object, FIELD_DROP_PARAMS, &ret->drop_params);
     read_hooks(c, object, true, &ret->before);
     read_hooks(c, object, false, &ret->after);
 }
 
 bool settings_suffice(struct compile *c, struct jval object, const struct config_settings *s)
 {
-    static const char *const alone[] = {"virtual_key",
-                                        "prompt_id",
-                                        "cache",
-                                        "retry",
-                                        "request_timeout",
-                                        "forward_headers",
-                                        "default_params",
-                                        "drop_params",
-                                        "override_params",
-                                        "input_guardrails",
-                                        "output_guardrails",
-                                        "before_request_hooks",
-                                        "after_request_hooks",
-                                        "input_mutators",
-                                        "output_mutators"};
+    static enum field alone[] = {FIELD_VIRTUAL_KEY,
+                                 FIELD_PROMPT_ID,
+                                 FIELD_CACHE,
+                                 FIELD_RETRY,
+                                 FIELD_REQUEST_TIMEOUT,
+                                 FIELD_FORWARD_HEADERS,
+                                 FIELD_DEFAULT_PARAMS,
+                                 FIELD_DROP_PARAMS,
+                                 FIELD_OVERRIDE_PARAMS,
+                                 FIELD_INPUT_GUARDRAILS,
+                                 FIELD_OUTPUT_GUARDRAILS,
+                                 FIELD_BEFORE_REQUEST_HOOKS,
+                                 FIELD_AFTER_REQUEST_HOOKS,
+                                 FIELD_INPUT_MUTATORS,
+                                 FIELD_OUTPUT_MUTATORS};
     for (size_t i = 0; i < COUNT(alone); i++)
         if (fields_has(c, object, alone[i]))
             return true;
@@ -246,7 +246,7 @@ bool settings_suffice(struct compile *c, struct jval object, const struct config
         return true;
     if (str_eq(s->provider, STR("ollama")) || str_eq(s->provider, STR("triton")))
         return true;
-    return (fields_has(c, object, "aws_access_key_id") && fields_has(c, object, "aws_secret_access_key")) ||
-           (fields_has(c, object, "vertex_region") &&
-            (fields_has(c, object, "vertex_project_id") || fields_has(c, object, "vertex_service_account_json")));
+    return (fields_has(c, object, FIELD_AWS_ACCESS_KEY_ID) && fields_has(c, object, FIELD_AWS_SECRET_ACCESS_KEY)) ||
+           (fields_has(c, object, FIELD_VERTEX_REGION) && (fields_has(c, object, FIELD_VERTEX_PROJECT_ID) ||
+                                                           fields_has(c, object, FIELD_VERTEX_SERVICE_ACCOUNT_JSON)));
 }

@@ -18,14 +18,14 @@ static const struct str modes[] = {{"single", 6}, {"loadbalance", 11}, {"fallbac
 static void read_mode(struct compile *c, struct jval strategy, bool required, struct config_node *node)
 {
     struct str mode = STR("");
-    bool given = fields_text(c, strategy, "mode", &mode);
+    bool given = fields_text(c, strategy, FIELD_MODE, &mode);
     for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
         if (str_eq(mode, modes[i])) {
             node->mode = (enum config_mode)i;
             return;
         }
     }
-    if (given || (required && !fields_has(c, strategy, "mode")))
+    if (given || (required && !fields_has(c, strategy, FIELD_MODE)))
         compile_error(c, "mode", "Invalid 'mode' value. Must be one of: single, loadbalance, fallback, conditional");
 }
 
@@ -55,18 +55,18 @@ static void read_condition(struct compile *c, struct jval v, struct config_condi
     *ret = (struct config_condition){STR("{}"), STR("")};
     if (!fields_check(c, v, NULL, JDOC_OBJECT))
         return;
-    if (!fields_has(c, v, "query"))
+    if (!fields_has(c, v, FIELD_QUERY))
         compile_error(c, "query", "Required");
-    if (!fields_has(c, v, "then"))
+    if (!fields_has(c, v, FIELD_THEN))
         compile_error(c, "then", "Required");
-    fields_raw(c, v, "query", &ret->query);
-    fields_text(c, v, "then", &ret->then);
-    check_query(c, fields_container(c, v, "query", JDOC_OBJECT), 0);
+    fields_raw(c, v, FIELD_QUERY, &ret->query);
+    fields_text(c, v, FIELD_THEN, &ret->then);
+    check_query(c, fields_container(c, v, FIELD_QUERY, JDOC_OBJECT), 0);
 }
 
 static void read_conditions(struct compile *c, struct jval strategy, struct config_node *node)
 {
-    struct jval v = fields_container(c, strategy, "conditions", JDOC_ARRAY);
+    struct jval v = fields_container(c, strategy, FIELD_CONDITIONS, JDOC_ARRAY);
     size_t n = jdoc_size(v);
     if (!n)
         return;
@@ -91,15 +91,15 @@ static void read_conditions(struct compile *c, struct jval strategy, struct conf
 
 static void read_sticky(struct compile *c, struct jval strategy, struct config_node *node)
 {
-    struct jval v = fields_container(c, strategy, "sticky", JDOC_OBJECT);
+    struct jval v = fields_container(c, strategy, FIELD_STICKY, JDOC_OBJECT);
     struct config_sticky *s = &node->sticky;
     uint64_t ttl = STICKY_TTL_DEFAULT_S;
     if (!jdoc_has(v))
         return;
     compile_enter(c, "sticky");
-    fields_bool(c, v, "enabled", &s->enabled);
-    fields_strings(c, v, "hash_fields", &s->hash_fields);
-    fields_count(c, v, "ttl", STICKY_TTL_MAX_S, &ttl);
+    fields_bool(c, v, FIELD_ENABLED, &s->enabled);
+    fields_strings(c, v, FIELD_HASH_FIELDS, &s->hash_fields);
+    fields_count(c, v, FIELD_TTL, STICKY_TTL_MAX_S, &ttl);
     s->ttl_s = (uint32_t)ttl;
     for (size_t i = 0; i < s->hash_fields.n; i++) {
         struct str field = s->hash_fields.list[i];
@@ -114,17 +114,17 @@ static void read_sticky(struct compile *c, struct jval strategy, struct config_n
 
 static void read_breaker(struct compile *c, struct jval strategy, struct config_node *node)
 {
-    struct jval v = fields_container(c, strategy, "cb_config", JDOC_OBJECT);
+    struct jval v = fields_container(c, strategy, FIELD_CB_CONFIG, JDOC_OBJECT);
     uint64_t threshold = 0, percentage = 0, cooldown = 0, minimum = BREAKER_REQUESTS_DEFAULT;
     if (!jdoc_has(v))
         return;
     compile_enter(c, "cb_config");
     node->breaker = (struct config_breaker){0};
-    fields_count(c, v, "failure_threshold", UINT32_MAX, &threshold);
-    fields_count(c, v, "failure_threshold_percentage", UINT32_MAX, &percentage);
-    bool cools = fields_count(c, v, "cooldown_interval", BREAKER_COOLDOWN_MAX_MS, &cooldown);
-    fields_count(c, v, "minimum_requests", UINT32_MAX, &minimum);
-    fields_codes(c, v, "failure_status_codes", &node->breaker.failure_codes);
+    fields_count(c, v, FIELD_FAILURE_THRESHOLD, UINT32_MAX, &threshold);
+    fields_count(c, v, FIELD_FAILURE_THRESHOLD_PERCENTAGE, UINT32_MAX, &percentage);
+    bool cools = fields_count(c, v, FIELD_COOLDOWN_INTERVAL, BREAKER_COOLDOWN_MAX_MS, &cooldown);
+    fields_count(c, v, FIELD_MINIMUM_REQUESTS, UINT32_MAX, &minimum);
+    fields_codes(c, v, FIELD_FAILURE_STATUS_CODES, &node->breaker.failure_codes);
     if (percentage > 100)
         compile_error(c, "failure_threshold_percentage", "Must be 0 to 100");
     node->breaker.failure_threshold = (uint32_t)threshold;
@@ -137,21 +137,21 @@ static void read_breaker(struct compile *c, struct jval strategy, struct config_
 
 void strategy_compile(struct compile *c, struct jval object, struct config_node *node)
 {
-    struct jval v = fields_container(c, object, "strategy", JDOC_OBJECT);
-    bool required = fields_has(c, object, "targets");
+    struct jval v = fields_container(c, object, FIELD_STRATEGY, JDOC_OBJECT);
+    bool required = fields_has(c, object, FIELD_TARGETS);
     node->any_status = true;
     node->default_target = STR("");
     /* A conditional is no place where a target can be skipped: another one would be the wrong one. */
     if (node->parent && !(node->parent->target_count && node->parent->mode == CONFIG_CONDITIONAL))
         node->breaker = node->parent->breaker;
-    if (jdoc_has(fields_get(c, object, "strategy")) && !jdoc_has(v))
+    if (jdoc_has(fields_get(c, object, FIELD_STRATEGY)) && !jdoc_has(v))
         return;
     compile_enter(c, "strategy");
     read_mode(c, v, required, node);
-    if (fields_codes(c, v, "on_status_codes", &node->on_status_codes))
+    if (fields_codes(c, v, FIELD_ON_STATUS_CODES, &node->on_status_codes))
         node->any_status = false;
     read_conditions(c, v, node);
-    fields_text(c, v, "default", &node->default_target);
+    fields_text(c, v, FIELD_DEFAULT, &node->default_target);
     read_sticky(c, v, node);
     struct config_breaker inherited = node->breaker;
     read_breaker(c, v, node);

@@ -26,7 +26,7 @@ static struct str path_of(struct compile *c, const struct config_node *node)
 
 static void read_weight(struct compile *c, struct jval object, struct config_node *node)
 {
-    struct jval v = fields_get(c, object, "weight");
+    struct jval v = fields_get(c, object, FIELD_WEIGHT);
     node->weight = 1;
     if (!jdoc_has(v) || !fields_check(c, v, "weight", JDOC_NUMBER))
         return;
@@ -128,11 +128,11 @@ unsigned tree_compile(struct compile *c, struct jval object, struct config_node 
     node->id = c->nodes++;
     node->path = path_of(c, node);
     node->name = STR("");
-    fields_text(c, object, "name", &node->name);
+    fields_text(c, object, FIELD_NAME, &node->name);
     read_weight(c, object, node);
     settings_compile(c, object, node->parent ? &node->parent->settings : NULL, &node->settings);
     strategy_compile(c, object, node);
-    struct jval list = fields_container(c, object, "targets", JDOC_ARRAY);
+    struct jval list = fields_container(c, object, FIELD_TARGETS, JDOC_ARRAY);
     if (!jdoc_has(list))
         return leaf_compile(c, object, node, c->why->n == errors);
     unsigned attempts = targets_compile(c, list, node);
