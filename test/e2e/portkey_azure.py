@@ -12,7 +12,7 @@ import time
 import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-from harness import check
+from harness import check, completion
 from portkey import Bench, asked, sees, suite
 from scripted import ScriptedUpstream, events_of, say, stream
 
@@ -167,11 +167,12 @@ def row_123_aliases(b):
                    {"alias": "b123", "deployment": "dep-b", "api_version": "v1"}]
     args = ["--deployments", json.dumps(deployments), "--api-version", VERSION]
     b.connect("az", b.up.host("/openai"), kind="azure-openai", key=KEY, args=args)
+    b.up.on("a123", say(body=completion(model="dep-a")))
     b.chat("a123", virtualKey="az", traceID="t123").fine("row 123")
     sees("row 123", (b.up.requests[-1].target, b.up.requests[-1].headers.get("api-key")),
          (f"/openai/deployments/dep-a/chat/completions?api-version={VERSION}", KEY), "an alias")
     row = b.rows("t123")[0]
-    check(row["cost_state"] == "priced", f"row 123: priced by the alias's model: {row['cost_state']} {row['model_answered']}")
+    check(row["cost_state"] == "priced", f"row 123: priced by the alias's model: {row['cost_state']}, answered by {row['model_answered']}")
     b.chat("b123", virtualKey="az").fine("row 123")
     sees("row 123", (b.up.requests[-1].target, b.up.requests[-1].model), ("/openai/v1/chat/completions", "dep-b"), "a deployment of version v1")
     b.chat("@az/a123").fine("row 123")

@@ -184,7 +184,9 @@ class Bench:
     # --- raw requests ------------------------------------------------------------------------------
 
     def raw(self, body=None, headers=None, path="/v1/chat/completions", method="POST", key=None, timeout=30):
-        """(status, headers, body) of a request without an SDK, with the key in x-portkey-api-key."""
+        """(status, headers, body) of a request without an SDK, with the key in x-portkey-api-key. JSON as Node writes it."""
+        if isinstance(body, (dict, list)):
+            body = json.dumps(body, separators=(",", ":")).encode()
         send = {"x-portkey-api-key": key or self.key}
         for name, value in (headers or {}).items():
             send[name] = json.dumps(value) if isinstance(value, (dict, list)) else value
@@ -216,7 +218,7 @@ class Bench:
     def rows(self, trace, count=1, seconds=10):
         """The ledger's attempts of a trace, oldest first, as soon as there are so many."""
         def probe():
-            found = self.gw.rows(1000, trace=trace)
+            found = self.gw.rows(1000, trace_id=trace)
             return found if len(found) >= count else None
         return sorted(wait_until(f"{count} rows of trace {trace}", seconds, probe), key=lambda r: (r["request_id"], r["attempt"]))
 

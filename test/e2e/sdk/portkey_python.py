@@ -91,7 +91,7 @@ def told(e):
 
 def session(made, c):
     """A realtime conversation of one turn."""
-    kwargs = dict(c["kwargs"])
+    kwargs = revive(c["kwargs"])
     send, seen = kwargs.pop("send"), []
     area = made.beta.realtime if c.get("beta") else made.realtime
     with area.connect(**kwargs) as connection:
