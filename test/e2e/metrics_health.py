@@ -36,22 +36,30 @@ def serve(request):
         request.answer(completion(model=request.json()["model"]))
 
 
+LABELLED = {"tollgate_attempts_total", "tollgate_attempts_unpriced_total", "llm_cost_sum", "llm_token_sum",
+            "tollgate_first_byte_seconds", "tollgate_duration_seconds", "tollgate_overhead_seconds"}
+
+
 def parse(text):
-    """Prometheus' text format, read strictly: {name: (kind, value)}."""
-    found, help_of, kind_of = {}, {}, {}
+    """Prometheus' text format, read strictly: {name: value}, for samples without labels. Others: metrics_labels.py."""
+    found, help_of, kind_of, labelled = {}, {}, {}, set()
     check(text.endswith("\n"), "the last line ends")
     for line in text.splitlines():
         if match := re.fullmatch(r"# HELP ([a-z_]+) (.+)", line):
             check(match[1] not in help_of, f"{match[1]} has one HELP")
             help_of[match[1]] = match[2]
-        elif match := re.fullmatch(r"# TYPE ([a-z_]+) (counter|gauge)", line):
+        elif match := re.fullmatch(r"# TYPE ([a-z_]+) (counter|gauge|histogram)", line):
             check(match[1] in help_of and match[1] not in kind_of and match[1] not in found, f"{match[1]}: HELP, TYPE, sample")
             kind_of[match[1]] = match[2]
+        elif match := re.fullmatch(r"([a-z_]+?)(_bucket|_sum|_count)?\{.+\} ([0-9.]+)", line):
+            name = match[1] if kind_of.get(match[1]) == "histogram" else match[1] + (match[2] or "")
+            check(name in kind_of, f"a sample: {line!r}")
+            labelled.add(name)
         else:
             match = re.fullmatch(r"([a-z_]+) (\d+)", line)
             check(match and match[1] in kind_of and match[1] not in found, f"a sample: {line!r}")
             found[match[1]] = (kind_of[match[1]], int(match[2]))
-    equal(set(found), set(kind_of), "samples")
+    equal(set(found) | labelled, set(kind_of) - (LABELLED - labelled), "samples")
     for name, (kind, _) in found.items():
         check(name.startswith("tollgate_") and (kind == "gauge") == (not name.endswith("_total")), f"{name} is a {kind}")
     return {name: value for name, (_, value) in found.items()}
@@ -165,7 +173,9 @@ def the_api_describes_itself():
         for path, methods in api["paths"].items():
             for method, operation in methods.items():
                 check(method in ("get", "post", "patch", "delete", "put") and operation["summary"] and operation["responses"], f"{method} {path}")
-            where = path.replace("{p1}", row["id"] if "logs" in path else "openai")
+            if path.startswith("/v1/") and path != "/v1/health":
+                continue  # Portkey's resources: others of their names may be a provider's
+            where = path.replace("{p1}", row["id"] if "logs" in path else row["trace_id"] if "traces" in path else "openai")
             if "get" in methods:
                 found = g.get(where)[0]
                 check(found in (200, 302), f"GET {where} gave {found}")

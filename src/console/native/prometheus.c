@@ -216,10 +216,11 @@ static void put_counters(struct job *j, const struct row *rows, unsigned count)
     put_head(j, "tollgate_attempts_unpriced_total", "counter", "Those that have usage but no price.");
     for (unsigned i = 0; i < count; i++)
         put_count(j, STR("tollgate_attempts_unpriced_total"), &rows[i], STR(""), rows[i].values->unpriced);
-    put_head(j, "llm_cost_sum", "counter", "Cost in dollars of what has a price.");
+    /* Gauges by type: readers put "_total" behind counters that do not end in it, and these names are known as they are. */
+    put_head(j, "llm_cost_sum", "gauge", "Cost so far, in dollars, of what has a price.");
     for (unsigned i = 0; i < count; i++)
         put_line(j, STR("llm_cost_sum"), &rows[i], STR(""), decimal(rows[i].values->cost_nusd, NANO, number));
-    put_head(j, "llm_token_sum", "counter", "Tokens as the provider counts them.");
+    put_head(j, "llm_token_sum", "gauge", "Tokens so far, as the provider counts them.");
     for (unsigned i = 0; i < count; i++) {
         put_count(j, STR("llm_token_sum"), &rows[i], STR(",type=\"input\""), rows[i].values->input_tok);
         put_count(j, STR("llm_token_sum"), &rows[i], STR(",type=\"output\""), rows[i].values->output_tok);

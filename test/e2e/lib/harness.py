@@ -115,7 +115,7 @@ class Gateway:
     def metrics(self):
         """/metrics as {name: value}."""
         lines = self.get("/metrics", key=None)[2].decode().splitlines()
-        return {name: float(value) for name, value in (line.split(" ") for line in lines if line[0] != "#")}
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#")}
 
     def request(self, method, path, body=None, headers=None, key=ADMIN_KEY, timeout=30):
         """(status, headers, body) of one request on a connection of its own."""
