@@ -16,11 +16,34 @@ static const struct option create_options[] = {
     {"role", OPTION_TEXT, "member", NULL, 0, 0, "ROLE", "owner, admin, member or viewer."},
     {"expires", OPTION_TEXT, NULL, NULL, 0, 0, "TIME", "When it ends, such as 2027-01-31T00:00:00Z."},
     {"record-bodies", OPTION_TEXT, "default", NULL, 0, 0, "WHEN", "default, on or off."},
+    {"scope", OPTION_LIST, NULL, NULL, 0, 0, "S",
+     "What the key may do, such as completions.write; several times. Default: what its role may."},
+    {"config", OPTION_TEXT, NULL, NULL, 0, 0, "SLUG", "Routing config (pc-...) of requests that bring none."},
+    {"no-config-override", OPTION_FLAG, NULL, NULL, 0, 0, NULL, "Refuse requests that bring a config of their own."},
+    {"metadata", OPTION_TEXT, NULL, NULL, 0, 0, "JSON", "Object of strings, put over the metadata of every request."},
     {"json", OPTION_FLAG, NULL, NULL, 0, 0, NULL, "Print the server's answer, not the key alone."},
     API_OPTIONS(X)};
 static const struct option list_options[] = {
     {"json", OPTION_FLAG, NULL, NULL, 0, 0, NULL, "Print the server's answer."}, API_OPTIONS(X)};
 #undef X
+
+static void write_defaults(struct json_write *w, const struct command *c, const struct option_value *v)
+{
+    const struct option_value *scopes = option_get(c, v, "scope");
+    if (scopes->given) {
+        json_write_key(w, STR("scopes"));
+        json_write_array(w);
+        for (size_t i = 0; i < scopes->list_count; i++)
+            json_write_string(w, scopes->list[i]);
+        json_write_array_end(w);
+    }
+    if (option_get(c, v, "config")->given)
+        json_write_member_string(w, "config", option_get(c, v, "config")->text);
+    if (option_get(c, v, "no-config-override")->given)
+        json_write_member_bool(w, "config_fixed", true);
+    if (option_get(c, v, "metadata")->given)
+        json_write_member_raw(w, "metadata", option_get(c, v, "metadata")->text);
+}
 
 static int create(const struct command *self, struct option_value *values, int operand_count, char **operands)
 {
@@ -39,6 +62,7 @@ static int create(const struct command *self, struct option_value *values, int o
         json_write_member_string(&w, "workspace", option_get(self, values, "workspace")->text);
     if (option_get(self, values, "expires")->given)
         json_write_member_string(&w, "expires_at", option_get(self, values, "expires")->text);
+    write_defaults(&w, self, values);
     json_write_object_end(&w);
     bool ok = json_write_done(&w);
     must(ok);

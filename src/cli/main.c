@@ -8,8 +8,10 @@
 #define OPTIONS_MAX 64
 
 static const struct command *const commands[] = {
-    &command_serve, &command_connect, &command_key_create, &command_key_list, &command_key_revoke,
-    &command_logs,  &command_cost,    &command_reprice,    &command_verify,   &command_version,
+    &command_serve,         &command_connect,       &command_key_create,      &command_key_list,
+    &command_key_revoke,    &command_config_create, &command_config_list,     &command_config_show,
+    &command_config_update, &command_config_delete, &command_config_versions, &command_logs,
+    &command_cost,          &command_reprice,       &command_verify,          &command_version,
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
@@ -19,7 +21,7 @@ static int usage(FILE *to, int status)
     fprintf(to, "tollgate: a gateway between your applications and OpenAI that accounts for every dollar\n\n"
                 "Usage: tollgate COMMAND [OPTION]...\n\nCommands:\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        fprintf(to, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
+        fprintf(to, "  %-15s %s\n", commands[i]->name, commands[i]->summary);
     fprintf(to, "\n'tollgate COMMAND --help' shows a command's options.\n");
     return status;
 }
@@ -72,7 +74,7 @@ static bool print_group(FILE *to, const char *word)
             continue;
         if (!any)
             fprintf(to, "tollgate %s is one of:\n", word);
-        fprintf(to, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
+        fprintf(to, "  %-15s %s\n", commands[i]->name, commands[i]->summary);
         any = true;
     }
     return any;

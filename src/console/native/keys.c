@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Keys: JSON to control and back. A key's text appears in the answer to its creation only. */
 #include "base/clock.h"
+#include "base/json/jdoc.h"
 #include "console/console_inner.h"
 #include "console/native/input.h"
 #include "console/native/native.h"
@@ -8,6 +9,21 @@
 #include "control/control_key.h"
 
 #define KEYS_PER_PAGE 1000
+
+/* An array of names; null: no list, the role decides. */
+static void write_scopes(struct json_write *w, uint64_t scopes)
+{
+    if (scopes == SNAPSHOT_SCOPES_ALL) {
+        json_write_member_null(w, "scopes");
+        return;
+    }
+    json_write_key(w, STR("scopes"));
+    json_write_array(w);
+    for (unsigned i = 0; i < SNAPSHOT_SCOPE_COUNT; i++)
+        if (scopes >> i & 1)
+            json_write_string(w, str_c(scope_text((enum snapshot_scope)i)));
+    json_write_array_end(w);
+}
 
 static void write_key(struct json_write *w, const struct control_key *k, const struct secret *text)
 {
@@ -20,6 +36,13 @@ static void write_key(struct json_write *w, const struct control_key *k, const s
     json_write_member_string(w, "role", str_c(kind_role_text(k->role)));
     json_write_member_string(w, "record_bodies", str_c(kind_bodies_text(k->record_bodies)));
     json_write_member_bool(w, "disabled", k->disabled);
+    write_scopes(w, k->scopes);
+    json_write_member_text(w, "config", k->config);
+    json_write_member_bool(w, "config_fixed", k->config_fixed);
+    if (k->metadata.n)
+        json_write_member_raw(w, "metadata", k->metadata);
+    else
+        json_write_member_null(w, "metadata");
     output_time(w, "created_at", k->created_us);
     output_time(w, "expires_at", k->expires_us);
     output_time(w, "revoked_at", k->revoked_us);
@@ -70,6 +93,34 @@ static bool read_bodies(struct job *j, struct str text, enum kind_bodies *ret)
     return false;
 }
 
+/* An array of names as bits; an empty one means no list. False when the job was answered. */
+static bool read_scopes(struct job *j, struct str json, uint64_t *ret)
+{
+    struct jdoc doc;
+    uint64_t scopes = 0;
+    jdoc_init(&doc);
+    bool parsed = jdoc_parse(&doc, json);
+    struct jval list = jdoc_root(&doc);
+    if (!parsed || jdoc_kind(list) != JDOC_ARRAY)
+        job_fail(j, ERR_BAD_PARAMETER, STR("scopes"), STR("it is an array of names such as completions.write"));
+    for (struct jval v = jdoc_first(list); !j->status && jdoc_has(v); v = jdoc_next(list, v)) {
+        enum snapshot_scope scope;
+        if (scope_from_text(jdoc_text(v, j->arena), &scope))
+            scopes |= UINT64_C(1) << scope;
+        else
+            job_fail(j, ERR_BAD_PARAMETER, STR("scopes"), jdoc_raw(v));
+    }
+    jdoc_free(&doc);
+    *ret = scopes ? scopes : SNAPSHOT_SCOPES_ALL;
+    return j->status == 0;
+}
+
+/* "{}" takes stored metadata away. */
+static struct str metadata_of(struct str json)
+{
+    return str_eq(json, STR("{}")) ? STR("") : json;
+}
+
 void keys_create(struct job *j)
 {
     struct input in;
@@ -82,10 +133,14 @@ void keys_create(struct job *j)
         return;
     spec.name = input_text(&in, "name");
     struct str role = input_text(&in, "role"), bodies = input_text(&in, "record_bodies");
-    struct str workspace = input_text(&in, "workspace");
+    struct str workspace = input_text(&in, "workspace"), scopes = input_json(&in, "scopes");
+    spec.config = input_text(&in, "config");
+    spec.metadata = metadata_of(input_json(&in, "metadata"));
+    input_bool(&in, "config_fixed", &spec.config_fixed);
     input_time(&in, "expires_at", &spec.expires_us);
-    if (!input_check(&in) || (role.p && !read_role(j, role, &spec.role)) ||
-        (bodies.p && !read_bodies(j, bodies, &spec.record_bodies)) || !input_workspace(j, workspace, &workspace_id)) {
+    if (!input_check(&in) || (scopes.p && !read_scopes(j, scopes, &spec.scopes)) ||
+        (role.p && !read_role(j, role, &spec.role)) || (bodies.p && !read_bodies(j, bodies, &spec.record_bodies)) ||
+        !input_workspace(j, workspace, &workspace_id)) {
         input_end(&in);
         return;
     }
@@ -130,30 +185,54 @@ static bool may_change(struct job *j)
     return j->status == 0;
 }
 
-void keys_update(struct job *j)
-{
-    struct input in;
-    struct control_key_change change = {0};
-    struct control_why why = {.param = ""};
+/* Where the values of a change stand while it is made. */
+struct wishes {
+    struct control_key_change change;
+    struct str name, config, metadata;
     enum kind_role role;
     enum kind_bodies bodies;
     int64_t expires_us;
-    bool disabled;
+    uint64_t scopes;
+    bool disabled, config_fixed;
+};
+
+static void read_wishes(struct input *in, struct wishes *w)
+{
+    struct job *j = in->job;
+    w->name = input_text(in, "name");
+    w->config = input_text(in, "config");
+    struct str metadata = input_json(in, "metadata");
+    struct str role = input_text(in, "role"), bodies = input_text(in, "record_bodies");
+    struct str scopes = input_json(in, "scopes");
+    w->change.disabled = input_bool(in, "disabled", &w->disabled);
+    w->change.config_fixed = input_bool(in, "config_fixed", &w->config_fixed);
+    w->change.expires_us = input_time(in, "expires_at", &w->expires_us) ? &w->expires_us : NULL;
+    w->metadata = metadata_of(metadata);
+    if (w->name.p)
+        w->change.name = &w->name;
+    if (w->config.p)
+        w->change.config = &w->config;
+    if (metadata.p)
+        w->change.metadata = &w->metadata;
+    if (scopes.p && !j->status && read_scopes(j, scopes, &w->scopes))
+        w->change.scopes = &w->scopes;
+    if (role.p && !j->status && read_role(j, role, &w->role))
+        w->change.role = &w->role;
+    if (bodies.p && !j->status && read_bodies(j, bodies, &w->bodies))
+        w->change.record_bodies = &w->bodies;
+}
+
+void keys_update(struct job *j)
+{
+    struct input in;
+    struct wishes w = {0};
+    struct control_why why = {.param = ""};
     if (!may_change(j) || !input_begin(&in, j))
         return;
-    struct str name = input_text(&in, "name"), role_text = input_text(&in, "role");
-    struct str bodies_text = input_text(&in, "record_bodies");
-    change.disabled = input_bool(&in, "disabled", &disabled);
-    change.expires_us = input_time(&in, "expires_at", &expires_us) ? &expires_us : NULL;
-    if (name.p)
-        change.name = &name;
-    if (role_text.p && !j->status && read_role(j, role_text, &role))
-        change.role = &role;
-    if (bodies_text.p && !j->status && read_bodies(j, bodies_text, &bodies))
-        change.record_bodies = &bodies;
+    read_wishes(&in, &w);
     enum err e = ERR_OK;
     if (!j->status && input_check(&in))
-        e = control_key_update(j->console->settings.control, j->key->workspace_id, j->params[0], &change, &why);
+        e = control_key_update(j->console->settings.control, j->key->workspace_id, j->params[0], &w.change, &why);
     input_end(&in);
     if (j->status)
         return;
