@@ -21,8 +21,9 @@ async function get(path) {
   return body;
 }
 
-function row(table, cells, open) {
+function row(table, cells, open, kindOfRow) {
   const tr = table.insertRow();
+  if (kindOfRow) tr.className = kindOfRow;
   for (const [text, kind] of cells) {
     const td = tr.insertCell();
     td.textContent = text;
@@ -39,6 +40,11 @@ function showTotals(total) {
   box.replaceChildren();
   const facts = [['Cost, last 30 days', '$' + total.cost_usd], ['Requests', count(total.requests)],
     ['Errors', count(total.errors)], ['Unpriced', count(total.unpriced)], ['Estimated', count(total.estimated)]];
+  if (total.discarded) {
+    facts.push(['Wasted by retries and fallbacks', '$' + total.wasted_usd],
+      ['Retries / fallbacks', count(total.retries) + ' / ' + count(total.fallbacks)]);
+  }
+  if (total.cache_hits) facts.push(['Saved by ' + count(total.cache_hits) + ' cache hits', '$' + total.saved_usd]);
   for (const [name, value] of facts) {
     const cell = document.createElement('div');
     const figure = document.createElement('b');
@@ -49,11 +55,11 @@ function showTotals(total) {
   box.hidden = false;
 }
 
-function fill(id, items, cellsOf, openOf) {
+function fill(id, items, cellsOf, openOf, kindOf) {
   const section = byId(id);
   const body = section.querySelector('tbody');
   body.replaceChildren();
-  for (const item of items) row(body, cellsOf(item), openOf && (() => openOf(item)));
+  for (const item of items) row(body, cellsOf(item), openOf && (() => openOf(item)), kindOf && kindOf(item));
   section.hidden = false;
 }
 
@@ -78,6 +84,20 @@ function addBody(box, title, body) {
   box.append(element('pre', body.text === undefined ? body.base64 : readable(body.text)));
 }
 
+// The other attempts of the request, each a button that shows it.
+async function addAttempts(box, full) {
+  if (!full.attempt && !full.discarded) return;
+  const { data } = await get('/tollgate/v1/logs?limit=200&request_id=' + full.request_id);
+  box.append(element('h3', count(data.length) + ' attempts of this request'));
+  for (const r of data.reverse()) {
+    const line = element('button', ['attempt ' + r.attempt, r.status || r.outcome, routeOf(r), millis(r.total_us),
+      (r.discarded ? 'wasted ' : 'cost ') + (r.cost_usd === null ? r.cost_state : '$' + r.cost_usd)].filter(Boolean).join(', '));
+    line.disabled = r.id === full.id;
+    line.addEventListener('click', () => openRequest(r));
+    box.append(line, document.createElement('br'));
+  }
+}
+
 async function openRequest(item) {
   let full;
   try {
@@ -86,7 +106,7 @@ async function openRequest(item) {
     say(e.message, true);
     return;
   }
-  const { request_body: asked, response_body: answered, ...facts } = full;
+  const { request_body: asked, response_body: answered, request_headers: askedWith, response_headers: answeredWith, ...facts } = full;
   const box = byId('detail').querySelector('div');
   const list = document.createElement('dl');
   for (const [name, value] of Object.entries(facts)) {
@@ -94,11 +114,22 @@ async function openRequest(item) {
     list.append(element('dt', name), element('dd', typeof value === 'object' ? JSON.stringify(value) : String(value)));
   }
   box.replaceChildren(list);
+  await addAttempts(box, full).catch((e) => say(e.message, true));
+  for (const [title, fields] of [['Request fields', askedWith], ['Answer fields', answeredWith]]) {
+    if (fields) box.append(element('h3', title), element('pre', JSON.stringify(fields, null, 2)));
+  }
   addBody(box, 'Request', asked);
   addBody(box, 'Answer', answered);
   byId('detail').querySelector('h2').textContent = item.operation + ', ' + item.id;
-  byId('detail').showModal();
+  if (!byId('detail').open) byId('detail').showModal();
   byId('detail').scrollTop = 0;
+}
+
+// What is out of the ordinary: where a config sent it, retries, the cache, guardrails.
+function routeOf(r) {
+  return [r.target && r.provider + ' ' + r.target.replace(/^config\.?/, ''), r.config, r.retry && 'retry ' + r.retry,
+    r.cache !== 'DISABLED' && r.cache, r.hooks && r.hooks !== 'passed' && 'guardrails ' + r.hooks,
+    Number(r.saved_usd) && 'saved $' + r.saved_usd].filter(Boolean).join(', ');
 }
 
 function requestCells(r) {
@@ -106,7 +137,7 @@ function requestCells(r) {
   return [[r.started_at.replace('T', ' ').slice(0, 19)], [r.operation], [r.model_answered || r.model_asked || '–'],
     [r.key_name || r.key], [String(r.status || r.outcome), 'n' + (r.status >= 400 || !r.status ? ' bad' : '')],
     [count(r.usage.input_tokens), 'n'], [count(r.usage.output_tokens), 'n'], [millis(r.first_byte_us), 'n'],
-    [millis(r.total_us), 'n'], [state, 'n' + (r.cost_state === 'unpriced' ? ' bad' : '')]];
+    [millis(r.total_us), 'n'], [state, 'n' + (r.cost_state === 'unpriced' ? ' bad' : '')], [routeOf(r)]];
 }
 
 async function refresh() {
@@ -115,7 +146,7 @@ async function refresh() {
     showTotals(report.total);
     fill('by-model', report.data, (g) => [[g.model || '(no model)'], [count(g.requests), 'n'], [count(g.input_tokens), 'n'],
       [count(g.output_tokens), 'n'], [g.cost_usd + (g.unpriced ? ' + ' + g.unpriced + ' unpriced' : ''), 'n']]);
-    fill('requests', logs.data, requestCells, openRequest);
+    fill('requests', logs.data, requestCells, openRequest, (r) => r.discarded && 'pale');
     byId('sign-in').hidden = true;
     byId('signed-in').hidden = false;
     say(logs.data.length ? 'As of ' + new Date().toLocaleTimeString() + '. Select a request to see its bodies.'
