@@ -27,8 +27,12 @@
       "Version, uptime, state of journal, ledger and catalogue")                                                     \
     X(GET, "/tollgate/v1/keys", ADMIN, ALL, keys_list, "Keys of the workspace")                                      \
     X(POST, "/tollgate/v1/keys", ADMIN, ALL, keys_create, "A new key; its text is in this answer only")              \
-    X(PATCH, "/tollgate/v1/keys/{}", ADMIN, ALL, keys_update, "Change a key's name, role, expiry, body recording")   \
+    X(PATCH, "/tollgate/v1/keys/{}", ADMIN, ALL, keys_update, "Change a key's name, role, expiry, scopes, config")   \
     X(DELETE, "/tollgate/v1/keys/{}", ADMIN, ALL, keys_revoke, "Revoke a key, for ever")                             \
+    X(GET, "/tollgate/v1/workspaces", ADMIN, ALL, workspaces_list,                                                   \
+      "Workspaces, with their metadata and default config")                                                          \
+    X(PATCH, "/tollgate/v1/workspaces/{}", ADMIN, ALL, workspaces_update,                                            \
+      "Change a workspace's display name, metadata")                                                                 \
     X(GET, "/tollgate/v1/integrations", ADMIN, ALL, integrations_list, "Provider accounts of the workspace")         \
     X(POST, "/tollgate/v1/integrations", ADMIN, ALL, integrations_create, "Connect a provider account")              \
     X(PATCH, "/tollgate/v1/integrations/{}", ADMIN, ALL, integrations_update, "Change or rotate a provider account") \
