@@ -132,6 +132,16 @@ static void say_unknown(struct record *rec)
     rec->cost = (struct cost){.state = COST_UNPRICED, .reason = COST_REASON_USAGE, .meter = METER_COUNT};
 }
 
+/* Azure may answer in the name of a deployment, which has no price: the model it stands for has. */
+static void price(struct request *r, struct record *rec)
+{
+    account_price(r->worker->prices, rec, &rec->cost);
+    if (rec->cost.state != COST_UNPRICED || !r->run || !r->run->has_target || !r->run->target.price_model.n)
+        return;
+    rec->model_answered = r->run->target.price_model;
+    account_price(r->worker->prices, rec, &rec->cost);
+}
+
 void account_usage_and_cost(struct request *r, struct record *rec)
 {
     work_out_usage(r, &rec->usage);
@@ -144,7 +154,7 @@ void account_usage_and_cost(struct request *r, struct record *rec)
     else if (rec->usage.source == USAGE_NONE)
         rec->cost.state = r->endpoint->flags & ENDPOINT_BILLED ? COST_NONE : COST_FREE;
     else
-        account_price(r->worker->prices, rec, &rec->cost);
+        price(r, rec);
 }
 
 /* Named for the group of prices that the other model is in. */

@@ -70,8 +70,9 @@ static void read_traceparent(struct request *r, struct str v)
     if (v.n < 55 || v.p[2] != '-' || v.p[35] != '-' || v.p[52] != '-' || !str_hex_to_u64(str_head(v, 2), &number))
         return;
     struct str trace = str_of(v.p + 3, 32), parent = str_of(v.p + 36, 16);
-    if (!str_hex_to_u64(str_head(trace, 16), &number) || !str_hex_to_u64(str_from(trace, 16), &number) ||
-        !str_hex_to_u64(parent, &number))
+    uint64_t high, low;
+    if (!str_hex_to_u64(str_head(trace, 16), &high) || !str_hex_to_u64(str_from(trace, 16), &low) ||
+        !str_hex_to_u64(parent, &number) || !(high | low) || !number) /* all zeros mean none */
         return;
     if (!r->trace_id.n)
         r->trace_id = keep(r, trace, REQUEST_TRACE_MAX);

@@ -204,6 +204,7 @@ static void header_byte(struct multipart *m, char c)
         header_line(m, line);
     else
         m->state = CONTENT;
+    m->value_at = m->offset + 1;
     m->line_n = 0;
     m->matched = 0;
 }
@@ -221,5 +222,31 @@ void multipart_feed(struct multipart *m, struct str bytes)
         else
             used = content_bytes(m, bytes);
         bytes = str_from(bytes, used);
+        m->offset += used;
     }
+}
+
+struct finder {
+    const struct multipart *form;
+    struct str name, body, value;
+    unsigned count;
+};
+
+static void on_field(void *arg, struct str name, struct str value)
+{
+    struct finder *f = arg;
+    if (!str_eq(name, f->name))
+        return;
+    f->count++;
+    f->value = str_head(str_from(f->body, f->form->value_at), value.n);
+}
+
+bool multipart_find(struct str content_type, struct str body, struct str name, struct str *ret_value)
+{
+    struct multipart form;
+    struct finder f = {.form = &form, .name = name, .body = body};
+    multipart_init(&form, content_type, on_field, &f);
+    multipart_feed(&form, body);
+    *ret_value = f.value;
+    return f.count == 1;
 }

@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/str.h"
 
@@ -35,7 +36,8 @@ struct multipart {
     bool named;           /* the part has a Content-Disposition */
     bool skipped;         /* the part is not to be reported */
     size_t line_n, value_n;
-    size_t fields; /* reported so far; bounded */
+    size_t fields;             /* reported so far; bounded */
+    uint64_t offset, value_at; /* bytes fed; where the part's content begins */
     char name[MULTIPART_NAME_MAX];
     char line[MULTIPART_LINE_MAX];
     char value[MULTIPART_VALUE_MAX];
@@ -44,5 +46,10 @@ struct multipart {
 /* `content_type` is the header's value; its boundary parameter is copied. */
 void multipart_init(struct multipart *m, struct str content_type, multipart_field_fn *field, void *arg);
 void multipart_feed(struct multipart *m, struct str bytes);
+/*
+ * Where the value of the one small field of that name stands in a whole body. False when there is none, or
+ * more than one.
+ */
+bool multipart_find(struct str content_type, struct str body, struct str name, struct str *ret_value);
 
 #endif

@@ -247,9 +247,25 @@ static int close_fields(void **state)
     return 0;
 }
 
+static void the_value_of_one_field_is_found_in_its_place(void **state)
+{
+    (void)state;
+    struct str type = STR("multipart/form-data; boundary=b"), value;
+    struct str body = STR("--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nmodel\r\n"
+                          "--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n@a/whisper-1\r\n--b--\r\n");
+    assert_true(multipart_find(type, body, STR("model"), &value));
+    assert_true(str_eq(value, STR("@a/whisper-1")));
+    assert_true(value.p > body.p && value.p + value.n < body.p + body.n);
+    assert_false(multipart_find(type, body, STR("prompt"), &value));
+    struct str twice = STR("--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nx\r\n"
+                           "--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\ny\r\n--b--\r\n");
+    assert_false(multipart_find(type, twice, STR("model"), &value));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_value_of_one_field_is_found_in_its_place),
         cmocka_unit_test(text_fields_are_reported),
         cmocka_unit_test(files_are_not),
         cmocka_unit_test(the_frame_of_the_body_is_skipped),

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/digits.h"
 #include "base/mem.h"
+#include "base/must.h"
 #include "gateway/attempt.h"
 #include "gateway/finish.h"
 #include "gateway/heads.h"
@@ -17,6 +18,7 @@
 #include "gateway/target/batch_output.h"
 #include "gateway/target/path.h"
 #include "openai/body_edit.h"
+#include "openai/multipart.h"
 
 static void look_up(struct run *run);
 
@@ -148,6 +150,19 @@ static bool ask_usage(struct run *run)
     return edit(run, &edits, body_now(run), &changed);
 }
 
+/* A form has one thing that a target may need changed. */
+static void name_model_in_form(struct run *run)
+{
+    struct request *r = run->r;
+    struct str old, model = run->target.send_model;
+    if (!model.n || run->streamed || !multipart_find(r->content_type, run->base, STR("model"), &old))
+        return;
+    size_t at = (size_t)(old.p - run->base.p);
+    bool ok = buf_add_str(&r->edited, str_head(run->base, at)) && buf_add_str(&r->edited, model) &&
+              buf_add_str(&r->edited, str_from(run->base, at + old.n));
+    must(ok); /* it holds twice the largest body */
+}
+
 /* False: answered. */
 static bool make_body(struct run *run)
 {
@@ -156,7 +171,11 @@ static bool make_body(struct run *run)
     forget_changes(run);
     buf_free(&r->edited);
     buf_init(&r->edited, 2 * RUN_BODY_MAX);
-    bool ok = !run->facts || !run->facts->is_object || run->options.nitro || apply_config(run);
+    bool ok = true;
+    if (!run->facts)
+        name_model_in_form(run);
+    else if (run->facts->is_object && !run->options.nitro)
+        ok = apply_config(run);
     name_model(run);
     return ok;
 }

@@ -16,8 +16,15 @@
 static const struct str metadata_names[] = {TEXT("metadata"), TEXT("metadata.google.internal"),
                                             TEXT("metadata.azure.com"), TEXT("instance-data")};
 
-/* Not resolvable by definition (RFC 6761, RFC 7686). */
-static const struct str dead_ends[] = {TEXT(".invalid"), TEXT(".onion")};
+/*
+ * Names that mean something only inside some network (portkey.md 1.4), or nothing at all. Whoever
+ * may send a request may not make the gateway look around in there; an admin connects such a host
+ * as an integration.
+ */
+static const struct str dead_ends[] = {
+    TEXT(".local"), TEXT(".localdomain"), TEXT(".internal"), TEXT(".intranet"), TEXT(".lan"),
+    TEXT(".home"),  TEXT(".corp"),        TEXT(".test"),     TEXT(".invalid"),  TEXT(".onion"),
+};
 
 static const struct str azure_ends[] = {
     TEXT(".openai.azure.com"),           TEXT(".cognitiveservices.azure.com"),
