@@ -164,6 +164,31 @@ static enum err measure(struct disk *d)
     return e;
 }
 
+/* Whose vectors they are. */
+static bool same_model(struct disk *d, enum err *e)
+{
+    struct store_stmt *st;
+    bool row = false, same = false;
+    *e = store_prepare(d->db, "SELECT value FROM setting WHERE name = 'model'", &st);
+    if (*e == ERR_OK)
+        *e = store_step(st, &row);
+    if (*e == ERR_OK && row) {
+        same = str_eq(store_text(st, 0), str_c(d->settings.model));
+        store_done(st);
+    }
+    return same;
+}
+
+static enum err set_model(struct disk *d)
+{
+    struct store_stmt *st;
+    enum err e = store_prepare(d->db, "INSERT OR REPLACE INTO setting (name, value) VALUES ('model', ?1)", &st);
+    if (e != ERR_OK)
+        return e;
+    store_bind_text(st, 1, str_c(d->settings.model));
+    return store_run(st);
+}
+
 /* Room that is given up goes back to the file system only if the file was made so. */
 static enum err prepare_file(struct disk *d)
 {
@@ -173,6 +198,8 @@ static enum err prepare_file(struct disk *d)
         e = store_exec(d->db, "PRAGMA auto_vacuum=INCREMENTAL; VACUUM");
     if (e == ERR_OK)
         e = store_migrate(d->db, migrations, sizeof migrations / sizeof migrations[0]);
+    if (e == ERR_OK && version == 0)
+        e = set_model(d);
     if (e == ERR_OK)
         d->answers = (uint64_t)number_of(d, "SELECT count(*) FROM answer", &e);
     return e == ERR_OK ? measure(d) : e;
@@ -520,35 +547,14 @@ static enum err load_keys(struct disk *d)
     return e;
 }
 
-static bool same_model(struct disk *d, enum err *e)
-{
-    struct store_stmt *st;
-    bool row = false, same = false;
-    *e = store_prepare(d->db, "SELECT value FROM setting WHERE name = 'model'", &st);
-    if (*e == ERR_OK)
-        *e = store_step(st, &row);
-    if (*e == ERR_OK && row) {
-        same = str_eq(store_text(st, 0), str_c(d->settings.model));
-        store_done(st);
-    }
-    return same;
-}
-
 static enum err tidy_vectors(struct disk *d)
 {
-    struct store_stmt *st;
     enum err e;
     bool same = same_model(d, &e);
     if (e == ERR_OK)
         e = store_exec(d->db,
                        same ? "DELETE FROM vector WHERE key NOT IN (SELECT key FROM answer)" : "DELETE FROM vector");
-    if (e != ERR_OK || same)
-        return e;
-    e = store_prepare(d->db, "INSERT OR REPLACE INTO setting (name, value) VALUES ('model', ?1)", &st);
-    if (e != ERR_OK)
-        return e;
-    store_bind_text(st, 1, str_c(d->settings.model));
-    return store_run(st);
+    return e != ERR_OK || same ? e : set_model(d);
 }
 
 /* True when the row was taken over; false: it is of no use. */

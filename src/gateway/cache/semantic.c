@@ -230,9 +230,14 @@ static float coordinate(struct str raw)
     bool negative = p < end && *p == '-', down = false;
     for (p += negative; p < end && json_bytes_is_digit(*p); p++)
         value = value * 10 + (*p - '0');
-    if (p < end && *p == '.')
-        for (p++; p < end && json_bytes_is_digit(*p); p++, exponent -= value < 1e17)
-            value = value < 1e17 ? value * 10 + (*p - '0') : value;
+    if (p < end && *p == '.') {
+        for (p++; p < end && json_bytes_is_digit(*p); p++) {
+            if (value < 1e17) { /* the rest is below any precision */
+                value = value * 10 + (*p - '0');
+                exponent--;
+            }
+        }
+    }
     if (p < end && (*p | 0x20) == 'e') {
         p++;
         down = p < end && *p == '-';
