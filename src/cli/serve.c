@@ -265,6 +265,7 @@ static void fill_settings(const struct server *s, struct gateway_settings *g)
 {
     *g = (struct gateway_settings){
         .listen = value(s, "listen")->text,
+        .admin_listen = value(s, "admin-listen")->text,
         .workers = (unsigned)value(s, "workers")->number,
         .limits = {.head_timeout_us = value(s, "client-head-timeout")->number,
                    .keep_alive_us = value(s, "client-keep-alive")->number,
@@ -354,15 +355,22 @@ static void raise_descriptor_limit(void)
     }
 }
 
+/* "127.0.0.1" of "127.0.0.1:8787". */
+static struct str host_of(struct str listen)
+{
+    const char *colon = memrchr(listen.p, ':', listen.n);
+    return colon ? str_head(listen, (size_t)(colon - listen.p)) : listen;
+}
+
 static void announce(const struct server *s, struct control_start *start)
 {
     struct str listen = value(s, "listen")->text;
-    const char *colon = memrchr(listen.p, ':', listen.n);
-    int host = colon ? (int)(colon - listen.p) : (int)listen.n;
+    const struct option_value *admin = value(s, "admin-listen");
     const char *scheme = s->client_tls ? "https" : "http";
     printf("tollgate %s\n", TOLLGATE_VERSION);
-    printf("gateway  %s://%.*s:%u/v1\n", scheme, host, listen.p, gateway_port(s->gateway));
-    printf("console  %s://%.*s:%u/console/\n", scheme, host, listen.p, gateway_port(s->gateway));
+    printf("gateway  %s://%.*s:%u/v1\n", scheme, STR_ARG(host_of(listen)), gateway_port(s->gateway));
+    printf("console  %s://%.*s:%u/console/\n", scheme, STR_ARG(host_of(admin->given ? admin->text : listen)),
+           gateway_admin_port(s->gateway));
     printf("data     %s\n", s->dir);
     if (start->admin_key.n)
         printf("owner key, shown once and kept in %s/admin.key:\n%.*s\n", s->dir,

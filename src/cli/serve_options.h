@@ -9,6 +9,8 @@
 #define SERVE_OPTIONS(X)                                                                                              \
     X("listen", TEXT, "127.0.0.1:8787", "TOLLGATE_LISTEN", 0, 0, "H:P",                                               \
       "Address and port that clients connect to; port 0 takes a free one.")                                           \
+    X("admin-listen", TEXT, NULL, "TOLLGATE_ADMIN_LISTEN", 0, 0, "H:P",                                               \
+      "Serve console, admin API and /metrics on this address only; --listen then takes requests for providers.")      \
     X("data", TEXT, "tollgate-data", "TOLLGATE_DATA", 0, 0, "DIR",                                                    \
       "Directory of everything that is kept; made when it is not there.")                                             \
     X("workers", INT, "1", NULL, 1, 64, "N", "Worker threads; about one for each core that is to serve requests.")    \

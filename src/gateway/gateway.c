@@ -63,6 +63,14 @@ static void settle_port(struct gateway *g, const struct worker *first)
     }
 }
 
+/* After the first listener is open, so that the same address given for both is noticed. */
+static enum err open_admin(struct gateway *g, struct worker *w, char *why, size_t why_cap)
+{
+    if (!listener_address_free(g->settings.admin_listen, why, why_cap))
+        return ERR_LISTEN_FAILED;
+    return worker_listen_admin(w, why, why_cap);
+}
+
 static enum err open_workers(struct gateway *g, struct snapshot *snapshot, char *why, size_t why_cap)
 {
     for (unsigned i = 0; i < g->settings.workers; i++) {
@@ -75,6 +83,10 @@ static enum err open_workers(struct gateway *g, struct snapshot *snapshot, char 
             return e;
         if (i == 0)
             settle_port(g, w);
+        if (i == 0 && g->settings.admin_listen.n)
+            e = open_admin(g, w, why, why_cap);
+        if (e)
+            return e;
     }
     return ERR_OK;
 }
@@ -143,6 +155,12 @@ enum err gateway_start(const struct gateway_settings *settings, struct snapshot 
 uint16_t gateway_port(const struct gateway *g)
 {
     return g->port;
+}
+
+uint16_t gateway_admin_port(const struct gateway *g)
+{
+    const struct http_server *admin = g->workers[0]->admin_server;
+    return admin ? http_server_port(admin) : g->port;
 }
 
 void gateway_set_snapshot(struct gateway *g, struct snapshot *snapshot)

@@ -29,7 +29,8 @@ struct tls_server;
 
 struct gateway_settings {
     struct str listen;
-    unsigned workers; /* 1 … 64 */
+    struct str admin_listen; /* "": one listener for all; else console, admin API and metrics are on this one only */
+    unsigned workers;        /* 1 … 64 */
     struct http_limits limits;
     uint64_t connect_timeout_us;
     uint64_t first_byte_timeout_us;
@@ -72,6 +73,8 @@ enum err gateway_start(const struct gateway_settings *settings, struct snapshot 
                        struct gateway **ret_gateway, char *why, size_t why_cap) ERR_USE;
 /* The port that is listened on. */
 uint16_t gateway_port(const struct gateway *g);
+/* Of admin_listen; the same as gateway_port without one. */
+uint16_t gateway_admin_port(const struct gateway *g);
 /* From any thread: in force for the next request of every worker. */
 void gateway_set_snapshot(struct gateway *g, struct snapshot *snapshot);
 /* From any thread: takes the catalogue over; the old one is freed when no worker uses it. */

@@ -46,10 +46,22 @@ struct str worker_own_lines(struct worker *w, const struct http1_head *head, cha
     return str_of(out, (size_t)n);
 }
 
+/* Something that exists, but on the other listener. */
+static void refuse_here(struct http_exchange *x, struct str detail)
+{
+    struct worker *w = x->server_ctx;
+    char lines[WORKER_LINES_MAX];
+    metrics_add(&w->metrics, METRIC_REFUSED, 1);
+    reply_error(x, ERR_ROUTE_UNKNOWN, STR(""), detail, worker_own_lines(w, &x->head, lines));
+}
+
 static void on_request(struct http_exchange *x)
 {
     struct worker *w = x->server_ctx;
-    if (dispatch_of(&x->head) != DISPATCH_INFERENCE) {
+    enum dispatch to = dispatch_of(&x->head);
+    if (to == DISPATCH_ADMIN && w->settings->admin_listen.n) {
+        refuse_here(x, STR("the console and the admin API are served on the address of --admin-listen"));
+    } else if (to != DISPATCH_INFERENCE) {
         w->settings->console(w->settings->console_ctx, x);
     } else if (w->draining) {
         metrics_add(&w->metrics, METRIC_REFUSED, 1);
@@ -58,6 +70,15 @@ static void on_request(struct http_exchange *x)
     } else {
         request_begin(w, x);
     }
+}
+
+static void on_admin_request(struct http_exchange *x)
+{
+    struct worker *w = x->server_ctx;
+    if (dispatch_of(&x->head) == DISPATCH_INFERENCE)
+        refuse_here(x, STR("requests for a provider are served on the address of --listen"));
+    else
+        w->settings->console(w->settings->console_ctx, x);
 }
 
 static const struct http_app *owner_of(const struct http_exchange *x)
@@ -102,6 +123,7 @@ static void on_refused(void *ctx, enum err why)
 }
 
 static const struct http_app worker_app = {on_request, on_body, on_drained, on_closed, on_done, on_refused};
+static const struct http_app admin_app = {on_admin_request, on_body, on_drained, on_closed, on_done, on_refused};
 
 /* The journal is written once a turn, and before the last bytes of the turn's answers leave. */
 static void on_turn_end(struct loop_hook *h)
@@ -135,6 +157,13 @@ static void make_client(struct worker *w)
     w->tokens = azure_tokens_new(w->loop, w->client, &s->azure);
     w->configs = configs_new();
     w->random = (struct rng_seeded){rng_u64()};
+}
+
+enum err worker_listen_admin(struct worker *w, char *why, size_t why_cap)
+{
+    const struct gateway_settings *s = w->settings;
+    w->admin_server = http_server_new(w->loop, &admin_app, &s->limits, w);
+    return http_server_listen(w->admin_server, s->admin_listen, s->client_tls, why, why_cap);
 }
 
 struct worker *worker_new(struct gateway *g, const struct gateway_settings *settings, unsigned index,
@@ -174,6 +203,8 @@ void worker_free(struct worker *w)
     if (w->server) {
         /* Requests that are still under way are recorded as interrupted. */
         http_server_free(w->server);
+        if (w->admin_server)
+            http_server_free(w->admin_server);
         on_turn_end(&w->turn_end);
         loop_hook_remove(&w->turn_end);
     }

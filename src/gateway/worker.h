@@ -44,6 +44,7 @@ struct worker {
     pthread_t thread;
     struct loop *loop;
     struct http_server *server;
+    struct http_server *admin_server; /* worker 0's, with --admin-listen; else NULL */
     struct resolver *resolver;
     struct dialer *dialer;
     struct http_client *client;
@@ -83,5 +84,7 @@ struct worker *worker_new(struct gateway *g, const struct gateway_settings *sett
                           struct snapshot *snapshot, struct price_catalog *prices, struct shared *shared, char *why,
                           size_t why_cap);
 void worker_free(struct worker *w);
+/* Opens the listener of settings->admin_listen on this worker's loop. Before the thread starts. */
+enum err worker_listen_admin(struct worker *w, char *why, size_t why_cap) ERR_USE;
 
 #endif
