@@ -7,7 +7,7 @@ import base64
 import json
 import os
 import sys
-import threading
+import tempfile
 import time
 import urllib.parse
 
@@ -175,7 +175,7 @@ def row_123_aliases(b):
     check(row["cost_state"] == "priced", f"row 123: priced by the alias's model: {row['cost_state']}, answered by {row['model_answered']}")
     b.chat("b123", virtualKey="az").fine("row 123")
     sees("row 123", (b.up.requests[-1].target, b.up.requests[-1].model), ("/openai/v1/chat/completions", "dep-b"), "a deployment of version v1")
-    b.chat("@az/a123").fine("row 123")
+    b.node("chat.completions.create", asked("@az/a123")).fine("row 123")
     sees("row 123", b.up.requests[-1].path, "/openai/deployments/dep-a/chat/completions", "an alias behind a slug in the model")
     b.chat("other", config={"virtual_key": "az", "override_params": {"model": "a123"}}).fine("row 123")
     sees("row 123", b.up.requests[-1].path, "/openai/deployments/dep-a/chat/completions", "override_params.model beats the body's")
@@ -193,8 +193,7 @@ class AzureBench(Bench):
 
     def __init__(self):
         self.tokens = ScriptedUpstream()
-        self.folder = os.environ.get("TMPDIR") or "."
-        token_file = os.path.join(self.folder, f"federated-{os.getpid()}-{threading.get_ident()}")
+        token_file = os.path.join(tempfile.mkdtemp(), "federated")
         with open(token_file, "w") as out:
             out.write("federated.token.text\n")
         super().__init__(args=["--workers", "1", "--azure-entra-url", self.tokens.host(), "--azure-metadata-url", self.tokens.host()],

@@ -453,6 +453,13 @@ def row_133_json_typing(b):
         r = b.python(call, kwargs, api_key=ADMIN_KEY).fine(f"row 133, {call}")
         check(isinstance(r.value, dict), f"row 133: {call} gave {r.value!r}")
     check(made.value.get("data") or made.value.get("id"), f"row 133: create gave {made.value}")
+    fields = {"name": "row 133", "type": "workspace", "sub_type": "service", "scopes": ["completions.write"]}
+    key = b.python("api_keys.create", fields, api_key=ADMIN_KEY).fine("row 133").value
+    check(key["key"].startswith("tg-"), f"row 133: a key: {key}")
+    for call, kwargs in (("api_keys.list", {}), ("api_keys.retrieve", {"id": key["id"]}), ("api_keys.update", {"id": key["id"], "name": "x"}),
+                         ("api_keys.delete", {"id": key["id"]})):
+        r = b.python(call, kwargs, api_key=ADMIN_KEY).fine(f"row 133, {call}")
+        check(key["key"] not in json.dumps(r.value), f"row 133: {call} shows the key")
     for method, path, body in (("GET", "/v1/configs", None), ("GET", f"/v1/configs/{slug}", None), ("GET", f"/v1/configs/{slug}/versions", None),
                                ("PUT", f"/v1/configs/{slug}", {"name": "row 133 b"}), ("DELETE", f"/v1/configs/{slug}", None),
                                ("GET", f"/v1/configs/{slug}", None), ("GET", "/v1/configs/pc-none", None), ("POST", "/v1/configs", {"name": 7})):

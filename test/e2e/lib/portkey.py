@@ -215,6 +215,9 @@ class Bench:
         fields.setdefault("scopes", ["completions.write", "logs.view", "logs.list", "models.list"])
         return self.control("POST", "/v1/api-keys/workspace/service", {"name": name, **fields})["key"]
 
+    def workspace_metadata(self, metadata):
+        self.control("PATCH", "/tollgate/v1/workspaces/default", {"metadata": metadata})
+
     def rows(self, trace, count=1, seconds=10):
         """The ledger's attempts of a trace, oldest first, as soon as there are so many."""
         def probe():
