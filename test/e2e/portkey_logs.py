@@ -107,6 +107,21 @@ def row_102_fallback(b):
          [(0, True, "inline", "openai"), (1, False, "inline", "openai")], "the rows of our own API")
 
 
+def row_102_stored_config(b):
+    slug = b.config("logged", {"retry": {"attempts": 1, "on_status_codes": [500]}, "provider": "@a"})
+    b.change_config(slug, {"retry": {"attempts": 2, "on_status_codes": [500]}, "provider": "@a"})
+    b.up.on("m102-retried", say(500), b.up.default)
+    b.chat("m102-retried", traceID="t102-config", config=slug, metadata={"_user": "sdk"}).fine("row 102")
+    rows = b.rows("t102-config", count=2)
+    sees("row 102", [(r["config"], r["config_version"], r["retry"], r["discarded"]) for r in rows], [(slug, 2, 0, True), (slug, 2, 1, False)], "rows")
+    m = in_full(b, rows[1])["metrics"]
+    sees("row 102", (m["config"], m["config_id"], m["config_version_id"]), (slug, slug, slug + "@2"), "the config")
+    sees("row 102", (m["retry_success_count"], m["mode"]), (1, "single"), "retries, mode")
+    check(m["runtime"] == "node" and m["runtime_version"] and m["sdk_version"], f"row 102: the SDK: {m['runtime']} {m['runtime_version']} {m['sdk_version']}")
+    groups = {g["config"]: g for g in report(b, group_by="config")["data"]}
+    sees("row 102", (groups[slug]["attempts"], groups[slug]["requests"], groups[slug]["retries"]), (2, 1, 1), "the report of the config")
+
+
 def row_102_who_may(b):
     key = b.new_key("completions only", scopes=["completions.write"])
     row = b.rows("t102")[0]
@@ -242,5 +257,5 @@ def attempts_stand_together(b):
 
 
 if __name__ == "__main__":
-    suite(Bench, [row_102_success, row_102_client_error, row_102_stream, row_102_fallback, row_102_who_may, row_78_embeddings, waste_and_savings,
+    suite(Bench, [row_102_success, row_102_client_error, row_102_stream, row_102_fallback, row_102_stored_config, row_102_who_may, row_78_embeddings, waste_and_savings,
                   filters_find_attempts, trees, attempts_stand_together, row_103_masking])

@@ -17,6 +17,7 @@
 #define US_PER_MS 1000
 #define CENTS_PER_USD 100
 #define OPERATION_OTHER "other"
+#define VERSION_ID_MAX 128
 
 static uint64_t to_ms(uint64_t us)
 {
@@ -119,6 +120,18 @@ static struct str cache_type(enum record_cache cache)
     return cache == RECORD_CACHE_SEMANTIC_HIT || cache == RECORD_CACHE_SEMANTIC_MISS ? STR("semantic") : STR("simple");
 }
 
+/* A config's id is its slug, a version's the slug and the number: as in /v1/configs. */
+static void write_config(struct json_write *w, const struct record_routing *o)
+{
+    char version[VERSION_ID_MAX] = "";
+    if (o->config_version)
+        snprintf(version, sizeof version, "%.*s@%u", STR_ARG(str_head(o->config, VERSION_ID_MAX - 16)),
+                 o->config_version);
+    json_write_member_text(w, "config", o->config);
+    json_write_member_text(w, "config_id", str_starts(o->config, STR("pc-")) ? o->config : STR(""));
+    json_write_member_text(w, "config_version_id", str_c(version));
+}
+
 static void write_course(struct json_write *w, const struct record *r)
 {
     const struct record_routing *o = &r->routing;
@@ -131,12 +144,7 @@ static void write_course(struct json_write *w, const struct record *r)
     json_write_member_int(w, "retry_success_count", o->retries == RECORD_RETRIES_USED_UP ? -1 : (int64_t)o->retries);
     /* -1: it is a path, in response.lastUsedOptionJsonPath. */
     json_write_member_int(w, "last_used_option_index", o->target.n ? -1 : 0);
-    json_write_member_text(w, "config", o->config);
-    json_write_member_text(w, "config_id", str_starts(o->config, STR("pc-")) ? o->config : STR(""));
-    if (o->config_version)
-        json_write_member_uint(w, "config_version_id", o->config_version);
-    else
-        json_write_member_null(w, "config_version_id");
+    write_config(w, o);
     json_write_member_null(w, "prompt_id");
     json_write_member_null(w, "prompt_version_id");
     json_write_member_null(w, "prompt_slug");
