@@ -345,7 +345,9 @@ static bool is_url(struct str s)
         return false;
     for (host_end = start; host_end < s.n && !strchr("/?#", s.p[host_end]); host_end++)
         ;
-    return url_parse(str_head(s, host_end), URL_BASE, &u, &why) == ERR_OK && strchr(u.host, '.') != NULL;
+    if (url_parse(str_head(s, host_end), URL_BASE, &u, &why) != ERR_OK)
+        return false;
+    return strchr(u.host, '.') != NULL || url_host_is_address(u.host);
 }
 
 void check_text_valid_urls(const struct check_input *in, struct jval parameters, struct check_outcome *out)
