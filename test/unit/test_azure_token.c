@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,14 +19,17 @@
 
 static struct azure_tokens *tokens;
 static struct azure_token_wait waits[WAITS];
-static char url[64], token_file[64];
+static char url[64], token_file[256];
 
 static int token_open(void **state)
 {
     client_open(state);
     snprintf(url, sizeof url, "http://127.0.0.1:%u", client.up.port);
-    snprintf(token_file, sizeof token_file, "/tmp/test_azure_token.%d", (int)getpid());
-    FILE *f = fopen(token_file, "w");
+    const char *folder = getenv("TMPDIR");
+    snprintf(token_file, sizeof token_file, "%s/tollgate-token-XXXXXX", folder ? folder : P_tmpdir);
+    int fd = mkstemp(token_file);
+    assert_true(fd >= 0);
+    FILE *f = fdopen(fd, "w");
     assert_non_null(f);
     fputs("the-assertion\n", f);
     fclose(f);
