@@ -32,6 +32,7 @@ extern const struct command command_config_delete;
 extern const struct command command_config_versions;
 extern const struct command command_logs;
 extern const struct command command_cost;
+extern const struct command command_plan;
 extern const struct command command_reprice;
 extern const struct command command_verify;
 extern const struct command command_version;
