@@ -28,6 +28,7 @@ static const struct option options[] = {
     {"cost-state", OPTION_TEXT, NULL, NULL, 0, 0, "S", "Only this state of cost, such as unpriced."},
     {"trace", OPTION_TEXT, NULL, NULL, 0, 0, "ID",
      "This trace, as a tree of its spans; with other filters or --json, a list."},
+    {"request", OPTION_TEXT, NULL, NULL, 0, 0, "ID", "Only the attempts of this request."},
     {"span", OPTION_TEXT, NULL, NULL, 0, 0, "ID", "Only this span."},
     {"config", OPTION_TEXT, NULL, NULL, 0, 0, "SLUG",
      "Only attempts of this routing config; inline for those of headers."},
@@ -42,10 +43,10 @@ static const struct option options[] = {
 
 static const struct {
     const char *option, *param;
-} params[] = {{"since", "since"},    {"until", "until"},   {"model", "model"},     {"operation", "operation"},
-              {"key-id", "key"},     {"status", "status"}, {"outcome", "outcome"}, {"cost-state", "cost_state"},
-              {"trace", "trace_id"}, {"span", "span_id"},  {"config", "config"},   {"provider", "provider"},
-              {"cache", "cache"}};
+} params[] = {{"since", "since"},       {"until", "until"},        {"model", "model"},     {"operation", "operation"},
+              {"key-id", "key"},        {"status", "status"},      {"outcome", "outcome"}, {"cost-state", "cost_state"},
+              {"trace", "trace_id"},    {"request", "request_id"}, {"span", "span_id"},    {"config", "config"},
+              {"provider", "provider"}, {"cache", "cache"}};
 
 static void write_path(struct buf *path, const struct command *c, const struct option_value *v)
 {
@@ -227,9 +228,9 @@ static int show(const struct command *c, const struct option_value *v, const cha
 /* Nothing but the trace was asked for. */
 static bool wants_tree(const struct command *c, const struct option_value *v)
 {
-    static const char *const others[] = {"since",    "until",   "model",      "operation", "key-id",
-                                         "status",   "outcome", "cost-state", "span",      "config",
-                                         "provider", "cache",   "discarded",  "follow",    "json"};
+    static const char *const others[] = {"since",   "until",      "model",   "operation", "key-id", "status",
+                                         "outcome", "cost-state", "request", "span",      "config", "provider",
+                                         "cache",   "discarded",  "follow",  "json"};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         if (option_get(c, v, others[i])->given)
             return false;

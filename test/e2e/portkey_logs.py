@@ -250,6 +250,8 @@ def attempts_stand_together(b):
     rows = b.rows("t-waste")
     answers = [i for i, line in enumerate(lines) if rows[3]["id"] in line]
     sees("cli", len(answers), 1, "lines of the request's answer")
+    sees("cli", len(b.gw.cli("logs", "--request", rows[0]["request_id"], "--json").stdout.splitlines()), 4, "rows of --request")
+    check("3 earlier attempts are not shown" in b.gw.cli("logs", "--limit", "1", "--request", rows[0]["request_id"]).stdout, "cli: what is not shown is said")
     below = lines[answers[0] + 1:answers[0] + 5]
     check("config.targets[1]" in below[0], f"cli: {below}")
     for i, line in enumerate(below[1:4]):
