@@ -102,7 +102,7 @@ static const struct endpoint *endpoint_of(const char *operation)
     for (size_t i = 0; i < n; i++)
         if (str_eq(rows[i].operation, str_c(operation)))
             return &rows[i];
-    must(!"an operation of the table");
+    must(!operation); /* it is one of the table */
     return NULL;
 }
 

@@ -355,7 +355,11 @@ static void begin_hook(struct hooks_run *run, struct hook_result *h, const struc
 
 static void note_async(const struct hook_result *h)
 {
-    log_info("guardrail_async", LOG_STR("hook", h->hook->id), LOG_TEXT("verdict", h->verdict ? "passed" : "failed"));
+    const char *verdict = h->verdict ? "passed" : "failed";
+    for (size_t i = 0; i < h->count && h->verdict; i++)
+        if (h->checks[i].url.n)
+            verdict = "not awaited";
+    log_info("guardrail_async", LOG_STR("hook", h->hook->id), LOG_TEXT("verdict", verdict));
 }
 
 static void settle_hook(struct hook_result *h)
