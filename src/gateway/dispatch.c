@@ -9,7 +9,7 @@
 
 static bool catalogue_wanted(const struct http1_head *head)
 {
-    bool portkey = false;
+    bool portkey = false, provider = false;
     for (unsigned i = 0; i < head->field_count; i++) {
         const struct http1_field *f = &head->fields[i];
         if (!str_starts_nocase(f->name, STR("x-portkey-")) || !f->value.n)
@@ -17,12 +17,11 @@ static bool catalogue_wanted(const struct http1_head *head)
         struct str name = str_from(f->name, 10);
         if (str_eq_nocase(name, STR("fetch-integrated-models")) && str_eq_nocase(f->value, STR("true")))
             return true;
-        if (str_eq_nocase(name, STR("provider")) || str_eq_nocase(name, STR("virtual-key")) ||
-            str_eq_nocase(name, STR("config")) || str_eq_nocase(name, STR("mode")))
-            return false;
+        provider |= str_eq_nocase(name, STR("provider")) || str_eq_nocase(name, STR("virtual-key")) ||
+                    str_eq_nocase(name, STR("config")) || str_eq_nocase(name, STR("mode"));
         portkey |= f->id != HTTP1_X_PORTKEY_TRACE_ID;
     }
-    return portkey;
+    return portkey && !provider;
 }
 
 static enum dispatch models(const struct http1_head *head)

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "control/config/config.h"
 #include "control/snapshot.h"
 #include "control/snapshot_build.h"
 
@@ -156,6 +157,56 @@ static void integrations_belong_to_their_workspace(void **state)
     assert_int_equal(snapshot_generation(s), 5);
     assert_int_equal(snapshot_key_count(s), 4);
     snapshot_unref(s);
+}
+
+static struct config *config_made(int64_t id, int64_t workspace, const char *slug)
+{
+    static struct config_errors errors;
+    struct config *config;
+    must(config_compile(STR("{\"retry\":{\"attempts\":2}}"), &config, &errors) == ERR_OK);
+    config_name(config, id, str_c(slug), 1, workspace);
+    return config;
+}
+
+static void configs_belong_to_their_workspace(void **state)
+{
+    (void)state;
+    struct snapshot_build *b = snapshot_build_begin(5, pepper);
+    snapshot_build_workspace(b, 1, STR("default"), STR("{\"a\":\"b\"}"));
+    snapshot_build_workspace(b, 7, STR("team-a"), STR(""));
+    for (int64_t id = 1; id <= 200; id++) {
+        char slug[32];
+        snprintf(slug, sizeof slug, "pc-%lld", (long long)id);
+        snapshot_build_config(b, config_made(id, id % 2 ? 1 : 7, slug), id == 4);
+    }
+    assert_null(snapshot_build_config_of(b, 0));
+    assert_null(snapshot_build_config_of(b, 201));
+    struct snapshot_key k = {.id = 1,
+                             .workspace_id = 1,
+                             .public_id = STR("AbCd1234"),
+                             .name = STR("a key"),
+                             .scopes = UINT64_C(1) << SNAPSHOT_SCOPE_LOGS_VIEW,
+                             .default_config = snapshot_build_config_of(b, 3),
+                             .metadata = STR("{}")};
+    must(apikey_hash(pepper, STR("a-key"), k.hash));
+    snapshot_build_key(b, &k);
+    struct snapshot *s = snapshot_build_end(b);
+    assert_int_equal(snapshot_find_config(s, 1, STR("pc-3"))->id, 3);
+    assert_int_equal(snapshot_find_config(s, 7, STR("pc-200"))->id, 200);
+    assert_null(snapshot_find_config(s, 1, STR("pc-2")));
+    assert_null(snapshot_find_config(s, 7, STR("pc-3")));
+    assert_null(snapshot_find_config(s, 1, STR("")));
+    assert_null(snapshot_workspace_of(s, 1)->default_config);
+    assert_int_equal(snapshot_workspace_of(s, 7)->default_config->id, 4);
+    assert_true(str_eq(snapshot_workspace_of(s, 1)->metadata, STR("{\"a\":\"b\"}")));
+    const struct snapshot_key *found = snapshot_find_key(s, STR("a-key"));
+    assert_ptr_equal(found->default_config, snapshot_find_config(s, 1, STR("pc-3")));
+    assert_true(snapshot_key_may(found, SNAPSHOT_SCOPE_LOGS_VIEW));
+    assert_false(snapshot_key_may(found, SNAPSHOT_SCOPE_COMPLETIONS_WRITE));
+    struct config *kept = config_ref(found->default_config);
+    snapshot_unref(s);
+    assert_int_equal(kept->root->settings.retry.attempts, 2); /* who holds one keeps it */
+    config_unref(kept);
 }
 
 static void what_goes_upstream_is_ready(void **state)
@@ -364,10 +415,15 @@ static void ten_thousand_keys_are_all_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_empty_snapshot_answers_no), cmocka_unit_test(keys_are_judged_by_state_and_time),
-        cmocka_unit_test(a_stolen_hash_lets_nobody_in), cmocka_unit_test(integrations_belong_to_their_workspace),
-        cmocka_unit_test(what_goes_upstream_is_ready),  cmocka_unit_test(deployments_go_by_alias_then_default),
-        cmocka_unit_test(workers_swap_without_locks),   cmocka_unit_test(ten_thousand_keys_are_all_found),
+        cmocka_unit_test(an_empty_snapshot_answers_no),
+        cmocka_unit_test(keys_are_judged_by_state_and_time),
+        cmocka_unit_test(a_stolen_hash_lets_nobody_in),
+        cmocka_unit_test(integrations_belong_to_their_workspace),
+        cmocka_unit_test(configs_belong_to_their_workspace),
+        cmocka_unit_test(what_goes_upstream_is_ready),
+        cmocka_unit_test(deployments_go_by_alias_then_default),
+        cmocka_unit_test(workers_swap_without_locks),
+        cmocka_unit_test(ten_thousand_keys_are_all_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
