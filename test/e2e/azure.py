@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """
-Azure OpenAI behind the gateway: rows 45, 47 and 121-123 of Portkey's contract over raw HTTP, tokens from an endpoint
-of the test's own, and Azure's own forms of answers from the simulator.
+Azure OpenAI behind the gateway: rows 45, 47 and 121-123 of Portkey's contract over raw HTTP and by its Node SDK, tokens
+from an endpoint of the test's own, and Azure's own forms of answers from the simulator.
 """
 
 import base64
@@ -176,6 +176,23 @@ def row_121_realtime(b):
         s.close()
 
 
+def row_121_by_the_node_sdk(b):
+    """The same through portkey-ai, whose options become the headers."""
+    names = {"provider": "azure-openai", "azureResourceName": "res", "azureDeploymentId": "dep", "customHost": b.up.host("/openai"),
+             "Authorization": "own-azure-key"}
+    for version, path, model in ((DATED, f"/openai/deployments/dep/chat/completions{V}", "m121"), ("v1", "/openai/v1/chat/completions", "dep")):
+        before = len(b.up.requests)
+        b.chat("m121", azureApiVersion=version, **names).fine("row 121")
+        seen = b.up.requests[before:][-1]
+        equal((seen.target, seen.model, seen.headers.get("api-key"), seen.headers.get("authorization")),
+              (path, model, "own-azure-key", None), "row 121, Node")
+    r = b.chat("m121", stream=True, azureApiVersion=DATED, **names).fine("row 121")
+    equal(r.text, "Hello.", "row 121, Node: a stream")
+    before = len(b.up.requests)
+    b.node("models.list", azureApiVersion=DATED, **names)
+    equal(b.up.requests[before:][-1].target, f"/openai/models{V}", "row 121, Node: models")
+
+
 # --- row 122: credentials ------------------------------------------------------------------------------
 
 def row_122_api_key(b):
@@ -311,6 +328,17 @@ def row_123_aliases(b):
     check(json.loads(body)["status"] == "failure" and headers.get("x-portkey-trace-id"), f"row 123: {body!r}")
 
 
+def row_123_by_the_node_sdk(b):
+    before = len(b.up.requests)
+    b.chat("gpt-4o", virtualKey="az").fine("row 123")
+    equal(b.up.requests[before:][-1].target, f"/openai/deployments/my-4o/chat/completions{V}", "row 123, Node: alias")
+    r = b.chat("anything", virtualKey="az-default").fine("row 123")
+    equal((b.up.requests[-1].target, r.header("provider")), ("/openai/v1/chat/completions", "azure-openai"), "row 123, Node: default")
+    r = b.chat("unknown", virtualKey="az")
+    equal((r.status, r.calls, r.error.get("message"), r.header("gateway-exception")),
+          (400, 1, "No azure alias passed/default config found", "true"), "row 123, Node: none")
+
+
 def row_123_prices_go_by_the_alias(b):
     b.up.on("mini", say(body={"id": "c", "object": "chat.completion", "created": 1, "model": "", "usage":
                               {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}, "choices": []}))
@@ -338,8 +366,8 @@ def content_filter_chunks_pass(b):
 
 if __name__ == "__main__":
     suite(AzureBench, [row_45_fallback_to_azure, row_47_a_bad_alias_stops, row_121_dated_addresses, row_121_forms,
-                       row_121_v1_addresses, row_121_realtime, row_122_api_key, row_122_ad_token, row_122_entra_once,
+                       row_121_v1_addresses, row_121_realtime, row_121_by_the_node_sdk, row_122_api_key, row_122_ad_token, row_122_entra_once,
                        row_122_entra_joined, row_122_entra_refreshed, row_122_entra_refused, row_122_managed,
                        row_122_workload, row_122_a_mode_that_lacks_something, row_122_a_forwarded_token,
-                       row_123_aliases, row_123_prices_go_by_the_alias, content_filter_chunks_pass,
+                       row_123_aliases, row_123_by_the_node_sdk, row_123_prices_go_by_the_alias, content_filter_chunks_pass,
                        row_122_no_secret_is_kept])

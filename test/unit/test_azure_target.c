@@ -122,6 +122,8 @@ static void a_config_may_hold_all_of_it(void **state)
     target_bench_expect(&a, RES " | Authorization: Bearer jwt |  | ");
     a.headers = "OpenAI-Beta: x\n"; /* only with an api-key */
     target_bench_expect(&a, RES " | Authorization: Bearer jwt |  | ");
+    a.config = "{" INLINE ",\"azure_ad_token\":\"jwt\",\"forward_headers\":[\"OpenAI-Beta\"]}"; /* or when told to */
+    target_bench_expect(&a, RES " | Authorization: Bearer jwt; OpenAI-Beta: x |  | ");
     a.config = "{" INLINE ",\"api_key\":\"k\",\"azure_model_name\":\"gpt-4o\"}";
     target_bench_expect(&a, RES " | api-key: k; OpenAI-Beta: x |  | gpt-4o");
     a.headers = "";

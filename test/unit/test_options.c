@@ -295,6 +295,16 @@ static void placeholders_and_the_gateway_key_are_no_provider_keys(void **state)
     }
 }
 
+static void beta_features_are_joined_and_do_not_pass_by_themselves(void **state)
+{
+    struct options o = read_options(*state, "OpenAI-Beta: assistants=v2\nopenai-beta: realtime=v1\n");
+    assert_text(o.openai_beta, "assistants=v2, realtime=v1");
+    assert_list(&o.withheld, "openai-beta");
+    o = read_options(*state, "OpenAI-Beta: a\nx-portkey-openai-beta: b\n");
+    assert_text(o.openai_beta, "b");
+    assert_list(&o.withheld, "openai-beta");
+}
+
 static void lists_come_in_three_spellings(void **state)
 {
     static const struct {
@@ -546,6 +556,7 @@ int main(void)
         CASE(the_first_of_two_fields_counts),
         CASE(the_mode_names_a_provider_only_as_a_last_resort),
         CASE(placeholders_and_the_gateway_key_are_no_provider_keys),
+        CASE(beta_features_are_joined_and_do_not_pass_by_themselves),
         CASE(lists_come_in_three_spellings),
         CASE(camel_names_stand_for_kebab_names_too),
         CASE(lists_are_bounded),

@@ -216,6 +216,21 @@ static bool keep(struct str value, struct arena *a, struct str *ret)
     return true;
 }
 
+/* Adds a value of a field that is a comma list. */
+static bool join(struct str *list, struct str value, struct arena *a)
+{
+    if (!list->n)
+        return keep(value, a, list);
+    char *both = arena_alloc(a, list->n + 2 + value.n);
+    if (!both)
+        return false;
+    memcpy(both, list->p, list->n);
+    memcpy(both + list->n, ", ", 2);
+    memcpy(both + list->n + 2, value.p, value.n);
+    *list = str_of(both, list->n + 2 + value.n);
+    return true;
+}
+
 static bool keep_provider(struct options *o, struct str value, bool by_mode, struct arena *a)
 {
     if (o->provider.n && !o->provider_by_mode) /* the provider field is stronger than the mode */
@@ -325,15 +340,26 @@ static bool read_other(const struct http1_field *f, struct str gateway_key, stru
     return true;
 }
 
-/* What names the same thing in two ways is read behind the rest: x-portkey-openai-beta before openai-beta. */
-static bool read_late(const struct http1_head *head, struct arena *a, struct options *o)
+/* Behind the other fields: openai-beta, which may come several times, counts after x-portkey-openai-beta. */
+static bool read_beta(const struct http1_head *head, struct arena *a, struct options *o)
 {
-    const struct http1_field *beta = o->openai_beta.n ? NULL : http1_find(head, STR("openai-beta"));
+    bool given = o->openai_beta.n > 0;
+    for (unsigned i = 0; i < head->field_count; i++) {
+        const struct http1_field *f = &head->fields[i];
+        if (f->id != HTTP1_OTHER || !str_eq_nocase(f->name, STR("openai-beta")))
+            continue;
+        if (!options_list_add(&o->withheld, f->name, a) || (!given && !join(&o->openai_beta, f->value, a)))
+            return false;
+    }
+    return true;
+}
+
+static void settle_cache(struct options *o)
+{
     if (o->cache.mode == CONFIG_CACHE_NONE)
         o->cache.max_age_s = 0;
     else if (!o->cache.max_age_s)
         o->cache.max_age_s = CONFIG_CACHE_AGE_DEFAULT_S;
-    return !beta || keep(beta->value, a, &o->openai_beta);
 }
 
 bool options_read(const struct http1_head *head, struct str gateway_key, struct arena *a, struct options *ret)
@@ -351,5 +377,6 @@ bool options_read(const struct http1_head *head, struct str gateway_key, struct 
         if (row && !read_row(row, f->value, a, ret))
             return false;
     }
-    return read_late(head, a, ret);
+    settle_cache(ret);
+    return read_beta(head, a, ret);
 }

@@ -34,7 +34,10 @@ struct options {
     bool own_authorization; /* Authorization is the caller's own, of whatever scheme, and may be forwarded */
     struct str own_organization,
         own_project; /* OpenAI-Organization, -Project as OpenAI clients send them; with own_key */
-    /* Credential fields (lower case) whose value is the gateway key or a placeholder: never forwarded. */
+    /*
+     * Fields (lower case) that do not pass as they came: credentials whose value is the gateway key or
+     * a placeholder, and openai-beta, which stands in a target's head_lines where it is due.
+     */
     struct config_strings withheld;
     struct config_strings forward_headers;   /* lower case; camelCase names also in kebab-case */
     struct config_strings sensitive_headers; /* lower case */

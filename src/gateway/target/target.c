@@ -105,6 +105,7 @@ static bool read_forward(struct target_work *w)
     for (size_t i = 0; i < from->n; i++)
         if (!options_list_has(&o->withheld, from->list[i]) && !options_list_add(&w->forward, from->list[i], w->arena))
             return target_out_of_memory(w);
+    w->forward_beta = options_list_has(from, STR("openai-beta"));
     w->forward_own = o->own_authorization && options_list_has(&w->forward, STR("authorization"));
     if (w->forward.n) {
         struct config_strings *kept = arena_alloc(w->arena, sizeof *kept);

@@ -26,6 +26,7 @@ struct target_work {
     /* Whose account; the caller's or the config's key where it is not a stored one. */
     struct str key;     /* a secret */
     bool config_secret; /* a secret out of the config will be sent */
+    bool forward_beta;  /* OpenAI-Beta is to be forwarded whatever the target */
     bool forward_own;   /* the client's Authorization passes and is the credential */
     struct config_strings forward;
     /* Where to. */

@@ -77,7 +77,7 @@ static void put_openai(const struct target_work *w, struct lines *l, const struc
         put(l, STR("OpenAI-Organization: "), first_of(o->openai_organization, s->openai_organization, organization));
         put(l, STR("OpenAI-Project: "), first_of(o->openai_project, s->openai_project, project));
     }
-    if (!azure || (!w->token.n && !w->forward_own))
+    if (!azure || (!w->token.n && !w->forward_own) || w->forward_beta)
         put(l, STR("OpenAI-Beta: "), o->openai_beta);
 }
 
