@@ -10,7 +10,7 @@
 static enum json_schema_result check(struct str schema, struct jval value, struct arena *a)
 {
     struct jdoc doc;
-    struct pattern_budget budget = {20000};
+    struct pattern_budget budget = {20000, PATTERN_TIME_US};
     struct json_schema_report report;
     jdoc_init(&doc);
     must(jdoc_parse(&doc, schema));

@@ -480,7 +480,7 @@ bool hooks_begin(const struct hooks_input *in, struct arena *a, hooks_done_fn *d
     run->kind = subject_kind_of(in->endpoint);
     run->request = in->request_body;
     run->response = in->when == HOOKS_AFTER ? in->response_body : STR("");
-    run->budget = (struct check_budget){CHECK_BYTES_MAX, {PATTERN_STEPS_MAX}};
+    run->budget = (struct check_budget){CHECK_BYTES_MAX, PATTERN_BUDGET};
     run->hooks = arena_alloc(run->memory, in->hooks->n * sizeof *run->hooks);
     must(run->hooks);
     read_doc(&run->metadata_doc, in->metadata);

@@ -16,7 +16,6 @@
 #define COMPILE_STEPS 200 /* what compiling takes from the budget */
 #define HEAP_KIB 8192
 #define MATCH_LIMIT 10000000
-#define TIME_US 100000 /* a second bound, for steps that are long walks */
 #define CLOCK_EVERY 64
 
 struct watch {
@@ -72,7 +71,7 @@ static enum pattern_result search(const pcre2_code *code, struct str text, uint3
 enum pattern_result pattern_search(struct str pattern, struct str text, struct pattern_budget *budget,
                                    struct str *ret_match)
 {
-    if (pattern.n > PATTERN_MAX || text.n > PATTERN_TEXT_MAX || budget->steps < COMPILE_STEPS)
+    if (pattern.n > PATTERN_MAX || text.n > PATTERN_TEXT_MAX || budget->steps < COMPILE_STEPS || !budget->time_us)
         return PATTERN_TOO_MUCH;
     budget->steps -= COMPILE_STEPS;
     bool utf = utf8_valid(text) && utf8_valid(pattern);
@@ -82,8 +81,11 @@ enum pattern_result pattern_search(struct str pattern, struct str text, struct p
     pcre2_compile_context_free(context);
     if (!code)
         return PATTERN_BAD;
-    struct watch w = {.budget = budget, .until_us = clock_mono_us() + TIME_US};
+    uint64_t begun_us = clock_mono_us();
+    struct watch w = {.budget = budget, .until_us = begun_us + budget->time_us};
     enum pattern_result result = search(code, text, utf ? PCRE2_NO_UTF_CHECK : 0, &w, ret_match);
     pcre2_code_free(code);
+    uint64_t took_us = clock_mono_us() - begun_us;
+    budget->time_us = took_us < budget->time_us ? budget->time_us - (uint32_t)took_us : 0;
     return result;
 }

@@ -6,7 +6,7 @@
  * pattern: regular expressions that strangers wrote, on texts that strangers wrote.
  *
  * PCRE2, read as JavaScript would where the two differ and PCRE2 can be told so. A backtracking
- * matcher can be made to run for years; so every match takes its steps from a budget, and a worker
+ * matcher can be made to run for years; so every search takes its steps from a budget, and a worker
  * stands still for some tens of milliseconds at most.
  */
 
@@ -15,13 +15,17 @@
 
 #include "base/str.h"
 
-#define PATTERN_MAX 8192
+#define PATTERN_MAX 4096
 #define PATTERN_TEXT_MAX (1u << 20)
-#define PATTERN_STEPS_MAX 500000
 
+/* What is left. Steps come first to their end; time is for steps that are long walks over the text. */
 struct pattern_budget {
-    uint32_t steps; /* left */
+    uint32_t steps;
+    uint32_t time_us;
 };
+#define PATTERN_STEPS_MAX 1000000
+#define PATTERN_TIME_US 100000
+#define PATTERN_BUDGET ((struct pattern_budget){PATTERN_STEPS_MAX, PATTERN_TIME_US})
 
 enum pattern_result {
     PATTERN_NO,
