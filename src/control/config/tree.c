@@ -5,7 +5,7 @@
  */
 #include <stdio.h>
 
-#include "base/decimal.h"
+#include "base/json/real.h"
 #include "control/config/config_inner.h"
 #include "control/config/fields.h"
 
@@ -31,7 +31,7 @@ static void read_weight(struct compile *c, struct jval object, struct config_nod
     if (!jdoc_has(v) || !fields_check(c, v, "weight", JDOC_NUMBER))
         return;
     double weight = 0;
-    decimal_read(jdoc_raw(v), &weight);
+    real_read(jdoc_raw(v), &weight);
     if (weight >= 0 && weight <= CONFIG_WEIGHT_MAX)
         node->weight = weight;
     else

@@ -11,8 +11,8 @@
  */
 #include <string.h>
 
-#include "base/decimal.h"
 #include "base/json/jdoc.h"
+#include "base/json/real.h"
 #include "base/json_text.h"
 #include "gateway/plan/pattern.h"
 #include "gateway/plan/plan.h"
@@ -120,7 +120,7 @@ static bool is_same(struct operand a, struct operand b)
     case JDOC_FALSE:
         return true;
     case JDOC_NUMBER:
-        return decimal_read(a.raw, &x) && decimal_read(b.raw, &y) && !(x < y) && !(x > y);
+        return real_read(a.raw, &x) && real_read(b.raw, &y) && !(x < y) && !(x > y);
     case JDOC_STRING:
         return same_text(a, b);
     default:
@@ -144,7 +144,7 @@ static bool to_number(struct operand o, double *ret)
         *ret = negative ? -__builtin_inf() : __builtin_inf();
         return true;
     }
-    return decimal_read(s, ret) > 0;
+    return real_read(s, ret) > 0;
 }
 
 static bool is_ordered(struct operand value, struct str operator, struct operand limit)

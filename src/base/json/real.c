@@ -4,7 +4,7 @@
  * With its 64-bit significand powers up to 10^27 are exact, so one rounding is all there is for the
  * numbers that people write.
  */
-#include "base/decimal.h"
+#include "base/json/real.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -13,7 +13,7 @@
 #define DIGITS_MAX 19
 #define EXPONENT_MAX 100000 /* far outside what a double can hold, far inside an int */
 
-struct decimal {
+struct real {
     uint64_t digits;
     int count;    /* significant digits taken */
     int exponent; /* of ten */
@@ -25,7 +25,7 @@ static bool is_digit(struct str s, size_t at)
     return at < s.n && s.p[at] >= '0' && s.p[at] <= '9';
 }
 
-static void take_digit(struct decimal *d, char c, bool fraction)
+static void take_digit(struct real *d, char c, bool fraction)
 {
     d->any = true;
     if (d->count < DIGITS_MAX) {
@@ -38,7 +38,7 @@ static void take_digit(struct decimal *d, char c, bool fraction)
 }
 
 /* The exponent at `at`, which is where 'e' would be; returns the byte behind it. */
-static size_t take_exponent(struct decimal *d, struct str s, size_t at)
+static size_t take_exponent(struct real *d, struct str s, size_t at)
 {
     if (at >= s.n || (s.p[at] | 0x20) != 'e')
         return at;
@@ -66,7 +66,7 @@ static long double power_of_ten(int n)
     return power;
 }
 
-static double scale(const struct decimal *d)
+static double scale(const struct real *d)
 {
     if (!d->digits)
         return 0;
@@ -85,9 +85,9 @@ static double scale(const struct decimal *d)
     return (double)(exponent < 0 ? (long double)digits / power : (long double)digits * power);
 }
 
-size_t decimal_read(struct str text, double *ret_value)
+size_t real_read(struct str text, double *ret_value)
 {
-    struct decimal d = {0};
+    struct real d = {0};
     bool negative = text.n && text.p[0] == '-';
     size_t at = text.n && (text.p[0] == '-' || text.p[0] == '+');
     for (; is_digit(text, at); at++)

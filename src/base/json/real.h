@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef BASE_DECIMAL_H
-#define BASE_DECIMAL_H
+#ifndef BASE_JSON_REAL_H
+#define BASE_JSON_REAL_H
 
 /*
- * decimal: the decimal number at the start of a text, as a double. For weights and comparisons,
+ * real: the decimal number at the start of a text, as a double. For weights and comparisons,
  * never for money. The locale has no say.
  */
 
@@ -16,6 +16,6 @@
  * returns how many bytes that took: 0 when there is no number. Up to 19 digits count, further ones
  * only by their place. Texts of the same number give the same double. May give an infinity.
  */
-size_t decimal_read(struct str text, double *ret_value);
+size_t real_read(struct str text, double *ret_value);
 
 #endif
