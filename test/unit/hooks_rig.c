@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Hooks from JSON, and results read back. */
 #include "hooks_rig.h"
 
 #include <string.h>

@@ -272,41 +272,50 @@ static void a_member_is_found_by_its_meaning(void **state)
 
 /* --- random ones ------------------------------------------------------------------------------------- */
 
-/* Without white space, and with \u escapes of ASCII in names undone: body_print's form. */
+static size_t skip_blanks(struct str text, size_t at)
+{
+    while (at < text.n && strchr(" \t\r\n", text.p[at]))
+        at++;
+    return at;
+}
+
+/* A string; in names \u escapes of ASCII are undone. Returns where it ends. */
+static size_t normalise_string(struct str text, size_t at, struct buf *to)
+{
+    size_t end = at + 1;
+    while (text.p[end] != '"')
+        end += text.p[end] == '\\' ? 2 : 1;
+    bool name = text.p[skip_blanks(text, end + 1)] == ':';
+    while (at < end) {
+        uint64_t c;
+        if (name && strncmp(text.p + at, "\\u00", 4) == 0) {
+            must(str_hex_to_u64(str_of(text.p + at + 4, 2), &c));
+            must((c != '"' && c != '\\') || buf_add_byte(to, '\\'));
+            must(buf_add_byte(to, (char)c));
+            at += 6;
+        } else {
+            size_t n = text.p[at] == '\\' ? 2 : 1;
+            must(buf_add(to, text.p + at, n));
+            at += n;
+        }
+    }
+    must(buf_add_byte(to, '"'));
+    return end + 1;
+}
+
+/* Without white space: body_print's form. */
 static void normalise(struct str text, struct buf *to)
 {
     struct jdoc doc;
     jdoc_init(&doc);
     must(jdoc_parse(&doc, text));
-    for (size_t i = 0; i < text.n; i++) {
-        if (strchr(" \t\r\n", text.p[i]))
-            continue;
-        if (text.p[i] != '"') {
-            must(buf_add_byte(to, text.p[i]));
-            continue;
-        }
-        size_t end = i + 1;
-        while (text.p[end] != '"')
-            end += text.p[end] == '\\' ? 2 : 1;
-        size_t behind = end + 1;
-        while (strchr(" \t\r\n", text.p[behind]))
-            behind++;
-        bool name = text.p[behind] == ':';
-        for (; i < end; i++) {
-            if (name && strncmp(text.p + i, "\\u00", 4) == 0) {
-                char c = (char)strtol((char[]){text.p[i + 4], text.p[i + 5], 0}, NULL, 16);
-                must((c != '"' && c != '\\') || buf_add_byte(to, '\\'));
-                must(buf_add_byte(to, c));
-                i += 5;
-            } else if (text.p[i] == '\\') {
-                must(buf_add(to, text.p + i++, 2));
-            } else {
-                must(buf_add_byte(to, text.p[i]));
-            }
-        }
-        must(buf_add_byte(to, '"'));
-    }
     jdoc_free(&doc);
+    for (size_t at = skip_blanks(text, 0); at < text.n; at = skip_blanks(text, at)) {
+        if (text.p[at] == '"')
+            at = normalise_string(text, at, to);
+        else
+            must(buf_add_byte(to, text.p[at++]));
+    }
 }
 
 static bool named(const struct body_member *list, size_t n, const char *name)
