@@ -141,6 +141,8 @@ static void everything_else_must_be_equal(void **state)
     (void)state;
     const char *base = ASK(SYSTEM("s") "," USER("a"));
     assert_true(same_group(base, ASK(SYSTEM("s") "," USER("quite another text, with \\u00e9scapes"))));
+    assert_true(same_group(
+        base, "{ 'temperature':0,'stream':true,'messages':[" SYSTEM("s") "," USER("b") "], 'model':'gpt-4o'}"));
     assert_false(same_group(base, ASK(SYSTEM("t") "," USER("a"))));
     assert_false(same_group(base, ASK(USER("a"))));
     assert_false(same_group(base, ASK("{'role':'assistant','content':'s'}," USER("a"))));

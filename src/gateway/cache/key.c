@@ -3,14 +3,14 @@
  * What must be equal, as 32 bytes: a SHA-256 over all parts, each behind its length, so that no two
  * lists of parts give the same text. Of metadata and of the body the order of members is taken out,
  * and with it the white space between them (SDKs differ in both); values count byte for byte. A
- * namespace stands in the place of metadata. Which operations are worth keeping is
- * here too.
+ * namespace stands in the place of metadata. Which operations are worth keeping is here too.
  */
 #include <pthread.h>
 
 #include <openssl/evp.h>
 
 #include "base/json/jdoc.h"
+#include "base/json_text.h"
 #include "base/must.h"
 #include "gateway/cache/cache.h"
 #include "gateway/cache/key.h"
@@ -78,7 +78,13 @@ static bool says_how(struct str name)
     return str_eq(name, STR("stream")) || str_eq(name, STR("stream_options"));
 }
 
-static void hash_object(struct key_hash *h, struct str json, bool is_body)
+/* What of an object is left out or stands for something else; NULL: nothing. */
+struct changes {
+    bool is_body;
+    struct str name, value; /* this member has that value; no name: none */
+};
+
+static void hash_object(struct key_hash *h, struct str json, const struct changes *c)
 {
     struct member list[MEMBERS_MAX];
     struct jdoc doc;
@@ -93,9 +99,14 @@ static void hash_object(struct key_hash *h, struct str json, bool is_body)
         jdoc_free(&doc);
         return;
     }
-    for (struct jval m = jdoc_first(root); jdoc_has(m); m = jdoc_next(root, m))
-        if (!is_body || !says_how(jdoc_escaped(m)))
-            insert_sorted(list, n++, (struct member){jdoc_escaped(m), jdoc_raw(jdoc_value(m))});
+    for (struct jval m = jdoc_first(root); jdoc_has(m); m = jdoc_next(root, m)) {
+        struct str name = jdoc_escaped(m), value = jdoc_raw(jdoc_value(m));
+        if (c && c->is_body && says_how(name))
+            continue;
+        if (c && c->name.n && json_string_eq(name, c->name))
+            value = c->value;
+        insert_sorted(list, n++, (struct member){name, value});
+    }
     key_hash_number(h, n);
     for (size_t i = 0; i < n; i++) {
         key_hash_text(h, list[i].name);
@@ -112,7 +123,12 @@ void key_hash_parts(struct key_hash *h, const struct cache_key_parts *parts)
     if (parts->has_namespace)
         key_hash_text(h, parts->name_space);
     else
-        hash_object(h, parts->metadata, false);
+        hash_object(h, parts->metadata, NULL);
+}
+
+void key_hash_body(struct key_hash *h, struct str body, struct str name, struct str value)
+{
+    hash_object(h, body, &(struct changes){true, name, value});
 }
 
 void cache_key(const struct cache_key_parts *parts, unsigned char out[CACHE_KEY_BYTES])
@@ -121,7 +137,7 @@ void cache_key(const struct cache_key_parts *parts, unsigned char out[CACHE_KEY_
     key_hash_begin(&h);
     key_hash_text(&h, STR("answer"));
     key_hash_parts(&h, parts);
-    hash_object(&h, parts->body, true);
+    key_hash_body(&h, parts->body, STR(""), STR(""));
     key_hash_end(&h, out);
 }
 

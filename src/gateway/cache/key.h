@@ -22,6 +22,11 @@ void key_hash_bytes(struct key_hash *h, struct str s); /* without its length */
 void key_hash_text(struct key_hash *h, struct str s);  /* behind its length */
 /* All parts but the body. */
 void key_hash_parts(struct key_hash *h, const struct cache_key_parts *parts);
+/*
+ * The members of a body, whatever their order, but for those that say how the answer is to come. The
+ * member `name`, if not "", counts as if it had this value. What is no object counts as it stands.
+ */
+void key_hash_body(struct key_hash *h, struct str body, struct str name, struct str value);
 void key_hash_end(struct key_hash *h, unsigned char out[CACHE_KEY_BYTES]);
 
 #endif

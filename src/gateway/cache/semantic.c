@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A question is read once: the strings that are compared by meaning are cut out of the body, joined
- * by line feeds, and what is between the cuts is hashed as it stands. So roles, names, tools,
- * parameters and their order are in the group, whatever they are called. A body that could be read in
- * two ways (a deciding member twice) and content that is no text are not compared.
+ * The strings that are compared by meaning are cut out of the messages and joined by line feeds; what
+ * is between the cuts is hashed as it stands, and this hash takes the place of the messages where the
+ * group is made the way keys are. So roles, names, tools and all parameters are in the group, whatever
+ * they are called. A body that could be read in two ways (a deciding member twice) and content that is
+ * no text are not compared.
  */
 #include "gateway/cache/semantic.h"
 
@@ -26,7 +27,7 @@
 
 struct reading {
     struct key_hash hash;
-    struct str rest; /* of the body, behind the last cut */
+    struct str rest; /* of the messages, behind the last cut */
     struct buf *room;
     size_t begin; /* of our text in the room */
     bool ok;
@@ -116,47 +117,54 @@ static void read_prompt(struct reading *r, struct jval prompt)
         r->ok = false;
 }
 
-/* Short bodies can not have too many tokens: a token is at least a byte. */
+/* Short bodies cannot have too many tokens: a token is at least a byte. */
 static bool short_enough(struct jval root, const struct endpoint *e, struct str body)
 {
     return body.n <= SEMANTIC_TOKENS_MAX ||
            estimate_prompt_tok(e->shape, jdoc_escaped(jdoc_find(root, "model")), body) <= SEMANTIC_TOKENS_MAX;
 }
 
-static bool read_body(struct reading *r, struct jval root, const struct endpoint *e, struct str body)
+/* The messages or the prompt; what is between the cuts goes into `digest`. */
+static bool read_body(struct reading *r, struct jval root, struct str name, unsigned char digest[CACHE_KEY_BYTES])
 {
-    bool chat = str_eq(e->operation, STR("chat.completions"));
     struct jval what;
-    if (jdoc_kind(root) != JDOC_OBJECT || !member_once(root, chat ? STR("messages") : STR("prompt"), &what))
+    if (jdoc_kind(root) != JDOC_OBJECT || !member_once(root, name, &what))
         return false;
-    if (chat)
+    r->rest = jdoc_raw(what);
+    key_hash_begin(&r->hash);
+    if (str_eq(name, STR("messages")))
         read_messages(r, what);
     else
         read_prompt(r, what);
-    return r->ok && buf_size(r->room) > r->begin && short_enough(root, e, body);
+    key_hash_text(&r->hash, r->rest);
+    key_hash_end(&r->hash, digest);
+    return r->ok && buf_size(r->room) > r->begin;
 }
 
 bool semantic_question(const struct cache_key_parts *parts, const struct endpoint *e, struct buf *room,
                        struct semantic_question *ret)
 {
-    if (!str_eq(e->operation, STR("chat.completions")) && !str_eq(e->operation, STR("completions")))
-        return false;
-    struct reading r = {.rest = parts->body, .room = room, .begin = buf_size(room), .ok = true};
+    bool chat = str_eq(e->operation, STR("chat.completions"));
+    struct str name = chat ? STR("messages") : STR("prompt");
+    struct reading r = {.room = room, .begin = buf_size(room), .ok = true};
+    unsigned char digest[CACHE_KEY_BYTES];
+    struct key_hash group;
     struct jdoc doc;
-    unsigned char group[CACHE_KEY_BYTES];
-    key_hash_begin(&r.hash);
-    key_hash_text(&r.hash, STR("question"));
-    key_hash_parts(&r.hash, parts);
+    if (!chat && !str_eq(e->operation, STR("completions")))
+        return false;
     jdoc_init(&doc);
-    bool ok = jdoc_parse(&doc, parts->body) && read_body(&r, jdoc_root(&doc), e, parts->body);
-    key_hash_text(&r.hash, r.rest);
-    key_hash_end(&r.hash, group);
+    bool ok = jdoc_parse(&doc, parts->body) && read_body(&r, jdoc_root(&doc), name, digest) &&
+              short_enough(jdoc_root(&doc), e, parts->body);
     jdoc_free(&doc);
     if (!ok) {
         buf_cut(room, r.begin);
         return false;
     }
-    memcpy(ret->group, group, sizeof group);
+    key_hash_begin(&group);
+    key_hash_text(&group, STR("question"));
+    key_hash_parts(&group, parts);
+    key_hash_body(&group, parts->body, name, str_of((const char *)digest, sizeof digest));
+    key_hash_end(&group, ret->group);
     ret->text = str_from(buf_str(room), r.begin);
     return true;
 }
