@@ -28,7 +28,7 @@ static bool is_routed(struct request *r)
         return true;
     if (r->portkey && str_starts_nocase(r->content_type, STR("multipart/"))) /* its model may be "@slug/model" */
         return true;
-    if (path_batch_output(r->operation_path, &batch))
+    if (path_batch_output(r->method, r->operation_path, &batch))
         return true;
     if (!r->x->has_body && !r->websocket && r->query.n)
         read_model_param(r);

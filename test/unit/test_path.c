@@ -79,9 +79,10 @@ static void a_batch_output_is_known_by_its_path(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct str id = STR("untouched");
-        bool found = path_batch_output(str_c(rows[i].below), &id);
+        bool found = path_batch_output(STR("GET"), str_c(rows[i].below), &id);
         assert_int_equal(found, rows[i].id != NULL);
         assert_true(str_eq(id, str_c(found ? rows[i].id : "untouched")));
+        assert_false(path_batch_output(STR("POST"), str_c(rows[i].below), &id));
     }
 }
 

@@ -431,7 +431,7 @@ static void take_target(struct run *run, const struct target *t)
     r->integration = t->integration;
     name_model(run);
     struct str batch;
-    if (path_batch_output(r->operation_path, &batch))
+    if (path_batch_output(r->method, r->operation_path, &batch))
         find_output(run, batch);
     else
         check(run);

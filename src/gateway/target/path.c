@@ -35,9 +35,9 @@ struct str path_below_v1(struct str path, bool *ret_proxy)
     return path;
 }
 
-bool path_batch_output(struct str below, struct str *ret_id)
+bool path_batch_output(struct str method, struct str below, struct str *ret_id)
 {
-    if (!str_starts(below, STR("/batches/")))
+    if (!str_eq(method, STR("GET")) || !str_starts(below, STR("/batches/")))
         return false;
     struct str id = str_from(below, sizeof "/batches/" - 1);
     if (str_ends(id, STR("/")))

@@ -10,8 +10,8 @@
  * decoded or copied: results are views of the argument.
  *
  * For the engine: request->operation_path = path_below_v1(head->path, &r->proxied), before
- * endpoint_find; and path_batch_output(operation_path, &id) tells GET requests that want the joined
- * output of a batch (see batch_output.h).
+ * endpoint_find; and path_batch_output(method, operation_path, &id) tells the requests that want the
+ * joined output of a batch (see batch_output.h).
  */
 
 #include <stdbool.h>
@@ -27,7 +27,7 @@ bool path_is_v1(struct str path);
  * "/v1/" is returned as it is.
  */
 struct str path_below_v1(struct str path, bool *ret_proxy);
-/* "/batches/{id}/output" → id. False for every other path. `below` is as path_below_v1 gives it. */
-bool path_batch_output(struct str below, struct str *ret_id);
+/* GET "/batches/{id}/output" → id. False for everything else. `below` is as path_below_v1 gives it. */
+bool path_batch_output(struct str method, struct str below, struct str *ret_id);
 
 #endif
