@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "console/catalog.h"
 #include "console/console_inner.h"
 #include "console/portkey/dialect.h"
 #include "gateway/credentials.h"
@@ -317,5 +318,6 @@ void console_free(struct console *c)
     pthread_mutex_destroy(&c->lock);
     pthread_cond_destroy(&c->wake);
     query_close(c->query);
+    catalog_drop(c);
     mem_free(c);
 }

@@ -26,7 +26,7 @@ struct console_settings {
     struct ledger *ledger;
     struct cache *cache; /* NULL: none */
     struct otlp *otlp;   /* NULL: no traces are sent */
-    const char *dir; /* the data directory, for reading the ledger */
+    const char *dir;     /* the data directory, for reading the ledger */
     /* Reads the price files again. ERR_BAD_PRICES with a sentence. */
     enum err (*reload_prices)(void *ctx, char *why, size_t why_cap);
     /* The catalogue as those files say now, the caller's; NULL with a sentence. */

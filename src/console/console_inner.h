@@ -21,6 +21,8 @@ struct console {
     struct list queue; /* of job.node, under the lock */
     unsigned queued;
     bool stopping;
+    struct price_catalog *catalog; /* catalog.h */
+    uint64_t catalog_read_us;
 };
 
 #define CONSOLE_QUEUE_MAX 1000

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # tollgate-test: timeout=120
 """
-Portkey's control plane, rows 118 and 120, with its SDKs: stored configs and their versions, defaults of keys and workspaces,
+Portkey's control plane, rows 118, 120 and 128, with its SDKs: stored configs and their versions, defaults of keys and workspaces,
 scopes, refusals; the command line for the same; a listener of its own for all of it; what a kill leaves.
 """
 
@@ -190,6 +190,30 @@ def secrets_stay_inside(b):
         check(not os.path.isfile(path) or CANARY.encode() not in open(path, "rb").read(), f"{name} holds the secret")
 
 
+def row_128_prices(b):
+    """Cents per unit, exactly; Portkey's own samples for models whose price has not changed since."""
+    def look(model, provider="openai"):
+        status, answer = ask(b, "GET", f"/model-configs/pricing/{provider}/{model}", key=None)
+        return status, answer, json.loads(json.dumps(answer.get("pay_as_you_go", {})))
+    for model, wanted in {"gpt-4o": ("0.00025", "0.001", "0.000125"), "gpt-4o-mini": ("0.000015", "0.00006", "0.0000075"),
+                          "o4-mini": ("0.00011", "0.00044", "0.0000275"), "ft:gpt-4o:org::id": ("0.000375", "0.0015", "0.0001875"),
+                          "text-embedding-3-small": ("0.000002",), "tts-1": ("0.0015",)}.items():
+        status, _, body = b.gw.request("GET", "/model-configs/pricing/openai/" + model, key=None)
+        found = json.loads(body, parse_float=str, parse_int=str)["pay_as_you_go"]
+        names = ("request_token", "response_token", "cache_read_input_token")
+        sees("row 128", (status, tuple(found[n]["price"] for n in names[:len(wanted)])), (200, wanted), model)
+    sees("row 128", look("whisper-1")[2]["additional_units"], {"audio_duration_minutes": {"price": 0.6}}, "whisper-1, a minute")
+    sees("row 128", look("sora-2")[2]["additional_units"]["video_duration_seconds"]["price"], 10, "sora-2, a second")
+    sees("row 128", look("gpt-4o")[2]["additional_units"], {"web_search": {"price": 1}, "file_search": {"price": 0.25}}, "tools")
+    sees("row 128", look("dall-e-3")[2]["image"]["hd"]["1024x1792"]["price"], 12, "dall-e-3 hd")
+    sees("row 128", look("gpt-4o")[1]["batch_config"]["request_token"]["price"], 0.000125, "batch")
+    sees("row 128", look("gpt-4o-2024-08-06")[1]["finetune_config"]["pay_per_token"]["price"], 0.0025, "training")
+    sees("row 128", look("gpt-4o", "azure-openai")[2], look("gpt-4o")[2], "Azure")
+    for model, provider in (("no-such-model", "openai"), ("gpt-4o", "nobody")):
+        status, answer, _ = look(model, provider)
+        check(status == 404 and answer["error"]["message"], f"row 128: {model}: {status} {answer}")
+
+
 # --- the command line ---------------------------------------------------------------------------------
 
 def cli_of_configs(b):
@@ -273,4 +297,4 @@ def acknowledged_configs_survive_kill(b):
 
 if __name__ == "__main__":
     suite(Bench, [row_118_node, row_118_python, changes_hold_within_a_second, defaults_of_key_and_workspace, scopes_narrow_and_widen,
-                  row_120_errors, secrets_stay_inside, cli_of_configs, admin_listener, acknowledged_configs_survive_kill])
+                  row_120_errors, secrets_stay_inside, row_128_prices, cli_of_configs, admin_listener, acknowledged_configs_survive_kill])

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "console/catalog.h"
 #include "console/console_inner.h"
 #include "console/portkey/portkey.h"
 #include "control/control_integration.h"
@@ -191,15 +192,15 @@ void models_list(struct job *j)
     size_t count = 0;
     struct control_why why = {.param = ""};
     char text[512];
-    const struct console_settings *s = &j->console->settings;
     if (!permitted(j))
         return;
-    enum err e = control_integration_list(s->control, j->key->workspace_id, j->arena, &integrations, &count, &why);
+    enum err e = control_integration_list(j->console->settings.control, j->key->workspace_id, j->arena, &integrations,
+                                          &count, &why);
     if (e) {
         job_fail_why(j, e, &why);
         return;
     }
-    struct price_catalog *catalog = s->load_prices(s->ctx, text, sizeof text);
+    const struct price_catalog *catalog = catalog_get(j->console, text, sizeof text);
     if (!catalog) {
         job_fail(j, ERR_BAD_PRICES, STR(""), str_c(text));
         return;
@@ -217,5 +218,4 @@ void models_list(struct job *j)
     else if (sort(&rows))
         reply(&rows);
     mem_free(rows.list);
-    price_catalog_free(catalog);
 }

@@ -31,6 +31,7 @@
     X(PUT, "/v1/api-keys/{}", ADMIN, ALL, portkey_keys_update, "Change a key's name, scopes, defaults, expiry")     \
     X(DELETE, "/v1/api-keys/{}", ADMIN, ALL, portkey_keys_delete, "Revoke a key, for ever")                         \
     X(GET, "/v1/logs/{}", VIEWER, LOGS_VIEW, logs_record, "One log row in full, with the figures of Portkey's log") \
+    X(GET, "/model-configs/pricing/{}/{}", PUBLIC, ANY, pricing_get, "A model's prices, in cents for one unit")     \
     X(GET, "/v1/models", VIEWER, ANY, models_list, "Models of the workspace's accounts, as @slug/model")
 
 #define X(method, path, access, scope, run, summary) void run(struct job *j);
