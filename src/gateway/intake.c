@@ -295,6 +295,21 @@ static void choose_route(struct request *r)
         r->run->model = r->model_asked;
 }
 
+/* Large bodies of routed requests share a worker's memory. False: answered. */
+static bool keep_large(struct request *r)
+{
+    struct worker *w = r->worker;
+    uint64_t size = buf_size(&r->body);
+    if (size <= INTAKE_BUFFER_MAX)
+        return true;
+    w->kept_bytes += size - r->kept_bytes;
+    r->kept_bytes = size;
+    if (w->kept_bytes <= INTAKE_LARGE_MAX)
+        return true;
+    finish_with_error(r, ERR_OVERLOADED, STR(""), STR("large bodies that may have to be sent twice fill their memory"));
+    return false;
+}
+
 static void kept_body(struct request *r, struct str bytes, bool last)
 {
     struct intake *in = r->intake;
@@ -304,6 +319,8 @@ static void kept_body(struct request *r, struct str bytes, bool last)
         multipart_feed(in->form, bytes);
     bool kept = buf_add_str(&r->body, bytes);
     must(kept); /* the buffer holds the limit and one more read */
+    if (!keep_large(r))
+        return;
     if (!last) {
         if (buf_size(&r->body) > keep_max(r))
             stop_keeping(r);

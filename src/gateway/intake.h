@@ -18,6 +18,7 @@
 #include "gateway/request.h"
 
 #define INTAKE_BUFFER_MAX (1u << 20)
+#define INTAKE_LARGE_MAX (256u << 20) /* bodies above INTAKE_BUFFER_MAX that a worker keeps, all together */
 #define INTAKE_KEPT_MAX (INTAKE_BUFFER_MAX + LOOP_SCRATCH) /* … and the read that goes beyond it */
 
 struct request_facts;

@@ -224,6 +224,7 @@ void request_release(struct request *r)
     relay_free(r);
     realtime_free(r);
     buf_free(&r->edited);
+    r->worker->kept_bytes -= r->kept_bytes;
     if (r->x)
         r->x->app_data = NULL;
     loop_bury(l, &r->grave);

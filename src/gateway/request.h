@@ -94,6 +94,7 @@ struct request {
     struct intake *intake; /* while the client's body arrives */
     struct buf body;       /* the client's body: whole when small, else its captured beginning */
     struct buf edited;     /* the body as sent upstream, when it differs */
+    uint64_t kept_bytes;   /* of it, as counted in worker.kept_bytes */
     uint64_t body_bytes;   /* of the client's body so far */
     bool has_body_sha256;
     unsigned char body_sha256[32];

@@ -51,6 +51,7 @@ struct worker {
     struct azure_tokens *tokens;
     struct configs *configs; /* that came in headers */
     struct shared *shared;
+    uint64_t kept_bytes;      /* of large bodies kept by routed requests */
     struct rng_seeded random; /* for load balancing: no secret */
     struct journal *journal;
     struct loop_hook turn_end;
