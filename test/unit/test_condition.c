@@ -9,8 +9,9 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/must.h"
+#include "gateway/plan/condition.h"
 #include "gateway/plan/pattern.h"
-#include "gateway/plan/plan.h"
 
 #define S UINT64_C(1000000)
 
@@ -206,6 +207,14 @@ static void bodies_that_are_no_objects_have_no_params(void **state)
     }
 }
 
+static bool found(struct str pattern, struct str text)
+{
+    size_t left = CONDITION_WORK_MAX, before = left;
+    bool is_found = pattern_found(pattern, text, &left);
+    assert_true(left <= before);
+    return is_found;
+}
+
 static void patterns_are_javascripts_and_bounded(void **state)
 {
     (void)state;
@@ -235,7 +244,7 @@ static void patterns_are_javascripts_and_bounded(void **state)
          true},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        if (pattern_found(str_c(rows[i].pattern), str_c(rows[i].text)) != rows[i].found)
+        if (found(str_c(rows[i].pattern), str_c(rows[i].text)) != rows[i].found)
             fail_msg("/%s/ on '%s'", rows[i].pattern, rows[i].text);
     static const char *const costly[] = {"(a+)+$",
                                          "(a|a)*b",
@@ -250,17 +259,61 @@ static void patterns_are_javascripts_and_bounded(void **state)
         for (size_t n = 30; n <= sizeof text; n = n * 57 + 3) {
             uint64_t from = clock_mono_us();
             text[n - 1] = '!';
-            pattern_found(str_c(costly[i]), str_of(text, n));
+            found(str_c(costly[i]), str_of(text, n));
             text[n - 1] = 'a';
             assert_true(clock_mono_us() - from < 3 * S); /* a fraction of it without sanitizers */
         }
     }
     /* A longer text ends nowhere. */
-    assert_true(pattern_found(STR("^a+$"), str_of(text, PATTERN_TEXT_MAX)));
-    assert_false(pattern_found(STR("^a+$"), str_of(text, PATTERN_TEXT_MAX + 1)));
-    assert_true(pattern_found(STR("^a+"), str_of(text, PATTERN_TEXT_MAX + 1)));
+    assert_true(found(STR("^a+$"), str_of(text, PATTERN_TEXT_MAX)));
+    assert_false(found(STR("^a+$"), str_of(text, PATTERN_TEXT_MAX + 1)));
+    assert_true(found(STR("^a+"), str_of(text, PATTERN_TEXT_MAX + 1)));
     memset(text, 'a', PATTERN_MAX + 1);
-    assert_false(pattern_found(str_of(text, PATTERN_MAX + 1), str_of(text, sizeof text)));
+    assert_false(found(str_of(text, PATTERN_MAX + 1), str_of(text, sizeof text)));
+}
+
+static void all_conditions_of_a_request_share_one_measure(void **state)
+{
+    (void)state;
+    /* Thousands of costly patterns, and of members looked up in a body of megabytes. */
+    struct buf query, body;
+    buf_init(&body, 20u << 20);
+    must(buf_add_str(&body, STR("{\"model\":\"")));
+    for (size_t i = 0; i < 16u << 20; i++)
+        must(buf_add_byte(&body, 'a'));
+    must(buf_add_str(&body, STR("!\",\"n\":7}")));
+    struct condition_input in = {STR(""), buf_str(&body), STR("/")};
+    for (size_t m = 0; m < 2; m++) {
+        struct condition_facts facts;
+        struct str operator;
+        bool is_true = true;
+        buf_init(&query, 1u << 20);
+        must(buf_add_str(&query, STR("{\"$or\":[")));
+        for (int i = 0; i < 5000; i++)
+            must(m ? buf_printf(&query, "{\"params.k%d\":{\"$eq\":1}},", i)
+                   : buf_printf(&query, "{\"params.model\":{\"$regex\":\"(a+)+!%d$\"}},", i));
+        must(buf_add_str(&query, STR("{\"params.n\":7}]}")));
+        condition_init(&facts, &in);
+        uint64_t from = clock_mono_us();
+        assert_int_equal(condition_check(&facts, buf_str(&query), &is_true, &operator), ERR_OK);
+        assert_true(clock_mono_us() - from < 5 * S); /* a fraction of it without sanitizers */
+        assert_true(facts.work >= CONDITION_WORK_MAX);
+        assert_false(is_true);
+        buf_free(&query);
+    }
+    /* What people write stays far below it, and names are looked up once. */
+    struct condition_facts facts;
+    struct str operator;
+    bool is_true = false;
+    condition_init(&facts, &in);
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(condition_check(&facts, STR("{\"params.n\":{\"$gt\":3},\"params.missing\":{\"$ne\":1}}"),
+                                         &is_true, &operator),
+                         ERR_OK);
+        assert_true(is_true);
+    }
+    assert_true(facts.work < CONDITION_WORK_MAX / 4);
+    buf_free(&body);
 }
 
 int main(void)
@@ -270,6 +323,7 @@ int main(void)
         cmocka_unit_test(unknown_operators_are_named),
         cmocka_unit_test(bodies_that_are_no_objects_have_no_params),
         cmocka_unit_test(patterns_are_javascripts_and_bounded),
+        cmocka_unit_test(all_conditions_of_a_request_share_one_measure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

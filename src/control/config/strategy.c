@@ -6,6 +6,7 @@
 #include "control/config/fields.h"
 
 #define STICKY_TTL_DEFAULT_S 3600
+#define STICKY_FIELDS_MAX 8
 #define STICKY_TTL_MAX_S (30u * 86400)
 #define BREAKER_REQUESTS_DEFAULT 5
 #define BREAKER_COOLDOWN_MAX_MS 86400000
@@ -101,6 +102,8 @@ static void read_sticky(struct compile *c, struct jval strategy, struct config_n
     fields_strings(c, v, FIELD_HASH_FIELDS, &s->hash_fields);
     fields_count(c, v, FIELD_TTL, STICKY_TTL_MAX_S, &ttl);
     s->ttl_s = (uint32_t)ttl;
+    if (s->hash_fields.n > STICKY_FIELDS_MAX)
+        compile_error(c, "hash_fields", "More than %d elements", STICKY_FIELDS_MAX);
     for (size_t i = 0; i < s->hash_fields.n; i++) {
         struct str field = s->hash_fields.list[i];
         bool params = str_starts(field, STR("params."));

@@ -9,17 +9,20 @@
  * JavaScript's: `===` for $eq, $ne, $in, $nin and bare values, so that 1 is not "1"; parseFloat on
  * both sides for the four of order.
  */
+#include "gateway/plan/condition.h"
+
 #include <string.h>
 
 #include "base/json/jdoc.h"
 #include "base/json/real.h"
 #include "base/json_text.h"
 #include "gateway/plan/pattern.h"
-#include "gateway/plan/plan.h"
 #include "openai/body_edit.h"
 
 #define NAME_MAX_BYTES 512
 #define NUMBER_TEXT_MAX 128
+/* A scan over a body, in steps of a regular expression. */
+#define WORK_OF_SCAN(bytes) (16 + (bytes) / 64)
 
 /* One side of a comparison. */
 struct operand {
@@ -29,7 +32,7 @@ struct operand {
 };
 
 struct evaluation {
-    const struct condition_input *in;
+    struct condition_facts *facts;
     struct str bad_operator;
     bool bad;
 };
@@ -75,21 +78,38 @@ static struct operand operand_of_raw(struct str raw)
     return o;
 }
 
+/* The raw value; p == NULL when it is missing. `lasts`: the name can be remembered. */
+static struct str find_member(struct condition_facts *f, bool body, struct str name, bool lasts)
+{
+    struct str object = body ? f->in.body : f->in.metadata, raw = {NULL, 0};
+    for (unsigned i = 0; i < f->known_count; i++)
+        if (f->known[i].body == body && str_eq(f->known[i].name, name))
+            return f->known[i].raw;
+    if (!object.n || f->work >= CONDITION_WORK_MAX)
+        return raw;
+    f->work += WORK_OF_SCAN(object.n);
+    raw = body_member_find(object, name);
+    if (lasts && f->known_count < CONDITION_NAMES_MAX) {
+        f->known[f->known_count].name = name;
+        f->known[f->known_count].body = body;
+        f->known[f->known_count++].raw = raw;
+    }
+    return raw;
+}
+
 /* "params.model", "metadata.plan", "url.pathname"; a third segment has no meaning. */
-static struct operand look_up(const struct condition_input *in, struct str name)
+static struct operand look_up(struct condition_facts *f, struct str name, bool lasts)
 {
     struct str rest = name, first = STR(""), second = STR("");
     struct operand absent = {.kind = JDOC_ABSENT};
     if (!str_split(&rest, '.', &first) || !str_split(&rest, '.', &second))
         return absent;
     if (str_eq(first, STR("url")) && str_eq(second, STR("pathname")))
-        return (struct operand){JDOC_STRING, in->path, true};
-    struct str object = str_eq(first, STR("metadata")) ? in->metadata
-                        : str_eq(first, STR("params")) ? in->body
-                                                       : STR("");
-    if (!object.n)
+        return (struct operand){JDOC_STRING, f->in.path, true};
+    bool body = str_eq(first, STR("params"));
+    if (!body && !str_eq(first, STR("metadata")))
         return absent;
-    struct str raw = body_member_find(object, second);
+    struct str raw = find_member(f, body, second, lasts);
     return raw.p ? operand_of_raw(raw) : absent;
 }
 
@@ -167,7 +187,7 @@ static bool is_among(struct operand value, struct jval list)
     return false;
 }
 
-static bool is_matched(struct operand value, struct jval pattern)
+static bool is_matched(struct condition_facts *f, struct operand value, struct jval pattern)
 {
     char text[PATTERN_TEXT_MAX + 1], rule[PATTERN_MAX + 4];
     struct operand p = operand_of(pattern);
@@ -180,7 +200,10 @@ static bool is_matched(struct operand value, struct jval pattern)
     }
     if (value.kind == JDOC_STRING && !value.plain)
         value.raw = str_of(text, json_unescape(value.raw, text, sizeof text, NULL));
-    return pattern_found(p.raw, value.raw);
+    size_t left = f->work < CONDITION_WORK_MAX ? CONDITION_WORK_MAX - f->work : 0, before = left;
+    bool found = pattern_found(p.raw, value.raw, &left);
+    f->work += before - left;
+    return found;
 }
 
 /* --- queries ---------------------------------------------------------------------------------- */
@@ -209,7 +232,7 @@ static bool holds(struct evaluation *e, struct operand value, struct jval operat
         else if (str_eq(name, STR("$nin")))
             ok = list && !is_among(value, v);
         else if (str_eq(name, STR("$regex")))
-            ok = is_matched(value, v);
+            ok = is_matched(e->facts, value, v);
         else if (str_eq(name, STR("$gt")) || str_eq(name, STR("$gte")) || str_eq(name, STR("$lt")) ||
                  str_eq(name, STR("$lte")))
             ok = is_ordered(value, name, operand_of(v));
@@ -235,14 +258,15 @@ static bool member_holds(struct evaluation *e, struct jval name, struct jval v)
 {
     char space[NAME_MAX_BYTES];
     struct str key = jdoc_escaped(name);
-    if (key.n && memchr(key.p, '\\', key.n))
+    bool plain = !key.n || !memchr(key.p, '\\', key.n);
+    if (!plain)
         key = str_of(space, json_unescape(key, space, sizeof space, NULL));
     bool all = str_eq(key, STR("$and"));
     if ((all || str_eq(key, STR("$or"))) && jdoc_kind(v) == JDOC_ARRAY)
         return junction(e, v, all);
     if (key.n && key.p[0] == '$')
         return unsupported(e, name);
-    struct operand value = look_up(e->in, key);
+    struct operand value = look_up(e->facts, key, plain);
     return jdoc_kind(v) == JDOC_OBJECT ? holds(e, value, v) : is_same(value, operand_of(v));
 }
 
@@ -257,22 +281,32 @@ static bool is_true(struct evaluation *e, struct jval query)
     return true;
 }
 
-enum err condition_eval(struct str query, const struct condition_input *in, bool *ret_true, struct str *ret_operator)
+void condition_init(struct condition_facts *f, const struct condition_input *in)
+{
+    f->in = *in;
+    f->work = 0;
+    f->known_count = 0;
+}
+
+enum err condition_check(struct condition_facts *f, struct str query, bool *ret_true, struct str *ret_operator)
 {
     struct jdoc d;
-    struct evaluation e = {.in = in, .bad_operator = STR("")};
+    struct evaluation e = {.facts = f, .bad_operator = STR("")};
     jdoc_init(&d);
-    if (!jdoc_parse(&d, query)) {
-        jdoc_free(&d);
-        *ret_operator = STR("");
-        return ERR_BAD_PARAMETER;
-    }
-    bool result = is_true(&e, jdoc_root(&d));
+    bool valid = jdoc_parse(&d, query);
+    bool result = valid && is_true(&e, jdoc_root(&d));
     jdoc_free(&d);
-    if (e.bad) {
+    if (!valid || e.bad) {
         *ret_operator = e.bad_operator;
         return ERR_BAD_PARAMETER;
     }
     *ret_true = result;
     return ERR_OK;
+}
+
+enum err condition_eval(struct str query, const struct condition_input *in, bool *ret_true, struct str *ret_operator)
+{
+    struct condition_facts f;
+    condition_init(&f, in);
+    return condition_check(&f, query, ret_true, ret_operator);
 }

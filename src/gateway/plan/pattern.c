@@ -24,8 +24,10 @@ static const uint32_t options = PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_ALT_
 static pcre2_compile_context *context;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+#define COMPILE_WORK 32 /* for each byte of a pattern */
+
 struct work {
-    size_t done;
+    size_t left;
     size_t at;
 };
 
@@ -41,15 +43,15 @@ static void make_context(void)
 static int charge(pcre2_callout_block *b, void *arg)
 {
     struct work *w = arg;
-    size_t at = b->current_position;
-    w->done += 1 + (at > w->at ? at - w->at : w->at - at);
+    size_t at = b->current_position, cost = 1 + (at > w->at ? at - w->at : w->at - at);
+    w->left -= cost < w->left ? cost : w->left;
     w->at = at;
-    return w->done > PATTERN_WORK_MAX ? PCRE2_ERROR_CALLOUT : 0;
+    return w->left ? 0 : PCRE2_ERROR_CALLOUT;
 }
 
-static bool run(const pcre2_code *code, struct str text)
+static bool run(const pcre2_code *code, struct str text, size_t *work_left)
 {
-    struct work work = {0};
+    struct work work = {.left = *work_left};
     uint32_t how = text.n > PATTERN_TEXT_MAX ? PCRE2_NOTEOL : 0;
     pcre2_match_context *limits = pcre2_match_context_create(NULL);
     pcre2_match_data *match = pcre2_match_data_create(1, NULL);
@@ -60,23 +62,30 @@ static bool run(const pcre2_code *code, struct str text)
     pcre2_set_callout(limits, charge, &work);
     text = str_head(text, PATTERN_TEXT_MAX);
     int result = pcre2_match(code, (PCRE2_SPTR)text.p, text.n, 0, how, match, limits);
+    *work_left = work.left;
     pcre2_match_data_free(match);
     pcre2_match_context_free(limits);
     return result >= 0;
 }
 
-bool pattern_found(struct str pattern, struct str text)
+bool pattern_found(struct str pattern, struct str text, size_t *work_left)
 {
     int error;
     PCRE2_SIZE at;
+    size_t cost = (pattern.n + 16) * COMPILE_WORK;
     /* "(*…)" in front would set options of PCRE2; in JavaScript it is not valid. */
     if (pattern.n > PATTERN_MAX || str_starts(pattern, STR("(*")))
         return false;
+    if (cost >= *work_left) {
+        *work_left = 0;
+        return false;
+    }
+    *work_left -= cost;
     pthread_once(&once, make_context);
     pcre2_code *code = pcre2_compile((PCRE2_SPTR)pattern.p, pattern.n, options, &error, &at, context);
     if (!code)
         return false;
-    bool found = run(code, text);
+    bool found = run(code, text, work_left);
     pcre2_code_free(code);
     return found;
 }

@@ -16,9 +16,11 @@
 
 #define PATTERN_MAX 1024
 #define PATTERN_TEXT_MAX 8192 /* of a longer text this much is looked at; its end is then not `$` */
-#define PATTERN_WORK_MAX 2000000
 
-/* False, too, for a pattern that is not valid, too long, or too much work on this text. */
-bool pattern_found(struct str pattern, struct str text);
+/*
+ * False, too, for a pattern that is not valid, too long, or more work on this text than *work_left,
+ * which is lowered by what was done: about a unit for each character looked at.
+ */
+bool pattern_found(struct str pattern, struct str text, size_t *work_left);
 
 #endif

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "base/must.h"
+#include "gateway/plan/condition.h"
 #include "gateway/plan/explain.h"
 #include "gateway/plan/sticky.h"
 
@@ -26,6 +27,7 @@ struct making {
     unsigned count, cap;
     bool full;
     struct explain explain;
+    struct condition_facts facts;
 };
 
 /* Which targets of a node may be used now. */
@@ -170,15 +172,18 @@ static unsigned choose(struct making *m, const struct config_node *node, const s
 static void build_loadbalance(struct making *m, const struct config_node *node, unsigned jumps)
 {
     struct allowed a;
+    struct sticky_key who;
     unsigned chosen;
+    bool sticks = sticky_who(m->in, node, &who);
     find_allowed(m, node, &a);
     if (!(weight_of(node, &a) > 0)) /* what is not open has no weight */
         allow_all(&a, node->target_count);
-    if (sticky_find(m->in, node, &chosen) && is_allowed(&a, chosen)) {
+    if (sticks && sticky_find(m->in, node, &who, &chosen) && is_allowed(&a, chosen)) {
         explain_sticky(&m->explain, node, chosen);
     } else {
         chosen = choose(m, node, &a);
-        sticky_keep(m->in, node, chosen);
+        if (sticks)
+            sticky_keep(m->in, node, &who, chosen);
     }
     build(m, &node->targets[chosen], jumps);
 }
@@ -197,13 +202,11 @@ static void build_single(struct making *m, const struct config_node *node, unsig
 /* The name of the target; p == NULL: refused, the refusal is a step already. */
 static struct str route(struct making *m, const struct config_node *node)
 {
-    const struct plan_input *in = m->in;
-    const struct condition_input input = {in->metadata, in->body, in->path};
     for (size_t i = 0; i < node->condition_count; i++) {
         const struct config_condition *c = &node->conditions[i];
         struct str operator;
         bool is_true = false;
-        if (condition_eval(c->query, &input, &is_true, &operator) != ERR_OK) {
+        if (condition_check(&m->facts, c->query, &is_true, &operator) != ERR_OK) {
             build_refusal(m, node, BAD_OPERATOR, operator);
             return str_of(NULL, 0);
         }
@@ -268,8 +271,14 @@ static const char *const modes[] = {"single", "loadbalance", "fallback", "condit
 
 bool plan_make(const struct plan_input *in, struct arena *a, struct plan *ret)
 {
-    struct making m = {.in = in, .arena = a};
+    struct making m;
     const struct config_node *root = in->config->root;
+    const struct condition_input input = {in->metadata, in->body, in->path};
+    m.in = in;
+    m.arena = a;
+    m.count = 0;
+    m.full = false;
+    condition_init(&m.facts, &input);
     /* Each step is at least one attempt of the worst case. */
     m.cap = root->target_count ? in->config->attempts_max : 1;
     m.steps = get(&m, m.cap * sizeof *m.steps);

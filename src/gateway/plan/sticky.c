@@ -62,10 +62,13 @@ static void digest_text(EVP_MD_CTX *md, struct str s)
     must(EVP_DigestUpdate(md, s.n ? s.p : "", s.n) == 1);
 }
 
-static void key_of(const struct plan_input *in, const struct config_node *node, unsigned char key[RECENT_KEY_BYTES])
+/* Only stored configs: nothing else has a version that tells one config from the next. */
+bool sticky_who(const struct plan_input *in, const struct config_node *node, struct sticky_key *ret)
 {
     int64_t who[] = {in->config->id, in->config->version, node->id, in->key_id};
     const struct config_strings *fields = &node->sticky.hash_fields;
+    if (!in->sticky || !node->sticky.enabled || in->config->id == 0)
+        return false;
     EVP_MD_CTX *md = EVP_MD_CTX_new();
     must(md);
     must(EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1);
@@ -74,24 +77,16 @@ static void key_of(const struct plan_input *in, const struct config_node *node, 
         digest_text(md, fields->list[i]);
         digest_text(md, value_of(in, fields->list[i]));
     }
-    must(EVP_DigestFinal_ex(md, key, NULL) == 1);
+    must(EVP_DigestFinal_ex(md, ret->bytes, NULL) == 1);
     EVP_MD_CTX_free(md);
+    return true;
 }
 
-/* Only stored configs: nothing else has a version that tells one config from the next. */
-static bool sticks(const struct plan_input *in, const struct config_node *node)
+bool sticky_find(const struct plan_input *in, const struct config_node *node, const struct sticky_key *who,
+                 unsigned *ret_index)
 {
-    return in->sticky && node->sticky.enabled && in->config->id != 0;
-}
-
-bool sticky_find(const struct plan_input *in, const struct config_node *node, unsigned *ret_index)
-{
-    unsigned char key[RECENT_KEY_BYTES];
-    if (!sticks(in, node))
-        return false;
-    key_of(in, node, key);
     pthread_mutex_lock(&in->sticky->lock);
-    const struct choice *c = recent_find(&in->sticky->table, key);
+    const struct choice *c = recent_find(&in->sticky->table, who->bytes);
     bool found = c && in->now_us < c->until_us && c->index < node->target_count;
     if (found)
         *ret_index = c->index;
@@ -99,14 +94,11 @@ bool sticky_find(const struct plan_input *in, const struct config_node *node, un
     return found;
 }
 
-void sticky_keep(const struct plan_input *in, const struct config_node *node, unsigned index)
+void sticky_keep(const struct plan_input *in, const struct config_node *node, const struct sticky_key *who,
+                 unsigned index)
 {
-    unsigned char key[RECENT_KEY_BYTES];
-    if (!sticks(in, node))
-        return;
-    key_of(in, node, key);
     pthread_mutex_lock(&in->sticky->lock);
-    struct choice *c = recent_make(&in->sticky->table, key);
+    struct choice *c = recent_make(&in->sticky->table, who->bytes);
     c->index = index;
     c->until_us = in->now_us + (uint64_t)node->sticky.ttl_s * 1000000;
     pthread_mutex_unlock(&in->sticky->lock);
