@@ -11,6 +11,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -278,6 +279,24 @@ def admin_listener(b):
         check(done.returncode == 1 and "in use" in done.stderr, done.stderr)
 
 
+def check_unreadable(g, slug):
+    """A text that does not open any more sends its requests nowhere, and says so."""
+    g.request("PUT", f"/v1/configs/{slug}", {"is_default": True})
+    g.stop()
+    with sqlite3.connect(os.path.join(g.dir, "control.db")) as db:
+        db.execute("UPDATE config_version SET sealed_text = zeroblob(80) WHERE config_id = (SELECT id FROM config WHERE slug = ?)", (slug,))
+    db.close()
+    g.start()
+    for headers in ({}, {"x-portkey-config": slug}):
+        status, _, body = g.request("POST", "/v1/chat/completions", {"model": "m", "messages": []}, headers)
+        check(status == 400 and slug in json.loads(body)["message"], f"an unreadable config: {status} {body}")
+    status, _, body = g.get(f"/v1/configs/{slug}")
+    sees("kill", (status, json.loads(body)["config"]), (200, None), "an unreadable config, shown")
+    check("cannot be read" in g.cli("config", "show", slug).stdout, "config show says nothing of it")
+    g.request("PUT", f"/v1/configs/{slug}", {"config": {"provider": "@nobody"}})
+    check("nobody" in g.cli("config", "show", slug).stdout, "a new version repairs it")
+
+
 def acknowledged_configs_survive_kill(b):
     g = Gateway()
     made = []
@@ -291,6 +310,7 @@ def acknowledged_configs_survive_kill(b):
         g.start()
         found = [row["slug"] for row in json.loads(g.get("/v1/configs")[2])["data"]]
         sees("kill", found, made, "configs after the kill")
+        check_unreadable(g, made[0])
     finally:
         g.__exit__(None, None, None)
 
