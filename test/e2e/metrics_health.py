@@ -175,11 +175,11 @@ def the_api_describes_itself():
                 check(method in ("get", "post", "patch", "delete", "put") and operation["summary"] and operation["responses"], f"{method} {path}")
             if path.startswith("/v1/") and path != "/v1/health":
                 continue  # Portkey's resources: others of their names may be a provider's
-            where = path.replace("{p1}", row["id"] if "logs" in path else row["trace_id"] if "traces" in path else "openai")
+            where = path.replace("{p1}", row["id"] if "logs" in path else row["trace_id"] if "traces" in path else "openai").replace("{p2}", "gpt-4o")
             if "get" in methods:
                 found = g.get(where)[0]
                 check(found in (200, 302), f"GET {where} gave {found}")
-            public = path in ("/", "/console", "/livez", "/readyz", "/v1/health", "/metrics", "/openapi.json") or path.startswith("/console/")
+            public = path in ("/", "/console", "/livez", "/readyz", "/v1/health", "/metrics", "/openapi.json") or path.startswith(("/console/", "/model-configs/"))
             equal(g.request(next(iter(methods)).upper(), where, key=None)[0] == 401, not public, f"{path} needs a key, or not")
             equal(g.request("PUT", where)[0], 405, f"PUT {where}")
 
