@@ -24,11 +24,15 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 SECRET = "what-was-asked-0451"
 EVENTS = chunk_events(words=("never", " to be ", "exported"), usage={"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12})
+FAILED = {}  # by the request's own header: how often it has failed; its length says how often it is to
 IDS = {"traceId": 32, "spanId": 16, "parentSpanId": 16}
 
 
 def serve(request):
-    if request.headers.get("x-how") == "error":
+    if request.headers.get("x-fails") and len(request.headers["x-fails"]) > FAILED.setdefault(request.headers["x-fails"], 0):
+        FAILED[request.headers["x-fails"]] += 1
+        request.answer({"error": {"message": "busy", "type": "server_error", "param": None, "code": None}}, status="503 Service Unavailable")
+    elif request.headers.get("x-how") == "error":
         request.answer({"error": {"message": SECRET, "type": "server_error", "param": None, "code": "broken"}}, status="500 Internal Server Error")
     elif b'"stream": true' in request.body:
         request.begin_stream()
@@ -163,10 +167,11 @@ def spans_say_what_the_rows_say():
             equal(s.status == 2, row["status"] >= 400, "status")
         by_trace = {s.trace: s for s in c.spans}
         s = by_trace["0af7651916cd43dd8448eb211c80319c"]
-        equal((s.parent, s["tollgate.metadata.team"], s.name, s["gen_ai.operation.name"]), ("b7ad6b7169203331", "search", "chat gpt-4o-mini", "chat"), "what the caller said")
+        equal((s.parent, s["tollgate.metadata.team"], s.name, s["gen_ai.operation.name"]), ("b7ad6b7169203331", "search", "POST /v1/chat/completions", "chat"), "what the caller said")
         failed = next(s for s in c.spans if s["tollgate.trace_id"] == "my trace")
         equal((failed["error.type"], failed.parent), ("500", ""), "the failure")
         streamed = next(s for s in c.spans if s["gen_ai.request.stream"])
+        equal(streamed.name, "chat gpt-4o-mini", "a name that nobody has given")
         check(0 < streamed["gen_ai.response.time_to_first_chunk"] < 5 and streamed["gen_ai.response.finish_reasons"] == ["stop"], "the stream")
         path, headers = c.headers[0]
         equal((path, headers["x-api-key"], headers["other"], headers["content-type"], headers["content-encoding"]), ("/v1/traces", "s ecret", "1", "application/json", "gzip"), "the request")
@@ -177,6 +182,35 @@ def spans_say_what_the_rows_say():
     everything = b"".join(c.raw)
     check(SECRET.encode() not in everything and b"to be" not in everything and b"Hello" not in everything, "no bodies")
     check("s ecret" not in g.log_text() and "s%20ecret" not in g.log_text(), "the headers are a secret")
+    c.close()
+
+
+def a_routed_request_is_a_tree():
+    c = Collector()
+    with Gateway(Upstream(serve).url, args=["--otlp-endpoint", c.url, "--retry-wait", "1ms"]) as g:
+        config = {"strategy": {"mode": "fallback"}, "targets": [{"provider": "@openai", "retry": {"attempts": 1}}, {"provider": "@openai"}]}
+        routed = {"x-portkey-config": json.dumps(config), "x-portkey-trace-id": "t" * 40, "x-portkey-parent-span-id": "00f067aa0ba902b7"}
+        status, headers, _ = ask(g, headers={**routed, "x-fails": "xx", "x-portkey-forward-headers": "x-fails"})
+        equal((status, headers["x-portkey-last-used-option-index"]), (200, "config.targets[1]"), "two tries fail, the fallback answers")
+        cached = {"x-portkey-config": json.dumps({"provider": "@openai", "cache": {"mode": "simple"}})}
+        for _ in range(2):
+            ask(g, headers=cached, user="u")
+        rows = {r["id"]: r for r in g.rows(10)}
+        equal(len(rows), 5, "rows")
+        wait_until("the spans", 10, lambda: len(c.spans) >= 6)
+        equal((len(c.spans), set(c.by_attempt())), (6, set(rows)), "a span each, and one for the request of several")
+        whole = next(s for s in c.spans if s["tollgate.attempts"])
+        parts = sorted((s for s in c.spans if s.trace == whole.trace and s is not whole), key=lambda s: s["tollgate.attempt"])
+        equal((whole.parent, whole["tollgate.attempts"], whole["http.response.status_code"], whole.status, whole["tollgate.trace_id"]),
+              ("00f067aa0ba902b7", 3, 200, 0, "t" * 40), "the request")
+        equal([(s.parent, s["tollgate.target"], s["tollgate.retry"] or 0, bool(s["tollgate.discarded"]), s["http.response.status_code"], s.status, s.kind) for s in parts],
+              [(whole.id, "config.targets[0]", 0, True, 503, 2, 3), (whole.id, "config.targets[0]", 1, True, 503, 2, 3), (whole.id, "config.targets[1]", 0, False, 200, 0, 3)], "its attempts")
+        check(all(whole.start <= s.start and s.end <= whole.end + 1000 for s in parts), "attempts lie within the request")
+        equal((parts[0]["tollgate.config"], parts[0]["tollgate.mode"], parts[0]["error.type"]), ("inline", "fallback", "503"), "how it was routed")
+        hit, miss = (next(s for s in c.spans if s["tollgate.cache"] == word) for word in ("HIT", "MISS"))
+        row = next(r for r in rows.values() if r["cache"] == "HIT")
+        equal((hit["tollgate.cost_usd"], hit["tollgate.saved_usd"], hit.parent, miss.status), ("0.00", row["saved_usd"], "", 0), "a hit")
+        check(row["saved_usd"] == miss["tollgate.cost_usd"] != "0.00", "what it saved is what the miss cost")
     c.close()
 
 
@@ -238,4 +272,4 @@ def a_wrong_setting_is_refused_at_the_start():
             check(words in done.stderr and "sesame" not in done.stderr, done.stderr)
 
 
-run(spans_say_what_the_rows_say, nothing_is_lost_while_the_collector_is_away, the_last_requests_are_sent_before_it_ends, a_wrong_setting_is_refused_at_the_start)
+run(spans_say_what_the_rows_say, a_routed_request_is_a_tree, nothing_is_lost_while_the_collector_is_away, the_last_requests_are_sent_before_it_ends, a_wrong_setting_is_refused_at_the_start)
