@@ -66,6 +66,28 @@ function row(label, scenario, name, scale, digits, first, goal,   line, i, v, r)
     print line " | " first " | " goal " |"
 }
 
+# What a routed request costs beside an unrouted one of the same target and round.
+function routed_row(label, scenario, goal,   list, n, r, base, v)
+{
+    for (r = 1; r <= rounds; r++) {
+        base = value["tollgate", "json1k", "cpu_us", r] + 0
+        if ((("tollgate", scenario, "cpu_us", r) in value) && base > 0)
+            list[++n] = value["tollgate", scenario, "cpu_us", r] / base
+    }
+    v = median("tollgate", scenario, "cpu_us")
+    print "| " label " | " text(v, 1) " | " text(median_of(list, n), 2) "× | " goal " |"
+}
+
+function routed_table()
+{
+    print "\n| CPU µs per routed request, 1 KB in / 600 B out, metadata | | to the unrouted one | goal |"
+    print "|---|---|---|---|"
+    routed_row("no config", "json1k", "")
+    routed_row("config in the header, one target", "routed_inline", "≤ 1.15×")
+    routed_row("stored config, fallback of two with retries", "routed_stored", "≤ 1.15×")
+    routed_row("answered from the cache", "routed_hit", "≤ 0.7×")
+}
+
 # Time that a target adds to a direct exchange, of the same round.
 function added_row(   line, i, r, n, list)
 {
@@ -114,5 +136,6 @@ END {
     row("KB of user memory per open stream, TLS upstream", "memory_tls", "kb_stream", 1, 2, "24", "≤ 20")
     row("resident MB, idle", "memory", "rss0_kb", 1 / 1024, 1, "≤ 15", "")
     row(sprintf("resident MB, %d open streams", median("tollgate", "memory", "peak")), "memory", "rss_kb", 1 / 1024, 1, "≤ 80 at 9,900", "")
+    routed_table()
     trouble()
 }

@@ -208,9 +208,26 @@ start_portkey() {
 
 # --- loads -------------------------------------------------------------------------------------
 
+# Scenarios of routed requests: what their config is. The stored one gets its slug at the start.
+declare -A config=(
+    [routed_inline]='{"strategy":{"mode":"single"},"targets":[{"provider":"@openai"}]}'
+    [routed_hit]='{"provider":"@openai","cache":{"mode":"simple","max_age":3600}}'
+)
+
+store_config() { # NAME
+    local answer
+    answer=$(curl -fsS -X POST -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' \
+        "http://127.0.0.1:${port[$1]}/v1/configs" -d '{"name":"bench","config":{"strategy":{"mode":"fallback"},
+        "targets":[{"provider":"@openai","retry":{"attempts":2}},{"provider":"@openai"}]}}') ||
+        fail "no config could be stored: $answer"
+    config[routed_stored]=$(sed -n 's/.*"\(pc-[A-Za-z0-9_-]*\)".*/\1/p' <<<"$answer")
+    [ -n "${config[routed_stored]}" ] || fail "the stored config has no slug: $answer"
+}
+
 headers=()
-headers_of() { # NAME
+headers_of() { # NAME SCENARIO
     headers=(-H "Authorization: Bearer $KEY")
+    if [ -n "${config[$2]:-}" ]; then headers+=(-H "x-portkey-config: ${config[$2]}"); fi
     if [ "$1" = portkey ]; then
         headers+=(-H "x-portkey-provider: openai" -H "x-portkey-forward-headers: x-mock"
             -H "x-portkey-custom-host: http://127.0.0.1:${port[mock]}/v1")
@@ -225,7 +242,7 @@ load() { # NAME SCENARIO OPTION…
     local name=$1 scenario=$2 line
     shift 2
     [ "$(left)" -gt 12 ] || return 0
-    headers_of "$name"
+    headers_of "$name" "$scenario"
     line=$("${pin_load[@]}" timeout 60 "$TOOLS/http_load" -p "${port[$name]}" -P "${pid[$name]}" "${headers[@]}" "$@") ||
         fail "the load '$scenario' on $name: ${line:-no answer}"
     if [ "$scenario" != warm ]; then note "$name" "$scenario" "$line"; fi
@@ -235,7 +252,7 @@ streams() { # NAME SCENARIO OPTION…
     local name=$1 scenario=$2 line
     shift 2
     [ "$(left)" -gt 12 ] || return 0
-    headers_of "$name"
+    headers_of "$name" "$scenario"
     line=$("${pin_load[@]}" timeout 60 "$TOOLS/sse_load" -p "${port[$name]}" -P "${pid[$name]}" "${headers[@]}" "$@") ||
         fail "the streams '$scenario' on $name: ${line:-no answer}"
     note "$name" "$scenario" "$line"
@@ -257,6 +274,9 @@ one_round() {
     if $floor; then more+=" floor"; fi
     if $portkey && [ "$round" = 1 ]; then more+=" portkey"; fi
     each "$ours bodies$more" load json1k -c 64 -d "$load_ms"
+    each tollgate load routed_inline -c 64 -d "$load_ms"
+    each tollgate load routed_stored -c 64 -d "$load_ms"
+    each tollgate load routed_hit -c 64 -d "$load_ms"
     each "$ours bodies$more" load json16k -c 32 -d "$load_ms" -b 16384
     each "$ours$more" load json200k -c 16 -d "$load_ms" -b 204800
     each "$ours$more" load image5m -c 4 -d "$load_ms" -b 5242880 -i
@@ -352,6 +372,7 @@ port[direct]=${port[mock]} pid[direct]=${pid[mock]}
 free_port tls
 start_nginx nginx http://mock
 start_tollgate tollgate "http://127.0.0.1:${port[mock]}/v1" --record-bodies off
+store_config tollgate
 start_tollgate bodies "http://127.0.0.1:${port[mock]}/v1" --record-bodies on
 if $floor; then
     free_port floor
