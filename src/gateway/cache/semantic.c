@@ -98,10 +98,13 @@ static void read_messages(struct reading *r, struct jval messages)
         return;
     }
     for (struct jval m = jdoc_first(messages); jdoc_has(m) && r->ok; m = jdoc_next(messages, m)) {
-        r->ok = jdoc_kind(m) == JDOC_OBJECT && member_once(m, STR("role"), &role) &&
-                member_once(m, STR("content"), &content);
+        if (jdoc_kind(m) != JDOC_OBJECT || !member_once(m, STR("role"), &role) ||
+            !member_once(m, STR("content"), &content)) {
+            r->ok = false;
+            return;
+        }
         bool system = n++ == 0 && (means(role, STR("system")) || means(role, STR("developer")));
-        if (r->ok && !system)
+        if (!system)
             read_content(r, content);
     }
 }
