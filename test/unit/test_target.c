@@ -292,6 +292,11 @@ static void forwarded_credentials_stand_in_for_ours(void **state)
     expect("Authorization: Bearer OPENAI_API_KEY\n",
            "{\"provider\":\"@a\",\"forward_headers\":[\"Authorization\",\"x-b\"]}", "m", A " | ");
     assert_int_equal(t->forward_headers[0]->n, 1);
+    expect("x-portkey-api-key: tg-key\nx-portkey-forward-headers: x-portkey-api-key, Host, Cookie, "
+           "Sec-WebSocket-Protocol, X-Tollgate-A, Accept-Encoding, x-mine\n",
+           NULL, "m", OPENAI ORG " |  | ");
+    assert_int_equal(t->forward_headers[0]->n, 1);
+    assert_true(str_eq(t->forward_headers[0]->list[0], STR("x-mine")));
     /* The header's list replaces the config's. */
     expect("x-portkey-forward-headers: x-h\n", "{\"provider\":\"@a\",\"forward_headers\":[\"x-c\"]}", "m", A " | ");
     assert_true(str_eq(t->forward_headers[0]->list[0], STR("x-h")));

@@ -59,17 +59,17 @@ bool options_list_add(struct config_strings *list, struct str name, struct arena
     return append(list, str_of(lower, name.n), a);
 }
 
-/* xMyHeader as x-my-header; nothing for names that have no such place. */
+/* xMyHeader as x-my-header; nothing for names that have no such place, or are in kebab-case already. */
 static bool add_kebab(struct config_strings *list, struct str name, struct arena *a)
 {
     char kebab[2 * NAME_LONGEST];
     size_t n = 0;
     for (size_t i = 0; i < name.n; i++) {
-        if (i && is_upper(name.p[i]) && !is_upper(name.p[i - 1]) && name.p[i - 1] != '-')
+        if (i && is_upper(name.p[i]) && !is_upper(name.p[i - 1]))
             kebab[n++] = '-';
         kebab[n++] = name.p[i];
     }
-    return n == name.n || options_list_add(list, str_of(kebab, n), a);
+    return n == name.n || str_find(name, '-') >= 0 || options_list_add(list, str_of(kebab, n), a);
 }
 
 static bool is_skipped(char c)

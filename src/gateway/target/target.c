@@ -17,6 +17,10 @@
 
 #define DETAIL_MAX 700
 #define PATH_MAX_BYTES 65536
+#define TEXT(literal)                  \
+    {                                  \
+        (literal), sizeof(literal) - 1 \
+    }
 
 bool target_refuse(struct target_work *w, enum refusal which, const char *format, ...)
 {
@@ -96,6 +100,26 @@ static void read_models(struct target_work *w)
         w->model_cut = target_split_model(asked, &bare, &w->model);
 }
 
+/* What may carry the gateway's key, speaks to gateways, or is written anew for each hop never passes, whoever asks. */
+static bool may_pass(struct str name)
+{
+    static const struct str never[] = {TEXT("host"),
+                                       TEXT("content-length"),
+                                       TEXT("transfer-encoding"),
+                                       TEXT("connection"),
+                                       TEXT("upgrade"),
+                                       TEXT("te"),
+                                       TEXT("accept-encoding"),
+                                       TEXT("cookie"),
+                                       TEXT("sec-websocket-protocol")};
+    if (str_starts_nocase(name, STR("x-portkey-")) || str_starts_nocase(name, STR("x-tollgate-")))
+        return false;
+    for (size_t i = 0; i < sizeof never / sizeof never[0]; i++)
+        if (str_eq_nocase(name, never[i]))
+            return false;
+    return true;
+}
+
 /* The names of client headers that pass, without those whose value is ours. */
 static bool read_forward(struct target_work *w)
 {
@@ -103,7 +127,8 @@ static bool read_forward(struct target_work *w)
     const struct config_strings *from =
         o->forward_headers.n ? &o->forward_headers : &target_settings(w)->forward_headers;
     for (size_t i = 0; i < from->n; i++)
-        if (!options_list_has(&o->withheld, from->list[i]) && !options_list_add(&w->forward, from->list[i], w->arena))
+        if (may_pass(from->list[i]) && !options_list_has(&o->withheld, from->list[i]) &&
+            !options_list_add(&w->forward, from->list[i], w->arena))
             return target_out_of_memory(w);
     w->forward_beta = options_list_has(from, STR("openai-beta"));
     w->forward_own = o->own_authorization && options_list_has(&w->forward, STR("authorization"));
