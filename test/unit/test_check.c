@@ -488,6 +488,32 @@ static void the_table_has_one_row_a_name(void **state)
     assert_null(check_find(STR("contains")));
 }
 
+/* Tests run in the project's folder. */
+static void the_page_names_every_check(void **state)
+{
+    (void)state;
+    static char page[64 << 10];
+    FILE *f = fopen("docs/GUARDRAILS.md", "r");
+    assert_non_null(f);
+    size_t size = fread(page, 1, sizeof page, f), n;
+    fclose(f);
+    assert_in_range(size, 1, sizeof page - 1);
+    const struct check *rows = check_rows(&n);
+    for (size_t i = 0; i < n; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "`%.*s`", STR_ARG(rows[i].id));
+        if (str_search(str_of(page, size), str_c(name)) < 0 && !str_eq(rows[i].id, STR("default.modelWhitelist")))
+            fail_msg("docs/GUARDRAILS.md does not name %s", name);
+        struct str parameters = str_c(rows[i].parameters), one;
+        while (str_split(&parameters, ',', &one)) {
+            one = str_trim(one);
+            one = str_head(one, strcspn(one.p, ", ()"));
+            if (str_search(str_of(page, size), one) < 0)
+                fail_msg("docs/GUARDRAILS.md does not name %.*s of %s", STR_ARG(one), name);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -505,6 +531,7 @@ int main(void)
         cmocka_unit_test(a_long_text_is_shown_in_part),
         cmocka_unit_test(work_is_bounded),
         cmocka_unit_test(the_table_has_one_row_a_name),
+        cmocka_unit_test(the_page_names_every_check),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
