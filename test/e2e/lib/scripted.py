@@ -40,8 +40,7 @@ class Seen:
         if self.size + len(data) <= KEEP_MAX:
             self.body += data
         self.size += len(data)
-        if self.size > KEEP_MAX:
-            self.hash.update(data)
+        self.hash.update(data)
 
     def json(self):
         if self.parsed is None:
