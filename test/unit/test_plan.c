@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <pthread.h>
 #include <stdio.h>
 
 #include "base/must.h"
@@ -564,6 +565,55 @@ static void breakers_are_of_stored_configs_and_not_below_conditionals(void **sta
     breakers_free(b);
 }
 
+/* --- threads ---------------------------------------------------------------------------------- */
+
+struct shared {
+    struct config *config;
+    struct breakers *breakers;
+    struct sticky_table *sticky;
+};
+
+static void *plan_in_thread(void *arg)
+{
+    const struct shared *s = arg;
+    struct arena *own = arena_new(4096, 1u << 16);
+    struct config *c = config_ref(s->config);
+    for (unsigned i = 0; i < 5000; i++) {
+        struct plan_input in = {.config = c,
+                                .breakers = s->breakers,
+                                .sticky = s->sticky,
+                                .key_id = i % 50,
+                                .random = i * UINT64_C(0x9e3779b97f4a7c15),
+                                .now_us = (1000 + i / 100) * S};
+        struct plan p;
+        arena_reset(own);
+        must(plan_make(&in, own, &p));
+        must(p.step_count == 1);
+        breakers_note(s->breakers, c, &p.steps[0], i % 3 ? 200 : 500, in.now_us);
+    }
+    config_unref(c);
+    arena_free(own);
+    return NULL;
+}
+
+static void threads_share_breakers_choices_and_configs(void **state)
+{
+    (void)state;
+    struct shared s = {stored_config(TARGETS("\"mode\":\"loadbalance\",\"sticky\":{\"enabled\":true,\"ttl\":5},"
+                                             "\"cb_config\":{\"failure_threshold\":9,\"cooldown_interval\":30000}",
+                                             LEAF("") "," LEAF("") "," LEAF("")),
+                                     3, 1),
+                       breakers_new(), sticky_new()};
+    pthread_t threads[4];
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, plan_in_thread, &s), 0);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    config_unref(s.config);
+    breakers_free(s.breakers);
+    sticky_free(s.sticky);
+}
+
 /* --- explanations ----------------------------------------------------------------------------- */
 
 static void plans_explain_themselves(void **state)
@@ -614,6 +664,7 @@ int main(void)
         cmocka_unit_test(when_all_are_open_all_are_tried),
         cmocka_unit_test(other_strategies_skip_open_targets_too),
         cmocka_unit_test(breakers_are_of_stored_configs_and_not_below_conditionals),
+        cmocka_unit_test(threads_share_breakers_choices_and_configs),
         cmocka_unit_test(plans_explain_themselves),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
