@@ -157,6 +157,28 @@ static void what_was_changed_is_what_later_checks_see(void **state)
     expect_raw("1.transformed", "false");
 }
 
+/* An arena of any size: the verdict is the same, and a changed body is there or the request is denied. */
+static void a_full_arena_lets_nothing_pass(void **state)
+{
+    (void)state;
+    struct arena *own = hk.arena;
+    bool seen_full = false, seen_room = false;
+    hooks_rig_set(&hk, "[{\"type\":\"mutator\",\"checks\":[{\"id\":\"default.addPrefix\",\"parameters\":{\"prefix\":"
+                       "\"A\"}}]},{\"checks\":[" NO "]}]");
+    for (size_t cap = 16; cap < 4096; cap += 16) {
+        hk.arena = arena_new(16, cap);
+        assert_true(hooks_rig_begin(&hk, "chat.completions", CHAT, NULL));
+        bool room = hk.result.body.p != NULL;
+        assert_int_equal(hk.result.verdict, room ? HOOKS_FAILED : HOOKS_DENIED);
+        assert_true(jdoc_has(hooks_rig_at(&hk, "")));
+        seen_full = seen_full || !room;
+        seen_room = seen_room || room;
+        arena_free(hk.arena);
+    }
+    hk.arena = own;
+    assert_true(seen_full && seen_room);
+}
+
 static void hooks_look_at_four_operations(void **state)
 {
     (void)state;
@@ -574,6 +596,7 @@ int main(void)
         TEST(checks_that_are_off_and_hooks_nobody_waits_for_leave_no_result),
         TEST(feedback_names_the_checks),
         TEST(what_was_changed_is_what_later_checks_see),
+        TEST(a_full_arena_lets_nothing_pass),
         TEST(hooks_look_at_four_operations),
         TEST(results_are_put_into_an_answer_without_touching_it),
         TEST(a_webhook_is_told_what_passes),

@@ -414,8 +414,12 @@ static struct hooks_result result_of(struct hooks_run *run)
             result.results = copy;
     }
     buf_free(&text);
-    if (run->changed)
+    if (run->changed) {
         result.body = arena_dup(run->arena, run->in.when == HOOKS_BEFORE ? run->request : run->response);
+        /* The old body must not pass in place of the one that a check wanted. */
+        if (!result.body.p)
+            result.verdict = HOOKS_DENIED;
+    }
     return result;
 }
 

@@ -50,7 +50,11 @@ struct hooks_input {
 struct hooks_result {
     enum hooks_verdict verdict;
     struct str results; /* JSON array: before_request_hooks or after_request_hooks; "[]" when no hook applied */
-    struct str body;    /* the changed request (before) or response (after) body; p == NULL: unchanged */
+    /*
+     * The changed request (before) or response (after) body; p == NULL: unchanged. One that does not fit
+     * into the arena makes the verdict HOOKS_DENIED.
+     */
+    struct str body;
 };
 
 typedef void hooks_done_fn(void *ctx, const struct hooks_result *result);
