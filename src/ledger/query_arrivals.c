@@ -15,3 +15,13 @@ enum err query_arrivals(struct query *q, int64_t after, int64_t *ret_ids, size_t
     e = arrivals_read(c->db, after, ret_ids, cap, ret_page);
     return query_end(q, c, e);
 }
+
+enum err query_arrivals_waiting(struct query *q, int64_t after, uint64_t *ret_ids)
+{
+    struct query_conn *c;
+    enum err e = query_begin(q, &c);
+    if (e != ERR_OK)
+        return e;
+    e = arrivals_waiting(c->db, after, ret_ids);
+    return query_end(q, c, e);
+}

@@ -22,5 +22,7 @@
 /* See arrivals_read. ERR_STORE_FAILED also when the ledger keeps no arrivals. */
 enum err query_arrivals(struct query *q, int64_t after, int64_t *ret_ids, size_t cap,
                         struct arrivals_page *ret_page) ERR_USE;
+/* How many ids wait behind `after`. */
+enum err query_arrivals_waiting(struct query *q, int64_t after, uint64_t *ret_ids) ERR_USE;
 
 #endif

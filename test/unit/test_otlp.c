@@ -254,7 +254,7 @@ static void rows_are_sent_once_in_batches(void **state)
         assert_true(str_starts(str_c(collector.head), STR("POST /v1/traces HTTP/1.1\r\n")));
         assert_non_null(strstr(collector.head, "\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n"));
         assert_non_null(strstr(collector.head, "\r\nx-secret: s3\r\n"));
-        assert_true(take(document) <= 256);
+        assert_true(take(document) <= 512);
         answer("200 OK", "{}");
     }
     struct otlp_status s = status_when(o, 700);
@@ -293,6 +293,11 @@ static void a_collector_that_is_busy_or_away_gets_everything_later(void **state)
     assert_int_equal(s.waiting, 3);
     assert_true(strlen(s.reason) > 10);
     add_plain(2);
+    for (int i = 0; i < 1000 && s.waiting < 5; i++) { /* what comes in meanwhile is counted */
+        usleep(10000);
+        otlp_status(o, &s);
+    }
+    assert_int_equal(s.waiting, 5);
     listen_at(collector.port);
     while (collector.count < 5) {
         take(next_document(20000));
@@ -309,7 +314,7 @@ static void a_restart_in_between_loses_nothing(void **state)
 {
     (void)state;
     struct otlp *o = begin();
-    add_plain(300);
+    add_plain(700);
     json_t *document = next_document(10000);
     size_t first = take(document); /* taken, but the answer never comes */
     hang_up();
@@ -320,13 +325,13 @@ static void a_restart_in_between_loses_nothing(void **state)
     add_plain(10);
     listen_at(collector.port);
     o = begin();
-    while (collector.count < 310 + first) {
+    while (collector.count < 710 + first) {
         take(next_document(10000));
         answer("200 OK", "{}");
     }
-    status_when(o, 310);
+    status_when(o, 710);
     otlp_close(o, 1000);
-    assert_int_equal(distinct(), 310); /* what came twice has the same ids */
+    assert_int_equal(distinct(), 710); /* what came twice has the same ids */
     ledger_close(ledger, 5000);
     open_ledger();
     o = begin();
@@ -336,7 +341,7 @@ static void a_restart_in_between_loses_nothing(void **state)
         answer("200 OK", "{}");
     }
     otlp_close(o, 1000);
-    assert_int_equal(distinct(), 310);
+    assert_int_equal(distinct(), 710);
 }
 
 static void a_row_that_is_refused_holds_up_no_other(void **state)

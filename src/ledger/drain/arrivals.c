@@ -48,7 +48,7 @@ enum err arrivals_remove(struct store_db *db, int64_t up_to)
     return store_run(st);
 }
 
-static enum err count_waiting(struct store_db *db, int64_t after, uint64_t *ret_ids)
+enum err arrivals_waiting(struct store_db *db, int64_t after, uint64_t *ret_ids)
 {
     struct store_stmt *st;
     bool row;
@@ -79,7 +79,7 @@ enum err arrivals_read(struct store_db *db, int64_t after, int64_t *ret_ids, siz
     struct arrivals_page page = {.through = after};
     bool row;
     must(cap >= ARRIVALS_ENTRY_MAX);
-    enum err e = count_waiting(db, after, &page.waiting);
+    enum err e = arrivals_waiting(db, after, &page.waiting);
     if (e == ERR_OK)
         e = store_prepare(db, "SELECT number, ids FROM arrivals WHERE number > ?1 ORDER BY number", &st);
     if (e != ERR_OK)

@@ -39,5 +39,7 @@ struct arrivals_page {
 /* The ids of whole entries behind number `after`, as many as fit; `cap` ≥ ARRIVALS_ENTRY_MAX. */
 enum err arrivals_read(struct store_db *db, int64_t after, int64_t *ret_ids, size_t cap,
                        struct arrivals_page *ret_page) ERR_USE;
+/* Ids in all entries behind number `after`. */
+enum err arrivals_waiting(struct store_db *db, int64_t after, uint64_t *ret_ids) ERR_USE;
 
 #endif

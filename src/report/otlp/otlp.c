@@ -30,7 +30,7 @@
 #include "report/otlp/post.h"
 #include "report/otlp/span.h"
 
-#define ROWS_MAX 256u           /* of a batch */
+#define ROWS_MAX 512u           /* of a batch */
 #define BATCH_ENOUGH (1u << 20) /* bytes of JSON from which on a batch is full */
 #define BATCH_MAX (4u << 20)    /* with room for the largest row */
 #define SIBLINGS_MAX 200        /* attempts of one request that are looked at */
@@ -240,6 +240,15 @@ static void again_in(struct otlp *o, uint64_t wait_us)
     loop_timer_set(o->loop, &o->timer, clock_mono_us() + wait_us);
 }
 
+/* What came in while this thread waited; without it the figures of a long outage would stand still. */
+static void count_waiting(struct otlp *o)
+{
+    uint64_t waiting;
+    if (query_arrivals_waiting(o->query, o->done, &waiting) == ERR_OK && waiting >= o->page.count)
+        o->page.waiting = waiting;
+    publish_waiting(o);
+}
+
 /* The same again, later; a third of the wait is left to chance, so that many gateways do not come at once. */
 static void retry(struct otlp *o, const char *why, uint64_t asked_us)
 {
@@ -248,6 +257,7 @@ static void retry(struct otlp *o, const char *why, uint64_t asked_us)
         end(o);
         return;
     }
+    count_waiting(o);
     uint64_t wait_us = (uint64_t)o->retry_ms * 1000;
     wait_us = wait_us - wait_us / 3 + rng_u64() % (wait_us / 3 + 1);
     o->retry_ms = o->retry_ms * 2 < RETRY_MS_MAX ? o->retry_ms * 2 : RETRY_MS_MAX;
