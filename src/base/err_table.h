@@ -41,6 +41,8 @@
       "An object with this name exists already; choose another name or change that one.")                              \
     X(IN_USE, 409, "invalid_request_error", "in_use", NEVER, INFO,                                                     \
       "This object is in use; the message says by whom. Change that first.")                                           \
+    X(LIMIT_REACHED, 409, "invalid_request_error", "limit_reached", NEVER, INFO,                                       \
+      "There is no room for another object of this kind; delete one first.")                                           \
     X(LAST_OWNER, 409, "invalid_request_error", "last_owner", NEVER, INFO,                                             \
       "This is the last owner key that always works; make another one first.")                                         \
     X(KEY_REVOKED, 409, "invalid_request_error", "key_revoked", NEVER, INFO,                                           \

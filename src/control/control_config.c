@@ -397,7 +397,7 @@ static enum err add_version(struct control *c, struct control_config *r, const s
 {
     struct store_stmt *st;
     if (r->version >= CONTROL_CONFIG_VERSIONS_MAX)
-        return control_inner_fail(why, ERR_CONFLICT, "config", "A config has at most %d versions; make a new one.",
+        return control_inner_fail(why, ERR_LIMIT_REACHED, "config", "A config has at most %d versions; make a new one.",
                                   CONTROL_CONFIG_VERSIONS_MAX);
     enum err e = control_inner_sql(c,
                                    "INSERT INTO config_version(config_id, number, sealed_text, made_by, created_us) "
@@ -450,8 +450,7 @@ static enum err create(struct control *c, struct control_config *r, const struct
     if (e == ERR_OK)
         e = count_live(c, r->workspace_id, &live, why);
     if (e == ERR_OK && live >= CONTROL_CONFIG_MAX)
-        e = control_inner_fail(why, ERR_CONFLICT, "", "A workspace has at most %d configs; delete one first.",
-                               CONTROL_CONFIG_MAX);
+        e = control_inner_fail(why, ERR_LIMIT_REACHED, "", "A workspace has at most %d configs.", CONTROL_CONFIG_MAX);
     if (e == ERR_OK)
         e = fresh_slug(c, slug, why);
     if (e != ERR_OK)

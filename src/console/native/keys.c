@@ -93,6 +93,15 @@ static bool read_bodies(struct job *j, struct str text, enum kind_bodies *ret)
     return false;
 }
 
+static void refuse_scope(struct job *j, struct str name)
+{
+    struct buf text;
+    buf_init(&text, 256);
+    bool ok = buf_printf(&text, "there is no scope %.*s", STR_ARG(str_head(name, 100)));
+    job_fail(j, ERR_BAD_PARAMETER, STR("scopes"), ok ? buf_str(&text) : name);
+    buf_free(&text);
+}
+
 /* An array of names as bits; an empty one means no list. False when the job was answered. */
 static bool read_scopes(struct job *j, struct str json, uint64_t *ret)
 {
@@ -108,7 +117,7 @@ static bool read_scopes(struct job *j, struct str json, uint64_t *ret)
         if (scope_from_text(jdoc_text(v, j->arena), &scope))
             scopes |= UINT64_C(1) << scope;
         else
-            job_fail(j, ERR_BAD_PARAMETER, STR("scopes"), jdoc_raw(v));
+            refuse_scope(j, jdoc_raw(v));
     }
     jdoc_free(&doc);
     *ret = scopes ? scopes : SNAPSHOT_SCOPES_ALL;

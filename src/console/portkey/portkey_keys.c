@@ -161,7 +161,11 @@ static void read_scopes(struct given *g, struct wishes *w)
     for (struct jval v = jdoc_first(list); jdoc_has(v); v = jdoc_next(list, v)) {
         enum snapshot_scope scope;
         if (!scope_from_text(jdoc_text(v, g->job->arena), &scope)) {
-            job_fail(g->job, ERR_BAD_PARAMETER, STR("scopes"), jdoc_raw(v));
+            struct buf text;
+            buf_init(&text, 256);
+            bool ok = buf_printf(&text, "there is no scope %.*s", STR_ARG(str_head(jdoc_raw(v), 100)));
+            job_fail(g->job, ERR_BAD_PARAMETER, STR("scopes"), ok ? buf_str(&text) : STR(""));
+            buf_free(&text);
             return;
         }
         scopes |= UINT64_C(1) << scope;
