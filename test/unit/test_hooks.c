@@ -472,6 +472,9 @@ static void a_webhook_may_change_what_passes(void **state)
     assert_true(str_eq(hk.result.body, STR("{ \"messages\":[{\"content\":\"new\"}]}")));
     expect_raw("0.transformed", "true");
     expect_raw("0.checks.0.data.responseData", "{\"k\":[1]}");
+    char url[64];
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/hook/", client.up.port);
+    expect_text("0.checks.0.data.webhookUrl", url);
     run_answered(CHAT, ANSWER, answer, strlen(answer), false);
     assert_true(str_eq(hk.result.body, STR("{\"r\":1}")));
     /* Nothing in it that could be a body. */
@@ -565,6 +568,18 @@ static void too_many_webhooks_nobody_waits_for_are_not_sent(void **state)
     for (int i = 0; i < WEBHOOK_DETACHED_MAX; i++)
         assert_true(webhook_send(client.http, rig.loop, &s, STR("{}"), &why));
     assert_false(webhook_send(client.http, rig.loop, &s, STR("{}"), &why));
+    webhook_drop_detached();
+    rig_settle();
+    struct buf large;
+    buf_init(&large, WEBHOOK_PAYLOAD_MAX);
+    char *p = buf_reserve(&large, WEBHOOK_PAYLOAD_MAX);
+    assert_non_null(p);
+    memset(p, ' ', WEBHOOK_PAYLOAD_MAX);
+    buf_commit(&large, WEBHOOK_PAYLOAD_MAX);
+    assert_true(webhook_send(client.http, rig.loop, &s, buf_str(&large), &why));
+    assert_true(webhook_send(client.http, rig.loop, &s, buf_str(&large), &why));
+    assert_false(webhook_send(client.http, rig.loop, &s, STR("{}"), &why));
+    buf_free(&large);
     webhook_drop_detached();
     rig_settle();
     assert_true(webhook_send(client.http, rig.loop, &s, STR("{}"), &why));

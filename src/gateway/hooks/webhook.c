@@ -37,6 +37,7 @@ struct webhook {
 /* Of this thread; `next` NULL: not initialised. */
 static _Thread_local struct list detached;
 static _Thread_local unsigned detached_count;
+static _Thread_local size_t detached_bytes;
 
 /* --- settings ---------------------------------------------------------------------------------------- */
 
@@ -176,8 +177,10 @@ static void on_free(struct loop_grave *g)
 
 static void bury(struct webhook *w)
 {
-    if (!list_empty(&w->node))
+    if (!list_empty(&w->node)) {
         detached_count--;
+        detached_bytes -= buf_size(&w->payload);
+    }
     list_remove(&w->node);
     loop_timer_clear(w->loop, &w->timer);
     loop_bury(w->loop, &w->grave);
@@ -294,13 +297,14 @@ bool webhook_send(struct http_client *client, struct loop *loop, const struct we
     if (!detached.next)
         list_init(&detached);
     *ret_why = "Too many webhooks that nobody waits for are under way.";
-    if (detached_count >= WEBHOOK_DETACHED_MAX)
+    if (detached_count >= WEBHOOK_DETACHED_MAX || payload.n > WEBHOOK_DETACHED_BYTES - detached_bytes)
         return false;
     struct webhook *w = webhook_begin(client, loop, settings, payload, NULL, NULL, ret_why);
     if (!w)
         return false;
     list_append(&detached, &w->node);
     detached_count++;
+    detached_bytes += buf_size(&w->payload);
     return true;
 }
 

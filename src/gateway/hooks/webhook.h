@@ -9,7 +9,7 @@
  * whole exchange has one time limit and its answer a size limit. The caller's head is never sent.
  *
  * A webhook that nobody waits for is begun detached: it owns what it needs and its answer is thrown
- * away; at most WEBHOOK_DETACHED_MAX of a worker are under way, further ones are not sent.
+ * away; so many of a worker are under way at once, further ones are not sent.
  */
 
 #include <stdbool.h>
@@ -29,6 +29,7 @@ struct webhook;
 #define WEBHOOK_ANSWER_MAX (4u << 20)
 #define WEBHOOK_PAYLOAD_MAX (16u << 20)
 #define WEBHOOK_DETACHED_MAX 256
+#define WEBHOOK_DETACHED_BYTES (32u << 20) /* of their payloads together */
 
 /* Where it goes, from a check's parameters. */
 struct webhook_settings {
