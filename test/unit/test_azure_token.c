@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "gateway/target/azure_token.h"
+#include "net/resolve.h"
 
 #define WAITS 8
 #define MINUTE (60 * SECOND)
@@ -427,6 +428,34 @@ static void a_target_waits_for_its_token_and_is_then_ready(void **state)
     target_bench_close(state);
 }
 
+static void the_metadata_address_is_open_for_tokens_alone(void **state)
+{
+    (void)state;
+    struct resolver *resolver = resolver_new(rig.loop, &(struct resolver_settings){.timeout_us = SECOND});
+    struct dialer *dialer =
+        dialer_new(rig.loop, &(struct dial_settings){.resolver = resolver, .connect_timeout_us = SECOND});
+    struct http_client *strict =
+        http_client_new(rig.loop, dialer, &(struct http_client_settings){.connections_per_origin_max = 1});
+    struct azure_tokens *loose = tokens;
+    tokens = azure_tokens_new(rig.loop, strict,
+                              &(struct azure_tokens_settings){.entra_url = str_c(url), .metadata_url = str_c(url)});
+    struct azure_token_want machine = {.mode = AZURE_TOKEN_MANAGED}, other = entra("x");
+    assert_false(azure_token_enabled(tokens, AZURE_TOKEN_WORKLOAD));
+    await(0, &machine);
+    int fd = asked("\r\n\r\n", NULL);
+    answer(fd, 200, "{\"access_token\":\"m\"}");
+    rig_expect("0:ok");
+    await(1, &other);
+    rig_expect("1:upstream_address_refused");
+    peer_close(fd);
+    azure_tokens_free(tokens);
+    http_client_free(strict);
+    rig_settle();
+    dialer_free(dialer);
+    resolver_free(resolver);
+    tokens = loose;
+}
+
 static void settings_that_lead_nowhere_are_refused(void **state)
 {
     (void)state;
@@ -471,6 +500,7 @@ int main(void)
         CASE(who_is_told_may_ask_for_another),
         CASE(ending_in_the_middle_tells_nobody),
         CASE(a_target_waits_for_its_token_and_is_then_ready),
+        CASE(the_metadata_address_is_open_for_tokens_alone),
         CASE(settings_that_lead_nowhere_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
