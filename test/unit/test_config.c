@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Configs: fields and their errors, inheritance, limits, secrets. */
+/* Configs: fields and their errors, inheritance, secrets. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,6 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "base/mem.h"
 #include "base/must.h"
 #include "control/config/config.h"
 
@@ -563,97 +562,6 @@ static void short_and_long_hooks_are_read(void **state)
     config_unref(c);
 }
 
-/* --- limits ----------------------------------------------------------------------------------- */
-
-/* `n` times `item`, with commas, between `before` and `after`. */
-static struct config *repeated(const char *before, const char *item, const char *after, size_t n)
-{
-    struct buf b;
-    struct config *c = NULL;
-    buf_init(&b, 1u << 20);
-    must(buf_add_str(&b, str_c(before)));
-    for (size_t i = 0; i < n; i++)
-        must((i == 0 || buf_add_byte(&b, ',')) && buf_add_str(&b, str_c(item)));
-    must(buf_add_str(&b, str_c(after)));
-    enum err e = config_compile(buf_str(&b), &c, &why);
-    assert_int_equal(e == ERR_OK, c != NULL);
-    buf_free(&b);
-    return c;
-}
-
-#define FALLBACK_OPEN "{\"strategy\":{\"mode\":\"fallback\"},\"targets\":["
-#define BALANCE_OPEN "{\"strategy\":{\"mode\":\"loadbalance\"},\"targets\":["
-
-static void too_many_attempts_are_refused(void **state)
-{
-    (void)state;
-    struct config *c = repeated(FALLBACK_OPEN, LEAF, "]}", 100);
-    assert_int_equal(c->attempts_max, 100);
-    config_unref(c);
-    assert_null(repeated(FALLBACK_OPEN, LEAF, "]}", 101));
-    assert_int_equal(why.n, 1);
-    assert_string_equal(why.text[0],
-                        "path: targets, message: At worst this makes 101 attempts, and 100 is the most; use "
-                        "fewer targets in fallback or fewer retries");
-    assert_null(repeated("{\"strategy\":{\"mode\":\"single\"},\"targets\":[" FALLBACK_OPEN,
-                         "{" PROVIDER ",\"retry\":{\"attempts\":5}}", "]}]}", 17));
-    assert_int_equal(why.n, 1);
-    assert_string_equal(why.text[0],
-                        "path: targets,0,targets, message: At worst this makes 102 attempts, and 100 is the "
-                        "most; use fewer targets in fallback or fewer retries");
-    c = repeated(BALANCE_OPEN, "{" PROVIDER ",\"retry\":{\"attempts\":5}}", "]}", 500);
-    assert_int_equal(c->attempts_max, 6);
-    config_unref(c);
-}
-
-static void size_and_depth_are_bounded(void **state)
-{
-    (void)state;
-    struct config *c = repeated(BALANCE_OPEN, LEAF, "]}", CONFIG_NODES_MAX - 1);
-    assert_int_equal(c->node_count, CONFIG_NODES_MAX);
-    config_unref(c);
-    assert_null(repeated(BALANCE_OPEN, LEAF, "]}", CONFIG_NODES_MAX));
-    assert_string_equal(why.text[0], "path: targets, message: More than 1000 targets in one config");
-    for (int levels = CONFIG_DEPTH_MAX - 1; levels <= CONFIG_DEPTH_MAX; levels++) {
-        struct buf b;
-        buf_init(&b, 1u << 16);
-        for (int i = 0; i < levels; i++)
-            must(buf_add_str(&b, STR(FALLBACK_OPEN)));
-        must(buf_add_str(&b, STR(LEAF)));
-        for (int i = 0; i < levels; i++)
-            must(buf_add_str(&b, STR("]}")));
-        enum err e = config_compile(buf_str(&b), &c, &why);
-        assert_int_equal(e, levels < CONFIG_DEPTH_MAX ? ERR_OK : ERR_BAD_PARAMETER);
-        if (!e)
-            config_unref(c);
-        buf_free(&b);
-    }
-    assert_non_null(strstr(why.text[0], "Nested deeper than 16"));
-    char *big = mem_alloc(CONFIG_TEXT_MAX + 2);
-    memset(big, ' ', CONFIG_TEXT_MAX + 2);
-    memcpy(big, LEAF, sizeof LEAF - 1);
-    assert_int_equal(config_compile(str_of(big, CONFIG_TEXT_MAX), &c, &why), ERR_OK);
-    config_unref(c);
-    assert_int_equal(config_compile(str_of(big, CONFIG_TEXT_MAX + 1), &c, &why), ERR_BAD_PARAMETER);
-    assert_string_equal(why.text[0], "path: , message: A config has at most 262144 bytes");
-    mem_free(big);
-}
-
-static void lists_are_bounded(void **state)
-{
-    (void)state;
-    assert_null(repeated("{\"override_params\":{", "\"a\":1", "}}", 257));
-    assert_string_equal(why.text[0], "path: override_params, message: More than 256 members, inherited ones included");
-    assert_null(repeated("{\"drop_params\":[", "\"a\"", "]}", 257));
-    assert_null(repeated("{\"input_guardrails\":[", "{}", "]}", 257));
-    assert_null(repeated("{\"retry\":{\"attempts\":1,\"on_status_codes\":[", "500", "]}}", 257));
-    assert_null(repeated("{\"strategy\":{\"mode\":\"conditional\",\"conditions\":[", "{\"query\":{},\"then\":\"a\"}",
-                         "]},\"targets\":[" LEAF "]}", 257));
-    struct config *c = repeated("{\"retry\":{\"attempts\":1,\"on_status_codes\":[", "500", "]}}", 256);
-    assert_int_equal(c->root->settings.retry.codes.n, 1);
-    config_unref(c);
-}
-
 /* --- life and secrets ------------------------------------------------------------------------- */
 
 static void references_are_counted_and_names_kept(void **state)
@@ -741,9 +649,6 @@ int main(void)
         cmocka_unit_test(breakers_are_inherited_but_not_below_a_conditional),
         cmocka_unit_test(nodes_know_their_places),
         cmocka_unit_test(short_and_long_hooks_are_read),
-        cmocka_unit_test(too_many_attempts_are_refused),
-        cmocka_unit_test(size_and_depth_are_bounded),
-        cmocka_unit_test(lists_are_bounded),
         cmocka_unit_test(references_are_counted_and_names_kept),
         cmocka_unit_test(secrets_are_masked),
         cmocka_unit_test(escaped_names_and_values_are_masked_too),

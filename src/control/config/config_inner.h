@@ -19,7 +19,7 @@
 #define CONFIG_LIST_MAX 256            /* elements of one list of texts, codes, hooks, checks */
 #define CONFIG_TIMEOUT_MAX_MS 86400000 /* more is lowered to this */
 #define CONFIG_WEIGHT_MAX 1e12         /* so that no sum overflows */
-#define CONFIG_MEMORY_MAX (16u * 1024 * 1024)
+#define CONFIG_MEMORY_MAX (4u * 1024 * 1024)
 
 /* Where the known members of one object are. */
 struct fields_index {
