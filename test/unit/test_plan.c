@@ -633,7 +633,7 @@ static void plans_explain_themselves(void **state)
         "config: condition 2 of 2 is true: {\"params.n\":{\"$gt\":6}}\n",
         "config: conditional, so targets[1], named 'b'\n",
         "config.targets[1]: fallback over 2 targets, goes on with 429 503\n",
-        "of 1, so targets[1] with weight 1\n",
+        "config.targets[1].targets[1]: loadbalance by weights 0 1, drew ",
     };
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         if (str_search(p.explanation, str_c(lines[i])) < 0)

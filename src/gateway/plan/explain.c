@@ -58,10 +58,21 @@ void explain_fallback(struct explain *e, const struct config_node *node)
          node->any_status ? "every status outside 200-299" : codes_text(&node->on_status_codes, codes));
 }
 
+/* "0.7 0.3", as many as a line takes. */
+static const char *weights_text(const struct config_node *node, char out[256])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < node->target_count && n < 220; i++)
+        n += (size_t)snprintf(out + n, 256 - n, "%s%g", i ? " " : "", node->targets[i].weight);
+    return out;
+}
+
 void explain_draw(struct explain *e, const struct config_node *node, double draw, double sum, unsigned target)
 {
-    line(e, "%.*s: loadbalance, drew %.4f of %g, so targets[%u] with weight %g", STR_ARG(node->path), draw * sum, sum,
-         target, node->targets[target].weight);
+    char weights[256];
+    if (e->on)
+        line(e, "%.*s: loadbalance by weights %s, drew %.4f of %g, so targets[%u]", STR_ARG(node->path),
+             weights_text(node, weights), draw * sum, sum, target);
 }
 
 void explain_sticky(struct explain *e, const struct config_node *node, unsigned target)
