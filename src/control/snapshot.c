@@ -49,6 +49,8 @@ static void destroy(struct snapshot *s)
         secret_wipe(&s->integrations[i]->head_lines);
     for (size_t i = 0; i < s->config_count; i++)
         config_unref(s->configs[i]);
+    for (size_t i = 0; i < s->model_count; i++)
+        config_unref(s->models[i].config);
     mem_wipe(s->pepper, sizeof s->pepper);
     mem_free(s->keys);
     mem_free(s->key_slots);
@@ -60,6 +62,8 @@ static void destroy(struct snapshot *s)
     mem_free(s->integrations_by_slug.slots);
     mem_free(s->configs);
     mem_free(s->configs_by_slug.slots);
+    mem_free(s->models);
+    mem_free(s->models_by_name.slots);
     arena_free(s->arena);
     s->magic = 0;
     mem_free(s);
@@ -199,6 +203,18 @@ const struct config *snapshot_find_config(const struct snapshot *s, int64_t work
         const struct config *c = s->configs[x->slots[at] - 1];
         if (c->workspace_id == workspace_id && str_eq(c->slug, slug))
             return c;
+    }
+    return NULL;
+}
+
+const struct snapshot_model *snapshot_find_model(const struct snapshot *s, int64_t workspace_id, struct str name)
+{
+    const struct snapshot_index *x = &s->models_by_name;
+    uint64_t hash = snapshot_layout_hash_slug(workspace_id, name);
+    for (uint64_t at = hash & x->mask; x->slots[at] != 0; at = (at + 1) & x->mask) {
+        const struct snapshot_model *m = &s->models[x->slots[at] - 1];
+        if (m->workspace_id == workspace_id && str_eq(m->name, name))
+            return m;
     }
     return NULL;
 }

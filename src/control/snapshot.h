@@ -67,6 +67,18 @@ struct snapshot_workspace {
     struct str metadata; /* JSON object put over that of keys and requests; "" = none */
 };
 
+/* A model API: an endpoint of its own, /{workspace}/models/{name}. */
+struct snapshot_model {
+    int64_t id;
+    int64_t workspace_id;
+    struct str name;
+    struct str model; /* upstream's name for it */
+    bool enabled;
+    bool any_model; /* requests may name another model */
+    /* Leads to its integrations, the first one first; override_params.model is "@slug/model". */
+    const struct config *config;
+};
+
 enum snapshot_key_state { SNAPSHOT_KEY_ACTIVE, SNAPSHOT_KEY_DISABLED, SNAPSHOT_KEY_REVOKED };
 
 struct snapshot_key {
@@ -131,6 +143,8 @@ const struct snapshot_integration *snapshot_find_integration(const struct snapsh
 const struct snapshot_integration *snapshot_integration_of(const struct snapshot *s, int64_t integration_id);
 /* A stored config by its slug "pc-…"; NULL when there is none. */
 const struct config *snapshot_find_config(const struct snapshot *s, int64_t workspace_id, struct str slug);
+/* A model API by its name; NULL when there is none. */
+const struct snapshot_model *snapshot_find_model(const struct snapshot *s, int64_t workspace_id, struct str name);
 /* The deployment with this alias, else the default one, else NULL. */
 const struct snapshot_deployment *snapshot_find_deployment(const struct snapshot_integration *i, struct str model);
 

@@ -19,7 +19,7 @@
 
 struct snapshot_build {
     struct snapshot *s;
-    size_t key_cap, workspace_cap, integration_cap, config_cap;
+    size_t key_cap, workspace_cap, integration_cap, config_cap, model_cap;
 };
 
 struct snapshot_build *snapshot_build_begin(uint64_t generation, const unsigned char pepper[APIKEY_PEPPER_BYTES])
@@ -119,6 +119,16 @@ const struct config *snapshot_build_config_of(const struct snapshot_build *b, in
             high = middle;
     }
     return low < s->config_count && s->configs[low]->id == config_id ? s->configs[low] : NULL;
+}
+
+void snapshot_build_model(struct snapshot_build *b, const struct snapshot_model *model)
+{
+    struct snapshot *s = b->s;
+    s->models = grow(s->models, s->model_count, &b->model_cap, sizeof *s->models);
+    struct snapshot_model *m = &s->models[s->model_count++];
+    *m = *model;
+    m->name = dup(b, model->name);
+    m->model = dup(b, model->model);
 }
 
 void snapshot_build_key(struct snapshot_build *b, const struct snapshot_key *key)
@@ -252,5 +262,8 @@ struct snapshot *snapshot_build_end(struct snapshot_build *b)
     index_begin(&s->configs_by_slug, s->config_count);
     for (size_t n = 0; n < s->config_count; n++)
         index_put(&s->configs_by_slug, snapshot_layout_hash_slug(s->configs[n]->workspace_id, s->configs[n]->slug), n);
+    index_begin(&s->models_by_name, s->model_count);
+    for (size_t n = 0; n < s->model_count; n++)
+        index_put(&s->models_by_name, snapshot_layout_hash_slug(s->models[n].workspace_id, s->models[n].name), n);
     return s;
 }

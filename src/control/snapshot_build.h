@@ -45,6 +45,9 @@ const struct config *snapshot_build_config_of(const struct snapshot_build *b, in
  */
 void snapshot_build_key(struct snapshot_build *b, const struct snapshot_key *key);
 
+/* The reference to its config is taken over; names are copied. */
+void snapshot_build_model(struct snapshot_build *b, const struct snapshot_model *model);
+
 struct snapshot_build_integration {
     int64_t id;
     int64_t workspace_id;

@@ -53,6 +53,10 @@ struct snapshot {
     const struct config **configs; /* a reference each */
     size_t config_count;
     struct snapshot_index configs_by_slug;
+
+    struct snapshot_model *models; /* with a reference to a config each */
+    size_t model_count;
+    struct snapshot_index models_by_name;
 };
 
 uint64_t snapshot_layout_tag(const unsigned char hash[APIKEY_HASH_BYTES]);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "gateway/credentials.h"
 #include "gateway/finish.h"
+#include "gateway/model_api.h"
 #include "gateway/request.h"
 #include "gateway/stages.h"
 
@@ -49,7 +50,7 @@ struct str credentials_find(const struct http1_head *head)
 
 enum next auth_run(struct request *r)
 {
-    struct str presented = credentials_find(&r->x->head);
+    struct str presented = r->blaxel ? model_api_credential(&r->x->head) : credentials_find(&r->x->head);
     r->portkey = http1_find_id(&r->x->head, HTTP1_X_PORTKEY_API_KEY) != NULL;
     if (!presented.n) {
         finish_with_error(r, ERR_KEY_MISSING, STR(""), STR(""));
@@ -78,6 +79,8 @@ enum next auth_run(struct request *r)
         finish_with_error(r, ERR_FORBIDDEN, STR(""), STR("a viewer's key cannot send requests to a provider"));
         return DONE;
     }
+    if (r->blaxel && !model_api_admit(r))
+        return DONE;
     if (r->key->record_bodies != KIND_BODIES_DEFAULT)
         r->keep_bodies = r->key->record_bodies == KIND_BODIES_ON;
     return NEXT;

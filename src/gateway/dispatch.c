@@ -5,6 +5,8 @@
  */
 #include "gateway/dispatch.h"
 
+#include "gateway/target/model_path.h"
+
 #define IS(text) str_eq(segment, STR(text))
 
 static bool catalogue_wanted(const struct http1_head *head)
@@ -90,11 +92,14 @@ static enum dispatch under_v1(const struct http1_head *head, struct str segment)
 enum dispatch dispatch_of(const struct http1_head *head)
 {
     struct str path = head->path;
+    struct model_path model;
     if (str_starts(path, STR("/v1/")) && path.n > 4) {
         struct str rest = str_from(path, str_starts(path, STR("/v1/v1/")) ? 7 : 4); /* as some SDK calls come */
         ptrdiff_t slash = str_find(rest, '/');
         return rest.n ? under_v1(head, slash < 0 ? rest : str_head(rest, (size_t)slash)) : DISPATCH_INFERENCE;
     }
+    if (model_path_read(path, &model))
+        return DISPATCH_INFERENCE;
     if (str_eq(path, STR("/livez")) || str_eq(path, STR("/readyz")))
         return DISPATCH_PROBE;
     return str_starts(path, STR("/model-configs/")) ? DISPATCH_APP : DISPATCH_ADMIN;

@@ -5,10 +5,13 @@
  */
 #include "gateway/finish.h"
 
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "base/must.h"
 #include "gateway/account.h"
 #include "gateway/attempt.h"
+#include "gateway/envelope.h"
 #include "gateway/realtime.h"
 #include "gateway/relay.h"
 #include "gateway/reply.h"
@@ -299,6 +302,30 @@ static void end_with_answer(struct request *r, const struct ending *how, int sta
     r->abort_client = !r->reply_lines.p || !r->final.p;
 }
 
+/* To a model's own address errors are told in Blaxel's envelope. */
+static void end_with_envelope(struct request *r, struct ending *end, enum envelope which, int status,
+                              struct str message, const char *type, struct str param)
+{
+    struct buf body;
+    buf_init(&body, 16384);
+    bool ok = envelope_json(&body, which, status, message, str_c(type), param, clock_wall_us(), &status) &&
+              envelope_lines(end->lines, which);
+    must(ok);
+    end_with_answer(r, end, status, STR("application/json"), arena_dup(r->arena, buf_str(&body)));
+    buf_free(&body);
+}
+
+static void error_in_envelope(struct request *r, struct ending *end, struct str param)
+{
+    const struct err_info *info = err_info(end->err);
+    char text[1536];
+    int n = snprintf(text, sizeof text, end->detail.n ? "%s (%.*s)" : "%s", info->text,
+                     STR_ARG(str_head(end->detail, 1024)));
+    must(n > 0);
+    struct str message = str_of(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
+    end_with_envelope(r, end, envelope_of(end->err), info->status, message, info->type, param);
+}
+
 void finish_with_error(struct request *r, enum err e, struct str param, struct str detail)
 {
     struct buf body, lines;
@@ -319,7 +346,10 @@ void finish_with_error(struct request *r, enum err e, struct str param, struct s
     reply_error_lines(&lines, e);
     bool upstream = e >= ERR_UPSTREAM_DNS && e <= ERR_UPSTREAM_BUSY; /* the table keeps them together */
     struct ending end = {upstream ? RECORD_UPSTREAM_FAILED : RECORD_REFUSED, e, detail, false, &lines};
-    end_with_answer(r, &end, err_info(e)->status, STR("application/json"), arena_dup(r->arena, buf_str(&body)));
+    if (r->blaxel)
+        error_in_envelope(r, &end, param);
+    else
+        end_with_answer(r, &end, err_info(e)->status, STR("application/json"), arena_dup(r->arena, buf_str(&body)));
     buf_free(&body);
     buf_free(&lines);
 }
@@ -348,7 +378,11 @@ void finish_with_refusal(struct request *r, enum refusal which, struct str detai
         info->family != REFUSAL_FAMILY_EXCEPTION || buf_add_str(&lines, STR("x-portkey-gateway-exception: true\r\n"));
     must(ok);
     struct ending end = {outcome_of(r, info), info->err, detail, false, &lines};
-    end_with_answer(r, &end, info->status, STR("application/json"), arena_dup(r->arena, buf_str(&body)));
+    if (r->blaxel)
+        end_with_envelope(r, &end, envelope_of(info->err), info->status, detail.n ? detail : str_c(info->message),
+                          info->type, STR(""));
+    else
+        end_with_answer(r, &end, info->status, STR("application/json"), arena_dup(r->arena, buf_str(&body)));
     buf_free(&body);
     buf_free(&lines);
 }

@@ -6,15 +6,16 @@
 #include "base/must.h"
 #include "gateway/run/run.h"
 
-#define OWN_PREFIX_COUNT 4
+#define OWN_PREFIX_COUNT 6
 
 /* Names that speak to gateways or claim to know the peer: never passed on, never believed. */
 static bool own_name(struct str name)
 {
-    static const struct str prefixes[OWN_PREFIX_COUNT] = {
-        {"x-portkey-", 10}, {"x-tollgate-", 11}, {"x-forwarded-", 12}, {"cf-", 3}};
+    static const struct str prefixes[OWN_PREFIX_COUNT] = {{"x-portkey-", 10},   {"x-tollgate-", 11},
+                                                          {"x-forwarded-", 12}, {"cf-", 3},
+                                                          {"x-blaxel-", 9},     {"blaxel-version", 14}};
     unsigned char first = (unsigned char)(name.p[0] | 0x20);
-    if (first != 'x' && first != 'c')
+    if (first != 'x' && first != 'c' && first != 'b')
         return false;
     for (int i = 0; i < OWN_PREFIX_COUNT; i++)
         if (str_starts_nocase(name, prefixes[i]))

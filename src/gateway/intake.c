@@ -10,6 +10,7 @@
 #include "base/must.h"
 #include "gateway/attempt.h"
 #include "gateway/finish.h"
+#include "gateway/model_api.h"
 #include "gateway/run/run.h"
 #include "gateway/stages.h"
 #include "openai/multipart.h"
@@ -332,6 +333,8 @@ static void kept_body(struct request *r, struct str bytes, bool last)
         if (refuse_body(r))
             return;
     }
+    if (r->model_api && in->body == ENDPOINT_JSON && !model_api_body(r, &in->facts))
+        return;
     keep_facts(r);
     choose_route(r);
     intake_free(r); /* what it held is not wanted any more, and a stream may stay open for long */

@@ -18,6 +18,7 @@
 #include "gateway/finish.h"
 #include "gateway/header_log.h"
 #include "gateway/intake.h"
+#include "gateway/model_api.h"
 #include "gateway/realtime.h"
 #include "gateway/relay.h"
 #include "gateway/run/run.h"
@@ -115,6 +116,7 @@ static void keep_head(struct request *r, const struct http1_head *h)
     struct str below = path_below_v1(h->path, NULL);
     r->operation_path =
         h->path.n <= PATH_KEPT ? str_from(r->path, h->path.n - below.n) : keep(r, below, HTTP1_TARGET_MAX);
+    model_api_read(r, h);
     r->user_agent = STR("");
     for (unsigned i = 0; i < h->field_count; i++) {
         const struct http1_field *f = &h->fields[i];

@@ -84,6 +84,10 @@ struct request {
     bool accepts_gzip;
     bool websocket;
     bool keep_bodies;
+    bool blaxel;    /* to a model's own address (model_api.h) */
+    bool base_call; /* … without an operation */
+    struct str api_workspace, api_model;
+    const struct snapshot_model *model_api;
     bool portkey;                                 /* the client speaks Portkey's dialect */
     bool metadata_settled;                        /* workspace's, key's and request's are merged */
     struct str request_headers, response_headers; /* for the record: JSON, masked */

@@ -22,7 +22,7 @@ static bool is_routed(struct request *r)
 {
     const struct snapshot_key *k = r->key;
     struct str batch;
-    if (k->default_config || k->workspace->default_config || options_matter(&r->x->head))
+    if (r->model_api || k->default_config || k->workspace->default_config || options_matter(&r->x->head))
         return true;
     if (r->integration && r->integration->kind == KIND_INTEGRATION_AZURE_OPENAI)
         return true;

@@ -118,6 +118,10 @@ static bool find_config(struct run *run)
 {
     struct request *r = run->r;
     struct str given = run->options.config;
+    if (r->model_api) {
+        run->config = config_ref(r->model_api->config);
+        return true;
+    }
     struct config_errors why = {.n = 0};
     const struct config *stored = r->key->default_config;
     if (!given.n) {
@@ -163,6 +167,8 @@ static void take_options(struct run *run)
     const struct options *o = &run->options;
     struct config_settings *s = &run->header_settings;
     r->portkey = r->portkey || o->portkey;
+    if (r->model_api) /* its address says which account, and what it was opened with is no provider's key */
+        run->options.own_key = run->options.provider = run->options.virtual_key = run->options.custom_host = STR("");
     s->request_timeout_ms = o->request_timeout_ms;
     s->cache = o->cache;
     s->lenient = o->lenient;
@@ -376,7 +382,7 @@ void run_fill(const struct request *r, struct record *rec)
     to->runtime = o->runtime;
     to->runtime_version = o->runtime_version;
     if (run->config) {
-        to->config = run->config->id ? run->config->slug : STR("inline");
+        to->config = run->config->slug.n ? run->config->slug : STR("inline");
         to->config_version = run->config->version;
         to->mode = run->planned ? str_c(run->plan.mode) : STR("");
     }
