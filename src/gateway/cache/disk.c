@@ -32,8 +32,9 @@
 #define OUT_AT_ONCE 16             /* rows removed in one go to make room */
 #define SWEEP_ROWS 256
 #define SHRINK_FROM 1024 /* free pages above which 256 at a time go back to the file system */
-#define CHECKPOINT_PAGES 256
-#define PAGE_CACHE_KIB 512
+/* 8 MB of log: with less of it, the same pages of the keys' tree are copied back again and again. */
+#define CHECKPOINT_PAGES 2000
+#define PAGE_CACHE_KIB 4096
 
 struct disk {
     struct disk_settings settings;

@@ -9,7 +9,7 @@
  * dropped when it does not fit; a file that the database calls damaged is renamed to
  * cache.db.damaged, once with a log line, and begun anew; what cannot be written is not kept. The
  * file is opened when first needed. Room is made before writing, the oldest answers go first, so the
- * file itself stays within the cap; its write-ahead log is a few megabytes more.
+ * file itself stays within the cap; its write-ahead log is up to 10 MB more.
  *
  * Not thread-safe: the cache's thread owns it.
  */
