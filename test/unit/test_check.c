@@ -381,6 +381,58 @@ static void prefixes_change_only_what_they_must(void **state)
     }
 }
 
+static void what_must_not_pass_is_replaced(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *operation, *parameters, *request, *answer;
+        enum outcome outcome;
+        const char *wanted; /* NULL: as it was */
+    } rows[] = {
+        {"chat.completions", "{\"rule\":\"\\\\d{4}\"}",
+         "{ \"messages\": [{\"content\":\"1234\"},{\"content\": \"a\\n1234 5678\\u00e9\", \"role\":\"user\"}] }", NULL,
+         PASS,
+         "{ \"messages\": [{\"content\":\"1234\"},{\"content\": \"a\\n[REDACTED] [REDACTED]\xc3\xa9\", \"role\":\"user\"}] "
+         "}"},
+        {"chat.completions", "{\"rule\":\"/SECRET/gi\",\"redactText\":\"\\\"x\\\"\",\"failOnDetection\":true}",
+         "{\"messages\":[{\"content\":[{\"text\":\"a Secret\"},{\"type\":\"x\"},{\"text\":\"none\\u0041\"},{\"text\":"
+         "\"secret\"}]}]}",
+         NULL, FAIL,
+         "{\"messages\":[{\"content\":[{\"text\":\"a \\\"x\\\"\"},{\"type\":\"x\"},{\"text\":\"none\\u0041\"},{\"text\":"
+         "\"\\\"x\\\"\"}]}]}"},
+        {"chat.completions", "{\"rule\":\"x\",\"failOnDetection\":true}", "{\"messages\":[{\"content\":\"a\"}]}", NULL,
+         PASS, NULL},
+        {"chat.completions", "{\"rule\":\"x*\",\"redactText\":\"-\"}", "{\"messages\":[{\"content\":\"axb\xc3\xa9\"}]}",
+         NULL, PASS, "{\"messages\":[{\"content\":\"-a--b-\xc3\xa9-\"}]}"},
+        {"chat.completions", "{\"rule\":\"\",\"redactText\":\"-\"}", "{\"messages\":[{\"content\":\"a\"}]}", NULL,
+         ERROR, NULL},
+        {"chat.completions", "{\"rule\":\"a(?=b\\\\K)\"}", "{\"messages\":[{\"content\":\"abab\"}]}", NULL, ERROR,
+         NULL},
+        {"chat.completions", "{\"rule\":\"a\\\\Kb\",\"redactText\":\"\"}", "{\"messages\":[{\"content\":\"abab\"}]}",
+         NULL, PASS, "{\"messages\":[{\"content\":\"aa\"}]}"},
+        {"chat.completions", "{\"rule\":\"(\"}", "{\"messages\":[{\"content\":\"a\"}]}", NULL, ERROR, NULL},
+        {"chat.completions", "{\"rule\":\"^(a+)+$\"}",
+         "{\"messages\":[{\"content\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\"}]}", NULL, ERROR, NULL},
+        {"chat.completions", "{\"rule\":\"a\"}", "no JSON", NULL, PASS, NULL},
+        {"embeddings", "{\"rule\":\"a\",\"redactText\":\"b\"}", "{\"input\":[\"a\",7,\"c\"]}", NULL, PASS,
+         "{\"input\":[\"b\",7,\"c\"]}"},
+        {"chat.completions", "{\"rule\":\"a\",\"redactText\":\"b\"}", "{}",
+         "{\"choices\":[{\"message\":{\"content\":\"a\"}},{\"message\":{\"content\":null}},{\"message\":{\"content\":\"xa\"}}]}",
+         PASS,
+         "{\"choices\":[{\"message\":{\"content\":\"b\"}},{\"message\":{\"content\":null}},{\"message\":{\"content\":\"xb\"}}]}"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        hooks_rig_open(&rig);
+        set_one("regexReplace", rows[i].parameters, false);
+        enum outcome outcome = run_one(rows[i].operation, rows[i].request, rows[i].answer);
+        struct str got = rig.result.body;
+        if (outcome != rows[i].outcome || (got.p == NULL) != (rows[i].wanted == NULL) ||
+            (got.p && !str_eq(got, str_c(rows[i].wanted))))
+            fail_msg("row %zu: %s %.*s", i, words[outcome], STR_ARG(got));
+        hooks_rig_close(&rig);
+    }
+}
+
 static void the_text_is_the_last_messages(void **state)
 {
     (void)state;
@@ -525,6 +577,7 @@ int main(void)
         cmocka_unit_test(requests_are_judged),
         cmocka_unit_test(parameters_and_tools_of_a_request_are_judged),
         cmocka_unit_test(prefixes_change_only_what_they_must),
+        cmocka_unit_test(what_must_not_pass_is_replaced),
         cmocka_unit_test(the_text_is_the_last_messages),
         cmocka_unit_test(every_choice_must_pass),
         cmocka_unit_test(an_error_counts_as_failure_when_the_config_says_so),

@@ -155,6 +155,9 @@ static void what_was_changed_is_what_later_checks_see(void **state)
     assert_true(str_search(hk.result.body, STR("\"content\":\"BAhi \\\"there\\\"\"")) > 0);
     expect_raw("0.transformed", "true");
     expect_raw("1.transformed", "false");
+    hk.hooks[0].async = true;
+    assert_true(hooks_rig_begin(&hk, "chat.completions", CHAT, NULL));
+    assert_null(hk.result.body.p);
 }
 
 /* An arena of any size: the verdict is the same, and a changed body is there or the request is denied. */

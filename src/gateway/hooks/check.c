@@ -8,6 +8,7 @@
 #include "base/json_text.h"
 #include "base/utf8.h"
 #include "gateway/hooks/check_json.h"
+#include "gateway/hooks/check_replace.h"
 #include "gateway/hooks/check_request.h"
 #include "gateway/hooks/check_text.h"
 
@@ -33,6 +34,7 @@
     X("allowedRequestTypes", REQUEST, check_request_allowed_types, "allowedTypes, blockedTypes")               \
     X("requestParametersCheck", REQUEST, check_request_parameters, "tools, params")                            \
     X("addPrefix", MUTATOR, check_request_add_prefix, "prefix, applyToRole, addToExisting, onlyIfEmpty")       \
+    X("regexReplace", MUTATOR, check_replace_regex, "rule, redactText, failOnDetection")                       \
     X("webhook", REMOTE, NULL, "webhookURL, headers, timeout")                                                 \
     X("log", REMOTE, NULL, "logURL, headers, timeout")
 

@@ -21,6 +21,7 @@
 #include "base/str.h"
 #include "gateway/hooks/hooks.h"
 #include "gateway/hooks/pattern.h"
+#include "gateway/hooks/subject.h"
 
 #define CHECK_ERROR_MAX 200
 #define CHECK_EXCERPT_MAX 100 /* characters of the text that are shown in `data` */
@@ -35,6 +36,7 @@ struct check_budget {
 /* What a check may look at. */
 struct check_input {
     enum hooks_when when;
+    enum subject_kind kind;
     struct str request_type; /* "chatComplete", "complete", "embed" or "messages" */
     struct str text;         /* of the last message, or of one choice; UTF-8 as far as the sender's was */
     bool text_null;          /* there is no text at all */

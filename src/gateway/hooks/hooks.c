@@ -73,6 +73,7 @@ static struct check_input input_of(struct hooks_run *run)
 {
     return (struct check_input){
         .when = run->in.when,
+        .kind = run->kind,
         .request_type = subject_type(run->kind),
         .request = root_of(&run->request_doc),
         .response = root_of(&run->response_doc),
@@ -161,7 +162,7 @@ static void run_local(struct hooks_run *run, struct check_result *c, const struc
         fail_check(run, c, out.error);
     else if (buf_size(&data))
         c->data = keep(run, buf_str(&data));
-    if (!out.error[0] && out.body.p)
+    if (!out.error[0] && out.body.p && !c->hook->hook->async) /* nobody waits for those: they change nothing */
         c->transformed = take_body(run, out.body);
     buf_free(&data);
 }

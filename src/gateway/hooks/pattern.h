@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/str.h"
 
 #define PATTERN_MAX 4096
@@ -43,5 +44,12 @@ const char *pattern_text(enum pattern_result result);
  */
 enum pattern_result pattern_search(struct str pattern, struct str text, struct pattern_budget *budget,
                                    struct str *ret_match);
+
+/*
+ * Appends the text with `by` in place of every match. PATTERN_NO: there was none, nothing is appended.
+ * PATTERN_TOO_MUCH also when `out` is full; what is in it then is of no use.
+ */
+enum pattern_result pattern_replace(struct str pattern, struct str text, struct str by, struct pattern_budget *budget,
+                                    struct buf *out);
 
 #endif

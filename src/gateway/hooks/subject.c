@@ -33,6 +33,12 @@ static bool read_string(struct jval v, struct arena *a, struct str *ret)
     return ret->n || !jdoc_escaped(v).n;
 }
 
+/* The string of a list's element. */
+static struct jval part_text(struct jval part)
+{
+    return jdoc_kind(part) == JDOC_OBJECT ? jdoc_get(part, "text") : part;
+}
+
 /* A string, or the strings of a list (themselves, or their `text`) with a line break between. */
 static bool read_text(struct jval v, struct arena *a, struct subject_text *ret)
 {
@@ -49,8 +55,7 @@ static bool read_text(struct jval v, struct arena *a, struct subject_text *ret)
     size_t n = 0;
     for (struct jval e = jdoc_first(v); jdoc_has(e); e = jdoc_next(v, e)) {
         struct str one;
-        struct jval text = jdoc_kind(e) == JDOC_OBJECT ? jdoc_get(e, "text") : e;
-        if (!read_string(text, a, &one))
+        if (!read_string(part_text(e), a, &one))
             return false;
         if (!one.n)
             continue;
@@ -72,21 +77,26 @@ static struct jval last_of(struct jval list)
     return last;
 }
 
-static bool read_request(enum subject_kind kind, struct jval body, struct arena *a, struct subject *ret)
+/* What the text of a request is made of: a string or a list. */
+static struct jval request_content(enum subject_kind kind, struct jval body)
 {
-    struct jval v = kind == SUBJECT_COMPLETE ? jdoc_get(body, "prompt")
-                    : kind == SUBJECT_EMBED  ? jdoc_get(body, "input")
-                                             : jdoc_get(last_of(jdoc_get(body, "messages")), "content");
-    ret->n = 1;
-    return read_text(v, a, &ret->texts[0]);
+    if (kind == SUBJECT_COMPLETE)
+        return jdoc_get(body, "prompt");
+    if (kind == SUBJECT_EMBED)
+        return jdoc_get(body, "input");
+    return jdoc_get(last_of(jdoc_get(body, "messages")), "content");
+}
+
+static struct jval choice_content(enum subject_kind kind, struct jval choice)
+{
+    return kind == SUBJECT_COMPLETE ? jdoc_get(choice, "text") : jdoc_get(jdoc_get(choice, "message"), "content");
 }
 
 static bool read_choices(enum subject_kind kind, struct jval body, struct arena *a, struct subject *ret)
 {
     struct jval list = jdoc_get(body, "choices");
     for (struct jval e = jdoc_first(list); jdoc_kind(list) == JDOC_ARRAY && jdoc_has(e); e = jdoc_next(list, e)) {
-        struct jval v = kind == SUBJECT_COMPLETE ? jdoc_get(e, "text") : jdoc_get(jdoc_get(e, "message"), "content");
-        if (ret->n == SUBJECT_TEXTS_MAX || !read_text(v, a, &ret->texts[ret->n++]))
+        if (ret->n == SUBJECT_TEXTS_MAX || !read_text(choice_content(kind, e), a, &ret->texts[ret->n++]))
             return false;
     }
     return true;
@@ -96,11 +106,45 @@ bool subject_read(enum subject_kind kind, enum hooks_when when, struct jval body
 {
     ret->n = 0;
     if (when == HOOKS_BEFORE)
-        return read_request(kind, body, a, ret);
+        return read_text(request_content(kind, body), a, &ret->texts[ret->n++]);
     if (!read_choices(kind, body, a, ret))
         return false;
     if (!ret->n)
         ret->texts[ret->n++] = (struct subject_text){.text = STR(""), .null = true};
+    return true;
+}
+
+static bool add_string(struct jval v, struct jval *list, size_t *n)
+{
+    if (jdoc_kind(v) != JDOC_STRING)
+        return true;
+    if (*n == SUBJECT_STRINGS_MAX)
+        return false;
+    list[(*n)++] = v;
+    return true;
+}
+
+static bool add_strings(struct jval content, struct jval *list, size_t *n)
+{
+    if (jdoc_kind(content) != JDOC_ARRAY)
+        return add_string(content, list, n);
+    for (struct jval e = jdoc_first(content); jdoc_has(e); e = jdoc_next(content, e))
+        if (!add_string(part_text(e), list, n))
+            return false;
+    return true;
+}
+
+bool subject_strings(enum subject_kind kind, enum hooks_when when, struct jval body,
+                     struct jval list[SUBJECT_STRINGS_MAX], size_t *ret_n)
+{
+    struct jval choices = jdoc_get(body, "choices");
+    *ret_n = 0;
+    if (when == HOOKS_BEFORE)
+        return add_strings(request_content(kind, body), list, ret_n);
+    for (struct jval e = jdoc_first(choices); jdoc_kind(choices) == JDOC_ARRAY && jdoc_has(e);
+         e = jdoc_next(choices, e))
+        if (!add_strings(choice_content(kind, e), list, ret_n))
+            return false;
     return true;
 }
 

@@ -37,6 +37,13 @@ struct subject {
 /* False when the arena is full, or there are too many choices: then nothing can be said of them. */
 bool subject_read(enum subject_kind kind, enum hooks_when when, struct jval body, struct arena *a, struct subject *ret)
     __attribute__((warn_unused_result));
+/*
+ * The strings of which those texts are made, as they stand in the body, in its order. False when there
+ * are more than SUBJECT_STRINGS_MAX.
+ */
+#define SUBJECT_STRINGS_MAX 1024
+bool subject_strings(enum subject_kind kind, enum hooks_when when, struct jval body,
+                     struct jval list[SUBJECT_STRINGS_MAX], size_t *ret_n) __attribute__((warn_unused_result));
 /* All texts, with a line break between. */
 bool subject_joined(const struct subject *s, struct arena *a, struct str *ret) __attribute__((warn_unused_result));
 
