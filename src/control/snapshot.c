@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "control/config/config.h"
+#include "control/limit/ruleset.h"
 #include "control/snapshot_layout.h"
 
 uint64_t snapshot_layout_tag(const unsigned char hash[APIKEY_HASH_BYTES])
@@ -64,6 +65,7 @@ static void destroy(struct snapshot *s)
     mem_free(s->configs_by_slug.slots);
     mem_free(s->models);
     mem_free(s->models_by_name.slots);
+    ruleset_free(s->limits);
     arena_free(s->arena);
     s->magic = 0;
     mem_free(s);
@@ -217,6 +219,11 @@ const struct snapshot_model *snapshot_find_model(const struct snapshot *s, int64
             return m;
     }
     return NULL;
+}
+
+const struct ruleset *snapshot_limits(const struct snapshot *s)
+{
+    return s->limits;
 }
 
 const struct snapshot_deployment *snapshot_find_deployment(const struct snapshot_integration *i, struct str model)

@@ -25,6 +25,7 @@
 #include "control/scope.h"
 
 struct config;
+struct ruleset;
 struct snapshot;
 
 struct snapshot_deployment {
@@ -145,6 +146,8 @@ const struct snapshot_integration *snapshot_integration_of(const struct snapshot
 const struct config *snapshot_find_config(const struct snapshot *s, int64_t workspace_id, struct str slug);
 /* A model API by its name; NULL when there is none. */
 const struct snapshot_model *snapshot_find_model(const struct snapshot *s, int64_t workspace_id, struct str name);
+/* Budgets, rates, policies: limit/ruleset.h. */
+const struct ruleset *snapshot_limits(const struct snapshot *s);
 /* The deployment with this alias, else the default one, else NULL. */
 const struct snapshot_deployment *snapshot_find_deployment(const struct snapshot_integration *i, struct str model);
 

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "control/config/config.h"
+#include "control/limit/ruleset.h"
 #include "control/snapshot_layout.h"
 
 #define ARENA_MAX ((size_t)1 << 30) /* names of about ten million keys */
@@ -31,6 +32,7 @@ struct snapshot_build *snapshot_build_begin(uint64_t generation, const unsigned 
     s->generation = generation;
     memcpy(s->pepper, pepper, sizeof s->pepper);
     s->arena = arena_new(16384, ARENA_MAX);
+    s->limits = ruleset_new();
     b->s = s;
     return b;
 }
@@ -143,6 +145,16 @@ void snapshot_build_key(struct snapshot_build *b, const struct snapshot_key *key
     k->metadata = dup(b, key->metadata);
 }
 
+void snapshot_build_limit(struct snapshot_build *b, const struct limit *limit, bool *ret_sound)
+{
+    ruleset_add(b->s->limits, limit, ret_sound);
+}
+
+void snapshot_build_limit_reset(struct snapshot_build *b, struct str group_text, int64_t counted_from_us)
+{
+    ruleset_add_reset(b->s->limits, group_text, counted_from_us);
+}
+
 static void add_line(struct buf *lines, struct str name, struct str value)
 {
     if (value.n == 0)
@@ -245,6 +257,7 @@ struct snapshot *snapshot_build_end(struct snapshot_build *b)
 {
     struct snapshot *s = b->s;
     mem_free(b);
+    ruleset_seal(s->limits);
     index_keys(s);
     index_begin(&s->workspaces_by_id, s->workspace_count);
     index_begin(&s->workspaces_by_name, s->workspace_count);

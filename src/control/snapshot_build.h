@@ -20,6 +20,7 @@
 #include "control/kind.h"
 #include "control/snapshot.h"
 
+struct limit;
 struct snapshot_build;
 
 struct snapshot_build *snapshot_build_begin(uint64_t generation, const unsigned char pepper[APIKEY_PEPPER_BYTES])
@@ -47,6 +48,10 @@ void snapshot_build_key(struct snapshot_build *b, const struct snapshot_key *key
 
 /* The reference to its config is taken over; names are copied. */
 void snapshot_build_model(struct snapshot_build *b, const struct snapshot_model *model);
+
+/* In order of ids; *ret_sound as ruleset_add has it. Then the resets of its groups. */
+void snapshot_build_limit(struct snapshot_build *b, const struct limit *limit, bool *ret_sound);
+void snapshot_build_limit_reset(struct snapshot_build *b, struct str group_text, int64_t counted_from_us);
 
 struct snapshot_build_integration {
     int64_t id;

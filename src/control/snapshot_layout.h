@@ -54,6 +54,8 @@ struct snapshot {
     size_t config_count;
     struct snapshot_index configs_by_slug;
 
+    struct ruleset *limits; /* owned */
+
     struct snapshot_model *models; /* with a reference to a config each */
     size_t model_count;
     struct snapshot_index models_by_name;

@@ -5,11 +5,13 @@
 /*
  * policy: the conditions and groups of Portkey's policies, compiled.
  *
- *     conditions  [{"key":"metadata.env","value":"prod"},{"key":"model","excludes":["@openai/gpt-4*"]}]
+ *     conditions  [{"key":"metadata.env","value":"prod"},{"key":"model","excludes":["gpt-4o","o1-pro"]}]
  *     group_by    [{"key":"api_key"},{"key":"metadata._user"}]
  *
  * All conditions must hold. `value` and `excludes` are a text or a list of texts. "*" stands for any
  * value that is there; a text that ends in "/" and "*" for all that begins with what is before the star.
+ * Of `model` the text is "@slug/model", "@provider/model" or the model alone; of `provider` and
+ * `virtual_key` the integration's slug, with or without "@", or the provider's name.
  * A request that lacks a value does not meet "value", meets "excludes", and is not counted by a rule
  * that groups by it.
  *
