@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bodies are text that compresses as answers do, begun with their number. */
+#include "cache_rig.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,8 +9,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-#include "cache_rig.h"
 
 #include "base/clock.h"
 #include "base/mem.h"

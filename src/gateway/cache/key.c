@@ -5,6 +5,8 @@
  * and with it the white space between them (SDKs differ in both); values count byte for byte. A
  * namespace stands in the place of metadata. Which operations are worth keeping is here too.
  */
+#include "gateway/cache/key.h"
+
 #include <pthread.h>
 
 #include <openssl/evp.h>
@@ -13,7 +15,6 @@
 #include "base/json_text.h"
 #include "base/must.h"
 #include "gateway/cache/cache.h"
-#include "gateway/cache/key.h"
 
 #define MEMBERS_MAX 64 /* an object with more counts as it stands */
 
