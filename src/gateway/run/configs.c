@@ -5,6 +5,7 @@
 #include "base/mem.h"
 
 #define PLACES 64
+#define KEPT_TEXT_MAX 8192 /* larger ones are compiled each time, so that nobody fills the memory with them */
 
 struct configs {
     const struct config *place[PLACES];
@@ -32,6 +33,8 @@ const struct config *configs_get(struct configs *c, struct str text, struct conf
         return config_ref(*place);
     if (config_compile(text, &made, why) != ERR_OK)
         return NULL;
+    if (text.n > KEPT_TEXT_MAX)
+        return made;
     config_unref(*place);
     *place = made;
     return config_ref(made);
