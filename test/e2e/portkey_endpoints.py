@@ -204,6 +204,24 @@ def row_80_audio(b):
     sees("row 80", Decimal(row["cost_usd"]), Decimal("0.0002"), f"cost of 2 s at 0.6 cents a minute ({row['cost_state']}, {row['usage']})")
 
 
+def row_80_forms_are_routed(b):
+    """A form's model may name the account, and a form is sent again like any other body."""
+    path = "/v1/audio/transcriptions"
+    for call, body, where in (("audio.transcriptions.create", {"model": "@a/m80", "file": file("a.wav", b"RIFF" + bytes(60), "audio/wav")}, path),
+                              ("images.edit", {"model": "@a/m80", "prompt": "x", "image": file("a.png", bytes(60), "image/png")}, "/v1/images/edits")):
+        b.node(call, body).fine(f"row 80, {call}")
+        request = b.up.seen(path=where)[-1]
+        check(b'name="model"\r\n\r\nm80\r\n' in request.body, f"row 80: {call}: model upstream: {request.body[:600]!r}")
+        sees("row 80", request.credential, "Bearer " + secret_of("a"), f"{call}: credential")
+    b.up.on_path(path, say(500), say(500), say(body={"text": "third"}))
+    before = len(b.up.seen(path=path))
+    r = b.node("audio.transcriptions.create", {"model": "m80", "file": file("a.wav", b"RIFF" + bytes(60), "audio/wav")},
+               config=fallback(target("a", retry={"attempts": 1}), target("b"))).fine("row 80")
+    made = b.up.seen(path=path)[before:]
+    sees("row 80", (r.value["text"], r.header("last-used-option-index"), len(made), len({x.body for x in made})), ("third", "config.targets[1]", 3, 1),
+         "a form after a retry and a fallback")
+
+
 def row_81_files(b):
     name = tempfile.NamedTemporaryFile(suffix=".jsonl", delete=False).name
     with open(name, "wb") as out:
@@ -492,6 +510,6 @@ def row_134_health_and_metrics(b):
 if __name__ == "__main__":
     suite(lambda: Bench(args=["--capture-bytes", "256k"]), [
         row_74_stream_transport, row_74_first_byte, row_75_client_leaves, row_76_bodies_untouched, row_77_strict_errors, row_78_embeddings,
-        row_79_images, row_80_audio, row_81_files, row_82_batches, row_83_responses, row_84_everything_else, row_85_generic_proxy,
+        row_79_images, row_80_audio, row_80_forms_are_routed, row_81_files, row_82_batches, row_83_responses, row_84_everything_else, row_85_generic_proxy,
         row_86_empty_post, row_87_unknown_path, row_88_catalogue, row_89_models_upstream, row_90_realtime, row_91_nitro,
         row_127_stream_usage, row_132_each_request_alone, row_133_json_typing, row_134_health_and_metrics])
