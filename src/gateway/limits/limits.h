@@ -67,7 +67,7 @@ enum limits_stage {
 };
 
 struct limits_subject {
-    const struct snapshot *snapshot;
+    struct snapshot *snapshot;      /* a hold takes a reference of its own */
     const struct snapshot_key *key; /* never NULL */
     int64_t model_api_id;           /* 0 = not called through a model API */
     struct str config, prompt;      /* slugs; "" = none */
@@ -78,7 +78,7 @@ struct limits_subject {
     struct str model;                               /* as upstream gets it */
 
     bool free;  /* the operation uses nothing (GET of files, batches, models …): only request rates are asked */
-    bool again; /* a further attempt of a request that was let in: request rates are not asked */
+    bool again; /* a further attempt of a request that was let in: request rates of BEFORE are not asked */
 };
 
 struct limits_estimate {
@@ -105,9 +105,9 @@ enum limits_family {
 };
 
 #define LIMITS_MESSAGE_MAX 200
-#define LIMITS_SENTENCE_MAX 400
+#define LIMITS_SENTENCE_MAX 640
 struct limits_refusal {
-    const struct ruleset_rule *rule; /* lives with subject.snapshot; NULL: out of counters */
+    const struct ruleset_rule *rule; /* lives with subject.snapshot */
     enum limits_family family;
     uint16_t status;                    /* 412, 429; 503 when out of counters */
     const char *type, *code;            /* Portkey: "virtual_key_exhaust_error"; "04", "05", "06" or "" */
@@ -139,7 +139,7 @@ struct limits_state {
     int64_t used, input_used, output_used;  /* pico-dollars, tokens or requests; the latter two of tokens only */
     int64_t reserved;                       /* by attempts under way */
     int64_t window_start_us, window_end_us; /* end INT64_MAX: never */
-    bool exhausted;                         /* the next request would be refused */
+    bool exhausted;                         /* used up, whatever attempts under way give back */
     bool alerted;
 };
 typedef bool limits_state_fn(void *context, const struct limits_state *state); /* false: enough */
@@ -156,11 +156,18 @@ void limits_states_of(struct limits *l, const struct ruleset_rule *rule, int64_t
 bool limits_exhausted(struct limits *l, const struct snapshot *s, enum limit_attach attach, int64_t id,
                       int64_t workspace_id, int64_t now_us);
 
+/*
+ * A new snapshot is in force: what was counted for rules that are gone may be forgotten. From any thread,
+ * after changes; costs nothing until there is much to forget.
+ */
+void limits_set_snapshot(struct limits *l, const struct snapshot *s);
+
 struct limits_counts {
     uint64_t admitted; /* calls that found a rule */
     uint64_t refused_budget, refused_rate, refused_cap, refused_counters;
     uint64_t alerts;
     uint64_t unpriced;        /* attempts that were counted by the ceiling */
+    uint64_t beyond;          /* attempts that used more than a hard rule had reserved for them */
     uint64_t counters, holds; /* now */
 };
 void limits_count(const struct limits *l, struct limits_counts *ret);
