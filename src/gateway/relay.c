@@ -481,7 +481,10 @@ void relay_body(struct request *r, struct str bytes, bool last)
 
 /* Failing honestly in the middle of an answer. */
 
-/* The event both SDKs raise on; with sequence number and both shapes for Responses. */
+/*
+ * The event every SDK raises on: its name is what Portkey's looks at, its data what OpenAI's does. With
+ * sequence number and both shapes for Responses.
+ */
 static struct str error_event(struct request *r, enum err e, struct str detail)
 {
     struct buf json, event;
@@ -505,7 +508,7 @@ static struct str error_event(struct request *r, enum err e, struct str detail)
         json_write_object_end(&w);
         ok = json_write_done(&w) && ok;
     } else {
-        ok = ok && buf_add_str(&event, STR("data: ")) && buf_add_str(&event, buf_str(&json));
+        ok = ok && buf_add_str(&event, STR("event: error\ndata: ")) && buf_add_str(&event, buf_str(&json));
     }
     ok = ok && buf_add_str(&event, STR("\n\n"));
     must(ok);
@@ -513,6 +516,55 @@ static struct str error_event(struct request *r, enum err e, struct str detail)
     buf_free(&json);
     buf_free(&event);
     return kept.p ? kept : STR("");
+}
+
+struct plain {
+    struct buf bytes;
+    bool too_large;
+};
+
+static void keep_plain(void *arg, struct str bytes)
+{
+    struct plain *plain = arg;
+    plain->too_large = plain->too_large || !buf_add_str(&plain->bytes, bytes);
+}
+
+static void drop_line(struct buf *lines, struct str name)
+{
+    struct str rest = buf_str(lines), line;
+    struct buf kept;
+    buf_init(&kept, LINES_MAX);
+    while (rest.n) {
+        ptrdiff_t end = str_find(rest, '\n');
+        line = end < 0 ? rest : str_head(rest, (size_t)end + 1);
+        rest = str_from(rest, line.n);
+        bool ok = str_starts_nocase(line, name) || buf_add_str(&kept, line);
+        must(ok);
+    }
+    buf_free(lines);
+    *lines = kept;
+}
+
+bool relay_decode(struct request *r)
+{
+    struct relay *y = r->relay;
+    struct plain plain = {.too_large = false};
+    if (!y->inflate)
+        return !y->unreadable;
+    buf_init(&plain.bytes, RELAY_HELD_MAX);
+    struct inflate *again = inflate_new(y->deflated, keep_plain, &plain);
+    bool ok = inflate_feed(again, buf_str(&y->held)) && !plain.too_large;
+    inflate_free(again);
+    if (!ok) {
+        buf_free(&plain.bytes);
+        return false;
+    }
+    buf_free(&y->held);
+    y->held = plain.bytes;
+    drop_line(&y->lines, STR("content-encoding:"));
+    inflate_free(y->inflate);
+    y->inflate = NULL;
+    return true;
 }
 
 void relay_drop(struct request *r)
@@ -565,7 +617,7 @@ static void choose_mode(struct request *r, const struct http1_head *head)
     y->mode = RELAY_PLAIN;
     if (coding && !str_eq_nocase(coding->value, STR("identity"))) {
         if (str_eq_nocase(coding->value, STR("gzip")) || str_eq_nocase(coding->value, STR("deflate")))
-            y->inflate = inflate_new(str_eq_nocase(coding->value, STR("deflate")), meter_bytes, y);
+            y->inflate = inflate_new(y->deflated = str_eq_nocase(coding->value, STR("deflate")), meter_bytes, y);
         else
             y->unreadable = true;
     }

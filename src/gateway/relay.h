@@ -34,6 +34,7 @@ struct relay {
     bool all_taken;             /* the client's socket took everything that was passed on so far */
     bool unreadable;            /* a content coding the meter cannot read */
     bool run_held;              /* held because the run may want another answer, or add to this one */
+    bool deflated;              /* of the codings: deflate, not gzip */
     bool swallow;               /* too large to be held, and not the client's */
     bool text_in_held;          /* `text` has nothing: the text is still in `held` */
     enum http1_framing framing; /* towards the client */
@@ -64,6 +65,8 @@ void relay_spares_free(struct worker *w);
 
 /* A held answer is the client's. */
 void relay_finish(struct request *r);
+/* Takes the content coding off a held answer. False: it cannot be read. */
+bool relay_decode(struct request *r);
 /* Gives up an answer that broke off before anything was sent. */
 void relay_drop(struct request *r);
 

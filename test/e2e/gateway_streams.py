@@ -48,7 +48,9 @@ def a_cut_stream_ends_with_an_error_event_and_no_half_event():
                 check(b"[DONE]" not in got, f"cut {cut} {how}: no [DONE]")
                 events = got.split(b"\n\n")
                 equal(events[-1], b"", f"cut {cut} {how}: whole events only")
-                error = json.loads(events[-2][len(b"data: "):])
+                name, data = events[-2].split(b"\n")
+                equal(name, b"event: error", f"cut {cut} {how}: the name that Portkey's SDK raises on")
+                error = json.loads(data[len(b"data: "):])
                 equal(set(error["error"]), {"message", "type", "param", "code"}, "the error event")
                 for e in events[:-2]:
                     check(e + b"\n\n" in EVENTS, f"cut {cut} {how}: a broken event {e!r}")

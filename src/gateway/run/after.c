@@ -257,8 +257,12 @@ bool after_held(struct request *r)
 {
     struct run *run = r->run;
     struct relay *y = r->relay;
-    if (y->mode == RELAY_HELD && checks_answer(run, y->status) && !y->inflate && !y->unreadable) {
-        check_answer(run, buf_str(&y->held));
+    if (y->mode == RELAY_HELD && checks_answer(run, y->status)) {
+        if (relay_decode(r))
+            check_answer(run, buf_str(&y->held));
+        else
+            after_refused(run, REFUSAL_UNSUPPORTED,
+                          STR("The provider's answer has a content coding that guardrails cannot read."), STR(""));
         return true;
     }
     struct ending end = {

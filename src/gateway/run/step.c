@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/digits.h"
+#include "base/json_text.h"
 #include "base/mem.h"
 #include "base/must.h"
 #include "gateway/attempt.h"
@@ -130,14 +131,34 @@ static bool apply_config(struct run *run)
     return true;
 }
 
+/* override_params.model, as text; "" when there is none. */
+static struct str overriding_model(struct run *run)
+{
+    const struct config_params *p = &run->settings->override_params;
+    for (size_t i = 0; i < p->n; i++) {
+        struct str json = p->list[i].json;
+        if (!str_eq(p->list[i].name, STR("model")) || json.n < 2 || json.p[0] != '"')
+            continue;
+        char text[REQUEST_MODEL_MAX];
+        bool whole = json_unescape_copy(str_of(json.p + 1, json.n - 2), text, sizeof text);
+        struct str copy = whole ? arena_dup(run->r->arena, str_c(text)) : STR("");
+        return copy.p ? copy : STR("");
+    }
+    return STR("");
+}
+
 /* The one that prices and reports go by. */
 static void name_model(struct run *run)
 {
     struct request *r = run->r;
     if (run->target.price_model.n)
         r->model_asked = run->target.price_model;
-    else if (!run->changed)
-        r->model_asked = run->target.send_model.n ? run->target.send_model : run->model;
+    else if (run->target.send_model.n && !run->changed)
+        r->model_asked = run->target.send_model;
+    else if (!run->changed) {
+        struct str other = run->facts ? STR("") : overriding_model(run); /* of a form: bodies were read again */
+        r->model_asked = other.n ? other : run->model;
+    }
 }
 
 static bool ask_usage(struct run *run)
@@ -154,7 +175,7 @@ static bool ask_usage(struct run *run)
 static void name_model_in_form(struct run *run)
 {
     struct request *r = run->r;
-    struct str old, model = run->target.send_model;
+    struct str old, model = run->target.send_model.n ? run->target.send_model : overriding_model(run);
     if (!model.n || run->streamed || !multipart_find(r->content_type, run->base, STR("model"), &old))
         return;
     size_t at = (size_t)(old.p - run->base.p);
