@@ -131,8 +131,90 @@ static const char configs[] =
     "ALTER TABLE api_key ADD COLUMN metadata TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE workspace ADD COLUMN metadata TEXT NOT NULL DEFAULT '';";
 
+/*
+ * Model APIs. Lists and objects are JSON texts, "" = none; who made or changed something is a text to
+ * be shown. A revision's spec is what was given.
+ */
+static const char models[] = "CREATE TABLE model_api ("
+                             "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+                             "  workspace_id INTEGER NOT NULL REFERENCES workspace(id),"
+                             "  name TEXT NOT NULL,"
+                             "  display_name TEXT NOT NULL DEFAULT '',"
+                             "  external_id TEXT NOT NULL DEFAULT '',"
+                             "  labels TEXT NOT NULL DEFAULT '',"
+                             "  enabled INTEGER NOT NULL DEFAULT 1,"
+                             "  sandbox INTEGER NOT NULL DEFAULT 0,"
+                             "  any_model INTEGER NOT NULL DEFAULT 0,"
+                             "  integrations TEXT NOT NULL DEFAULT '[]'," /* slugs, in order */
+                             "  policies TEXT NOT NULL DEFAULT '',"       /* names */
+                             "  flavors TEXT NOT NULL DEFAULT '',"
+                             "  type TEXT NOT NULL DEFAULT '',"
+                             "  model TEXT NOT NULL DEFAULT '',"
+                             "  organization TEXT NOT NULL DEFAULT '',"
+                             "  endpoint_name TEXT NOT NULL DEFAULT '',"
+                             "  generation TEXT NOT NULL DEFAULT '',"
+                             "  configuration TEXT NOT NULL DEFAULT '',"
+                             "  revision INTEGER NOT NULL DEFAULT 0," /* in force */
+                             "  created_us INTEGER NOT NULL,"
+                             "  updated_us INTEGER NOT NULL DEFAULT 0,"
+                             "  created_by TEXT NOT NULL DEFAULT '',"
+                             "  updated_by TEXT NOT NULL DEFAULT '',"
+                             "  deleted_us INTEGER NOT NULL DEFAULT 0"
+                             ") STRICT;"
+                             "CREATE UNIQUE INDEX model_api_name ON model_api(workspace_id, name) WHERE deleted_us = 0;"
+
+                             "CREATE TABLE model_revision ("
+                             "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+                             "  model_id INTEGER NOT NULL REFERENCES model_api(id),"
+                             "  number INTEGER NOT NULL,"
+                             "  spec TEXT NOT NULL,"
+                             "  created_us INTEGER NOT NULL,"
+                             "  created_by TEXT NOT NULL"
+                             ") STRICT;"
+                             "CREATE UNIQUE INDEX model_revision_number ON model_revision(model_id, number);";
+
+/*
+ * Limits (limit/limit.h). workspace_id is NULL for the organization's; what attach_id is says `attach`,
+ * and a policy's is 0. A reset of one group of a rule is a row of its own.
+ */
+static const char limits[] =
+    "CREATE TABLE limit_rule ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  workspace_id INTEGER REFERENCES workspace(id),"
+    "  attach TEXT NOT NULL,"
+    "  attach_id INTEGER NOT NULL,"
+    "  source TEXT NOT NULL,"
+    "  name TEXT NOT NULL,"
+    "  kind TEXT NOT NULL,"
+    "  measure TEXT NOT NULL,"
+    "  mode TEXT NOT NULL,"
+    "  window_unit TEXT NOT NULL,"
+    "  window_step INTEGER NOT NULL,"
+    "  window_anchor_us INTEGER NOT NULL,"
+    "  amount INTEGER NOT NULL,"
+    "  input_amount INTEGER NOT NULL,"
+    "  output_amount INTEGER NOT NULL,"
+    "  alert_at INTEGER NOT NULL,"
+    "  conditions TEXT NOT NULL,"
+    "  group_by TEXT NOT NULL,"
+    "  counted_from_us INTEGER NOT NULL,"
+    "  created_us INTEGER NOT NULL,"
+    "  updated_us INTEGER NOT NULL,"
+    "  deleted_us INTEGER NOT NULL DEFAULT 0"
+    ") STRICT;"
+    "CREATE INDEX limit_rule_place ON limit_rule(attach, attach_id, workspace_id) WHERE deleted_us = 0;"
+
+    "CREATE TABLE limit_reset ("
+    "  rule_id INTEGER NOT NULL REFERENCES limit_rule(id),"
+    "  group_text BLOB NOT NULL,"
+    "  counted_from_us INTEGER NOT NULL,"
+    "  PRIMARY KEY(rule_id, group_text)"
+    ") STRICT, WITHOUT ROWID;";
+
 const struct store_migration control_schema[] = {
     {1, "organization, workspaces, keys, integrations", first},
     {2, "stored configs, scopes, metadata", configs},
+    {3, "limits", limits},
+    {3, "model APIs", models},
 };
 const unsigned control_schema_count = sizeof control_schema / sizeof control_schema[0];
