@@ -211,10 +211,53 @@ static const char limits[] =
     "  PRIMARY KEY(rule_id, group_text)"
     ") STRICT, WITHOUT ROWID;";
 
+/*
+ * The audit log (people/audit.h): rows are added, never changed. A replacing insert would not run the
+ * triggers for deletion, so only the next number may be put in.
+ */
+static const char audit_log[] =
+    "CREATE TABLE audit ("
+    "  seq INTEGER PRIMARY KEY," /* 1, 2, 3, ... without gaps */
+    "  time_us INTEGER NOT NULL,"
+    "  source TEXT NOT NULL,"
+    "  key_id INTEGER NOT NULL,"
+    "  key TEXT NOT NULL,"
+    "  member_id INTEGER NOT NULL,"
+    "  name TEXT NOT NULL,"
+    "  ip TEXT NOT NULL,"
+    "  request_id TEXT NOT NULL,"
+    "  workspace_id INTEGER NOT NULL," /* 0: the organization */
+    "  action TEXT NOT NULL,"
+    "  object_type TEXT NOT NULL,"
+    "  object_id TEXT NOT NULL,"
+    "  before TEXT NOT NULL,"
+    "  after TEXT NOT NULL,"
+    "  previous BLOB NOT NULL,"
+    "  hash BLOB NOT NULL"
+    ") STRICT;"
+    "CREATE TABLE audit_head ("
+    "  id INTEGER PRIMARY KEY,"
+    "  seq INTEGER NOT NULL,"
+    "  hash BLOB NOT NULL"
+    ") STRICT;"
+    "INSERT INTO audit_head(id, seq, hash) VALUES (1, 0, zeroblob(32));"
+    "CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit "
+    "BEGIN SELECT raise(ABORT, 'the audit log is not changed'); END;"
+    "CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit "
+    "BEGIN SELECT raise(ABORT, 'the audit log is not changed'); END;"
+    "CREATE TRIGGER audit_next BEFORE INSERT ON audit "
+    "WHEN NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM audit) "
+    "BEGIN SELECT raise(ABORT, 'the audit log has no gaps'); END;"
+    "CREATE TRIGGER audit_head_no_delete BEFORE DELETE ON audit_head "
+    "BEGIN SELECT raise(ABORT, 'the audit log is not changed'); END;"
+    "CREATE TRIGGER audit_head_next BEFORE UPDATE ON audit_head WHEN NEW.seq <> OLD.seq + 1 "
+    "BEGIN SELECT raise(ABORT, 'the audit log is not changed'); END;";
+
 const struct store_migration control_schema[] = {
     {1, "organization, workspaces, keys, integrations", first},
     {2, "stored configs, scopes, metadata", configs},
+    {3, "audit log", audit_log},
     {3, "limits", limits},
-    {3, "model APIs", models},
+    {4, "model APIs", models},
 };
 const unsigned control_schema_count = sizeof control_schema / sizeof control_schema[0];
