@@ -256,8 +256,8 @@ static const char audit_log[] =
 const struct store_migration control_schema[] = {
     {1, "organization, workspaces, keys, integrations", first},
     {2, "stored configs, scopes, metadata", configs},
-    {3, "audit log", audit_log},
     {3, "limits", limits},
     {4, "model APIs", models},
+    {5, "audit log", audit_log},
 };
 const unsigned control_schema_count = sizeof control_schema / sizeof control_schema[0];
