@@ -12,6 +12,7 @@
 #include "control/control_inner.h"
 #include "control/crypt.h"
 #include "control/integration_check.h"
+#include "control/model/model_inner.h"
 
 /* Rows that are read only to be changed; deployments may be long. */
 #define ROW_ARENA 65536
@@ -321,6 +322,8 @@ enum err control_integration_delete(struct control *c, int64_t workspace_id, str
         return e;
     struct arena *a = arena_new(ROW_ARENA, ROW_ARENA_MAX);
     e = find(c, workspace_id, slug, a, &i, why);
+    if (e == ERR_OK)
+        e = model_check_unused(c, workspace_id, slug, why);
     if (e == ERR_OK)
         e = run_on_row(c,
                        "UPDATE integration SET deleted_us = ?2, updated_us = ?2, sealed_key = x'', is_default = 0 "

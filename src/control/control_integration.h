@@ -59,7 +59,10 @@ enum err control_integration_create(struct control *c, int64_t workspace_id,
 enum err control_integration_update(struct control *c, int64_t workspace_id, struct str slug,
                                     const struct control_integration_spec *spec, struct arena *a,
                                     struct control_integration *ret_row, struct control_why *why) ERR_USE;
-/* The row stays for old records; its key is destroyed and its slug is free again. */
+/*
+ * The row stays for old records; its key is destroyed and its slug is free again. ERR_IN_USE names model
+ * APIs that use it.
+ */
 enum err control_integration_delete(struct control *c, int64_t workspace_id, struct str slug,
                                     struct control_why *why) ERR_USE;
 

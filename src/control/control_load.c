@@ -19,6 +19,7 @@
 #include "control/config/config.h"
 #include "control/control_inner.h"
 #include "control/deployment.h"
+#include "control/model/model_inner.h"
 #include "control/snapshot_build.h"
 
 #define REVOKED_SHOWN_US (INT64_C(90) * 24 * 3600 * 1000000)
@@ -193,6 +194,8 @@ static enum err load_all(struct loader *l)
         e = control_inner_sql(l->control, config_sql, &st, l->why);
     if (e == ERR_OK)
         e = for_rows(l, st, add_config);
+    if (e == ERR_OK)
+        e = model_load(l->control, l->build, l->why);
     if (e == ERR_OK)
         e = control_inner_sql(l->control, key_sql, &st, l->why);
     if (e == ERR_OK) {
