@@ -58,6 +58,10 @@
       "This key may not do that; use a key with the needed role or scope.")                                            \
     X(NO_INTEGRATION, 424, "invalid_request_error", "no_integration", NEVER, WARN,                                     \
       "No provider account is connected to this workspace; an admin connects one with 'tollgate connect openai'.")     \
+    X(BUDGET_EXCEEDED, 429, "insufficient_quota", "budget_exceeded", NEVER, INFO,                                      \
+      "A budget is used up; wait until it is reset, or have it raised.")                                               \
+    X(RATE_LIMITED, 429, "rate_limit_error", "rate_limit_exceeded", LATER, INFO,                                       \
+      "A limit on requests or tokens is reached; try again after the time in Retry-After.")                            \
     /* What upstream did. */                                                                                           \
     X(UPSTREAM_DNS, 502, "server_error", "upstream_dns_failed", TARGET, WARN,                                          \
       "The provider's host name could not be resolved; check the base URL and the resolver.")                          \

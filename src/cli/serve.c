@@ -27,6 +27,7 @@
 #include "control/snapshot.h"
 #include "gateway/cache/cache.h"
 #include "gateway/gateway.h"
+#include "gateway/limits/limits.h"
 #include "ledger/ledger.h"
 #include "net/address.h"
 #include "net/tls.h"
@@ -53,6 +54,7 @@ struct server {
     struct ledger *ledger;
     struct console *console;
     struct cache *cache;
+    struct limits *limits;
     struct otlp *otlp;
     uint64_t threshold_milli;
     struct gateway *gateway;
@@ -199,6 +201,7 @@ static bool open_cache(struct server *s)
                                .disk_max_bytes = value(s, "cache-disk")->number,
                                .semantic_max = (unsigned)value(s, "semantic-max")->number,
                                .semantic_model = value(s, "semantic-model")->text.p};
+    s->limits = limits_new(NULL);
     return cache_open(&o, &s->cache, why, sizeof why) == ERR_OK || complain(why) == EXIT_DONE;
 }
 
@@ -291,6 +294,7 @@ static void fill_settings(const struct server *s, struct gateway_settings *g)
         .no_proxy = proxy_env("NO_PROXY", "no_proxy"),
         .ledger = s->ledger,
         .cache = s->cache,
+        .use_limits = s->limits,
         .cache_memory_max_bytes = value(s, "cache-memory")->number,
         .cache_disk_max_bytes = value(s, "cache-disk")->number,
         .semantic_model = value(s, "semantic-model")->text,
@@ -436,6 +440,7 @@ static void close_all(struct server *s)
     close_otlp(s);
     console_free(s->console);
     cache_close(s->cache);
+    limits_free(s->limits);
     ledger_close(s->ledger, LEDGER_CLOSE_MS);
     control_close(s->control);
     tls_server_free(s->client_tls);

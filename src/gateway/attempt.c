@@ -7,6 +7,7 @@
 #include "gateway/finish.h"
 #include "gateway/heads.h"
 #include "gateway/intake.h"
+#include "gateway/limits/admission.h"
 #include "gateway/realtime.h"
 #include "gateway/relay.h"
 #include "gateway/run/after.h"
@@ -109,6 +110,8 @@ enum next attempt_run(struct request *r)
         run_start(r);
     else if (!r->integration)
         finish_with_error(r, ERR_NO_INTEGRATION, STR(""), STR(""));
+    else if (!admission_before(r) || !admission_target(r))
+        admission_refuse(r);
     else
         attempt_send(r, buf_size(&r->edited) ? buf_str(&r->edited) : buf_str(&r->body));
     return DONE;

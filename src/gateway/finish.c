@@ -12,6 +12,7 @@
 #include "gateway/account.h"
 #include "gateway/attempt.h"
 #include "gateway/envelope.h"
+#include "gateway/limits/admission.h"
 #include "gateway/realtime.h"
 #include "gateway/relay.h"
 #include "gateway/reply.h"
@@ -201,6 +202,7 @@ static void record_attempt(struct request *r, const struct ending *end, struct c
         add_cost_lines(r, cost, rec.overhead_us, end->lines);
     if (r->run && !end->discarded)
         run_recorded(r, &rec, &cost);
+    admission_end(r, &rec, &cost);
     if (r->relay && r->relay->mode == RELAY_HELD && r->reply_ready)
         relay_capture(r, buf_str(&r->relay->held));
     fill_bodies(r, &rec);
@@ -384,6 +386,18 @@ void finish_with_refusal(struct request *r, enum refusal which, struct str detai
     else
         end_with_answer(r, &end, info->status, STR("application/json"), arena_dup(r->arena, buf_str(&body)));
     buf_free(&body);
+    buf_free(&lines);
+}
+
+void finish_with_own(struct request *r, int status, enum err e, struct str detail, struct str more, struct str body)
+{
+    struct buf lines;
+    buf_init(&lines, LINES_MAX);
+    request_own_lines(r, &lines);
+    bool ok = buf_add_str(&lines, more);
+    must(ok);
+    struct ending end = {RECORD_REFUSED, e, detail, false, &lines};
+    end_with_answer(r, &end, status, STR("application/json"), arena_dup(r->arena, body));
     buf_free(&lines);
 }
 

@@ -21,6 +21,7 @@ struct address_set;
 struct cache;
 struct gateway;
 struct ledger;
+struct limits;
 struct price_catalog;
 struct series_sum;
 struct snapshot;
@@ -47,6 +48,7 @@ struct gateway_settings {
     uint64_t retry_wait_us; /* before a target's first retry; doubles with each further one */
     struct str https_proxy, http_proxy, no_proxy;
     struct ledger *ledger; /* opened for as many workers */
+    struct limits *use_limits; /* budgets and rates; opened before the gateway, closed after it; NULL: none */
     struct cache *cache;   /* of answers; opened before the gateway, closed after it */
     uint64_t cache_memory_max_bytes, cache_disk_max_bytes;
     struct str semantic_model; /* that turns questions into vectors */

@@ -10,6 +10,7 @@
 #include "base/must.h"
 #include "gateway/attempt.h"
 #include "gateway/finish.h"
+#include "gateway/limits/admission.h"
 #include "gateway/model_api.h"
 #include "gateway/run/run.h"
 #include "gateway/stages.h"
@@ -87,6 +88,7 @@ void intake_take_facts(struct request *r, const struct request_facts *f)
     r->size = keep_word(r, f->size_text);
     r->input_chars = f->input_chars;
     r->max_output_tok = f->max_tokens;
+    r->answers = f->n > f->best_of ? f->n : f->best_of;
     r->seconds_ms = f->seconds_ms;
     r->stream = f->stream;
     r->cache_12h = f->cache_12h;
@@ -152,6 +154,8 @@ static void begin_passing(struct request *r, enum http1_framing framing, uint64_
             http_pause(r->x);
     } else if (!r->integration) {
         finish_with_error(r, ERR_NO_INTEGRATION, STR(""), STR(""));
+    } else if (!admission_before(r) || !admission_target(r)) {
+        admission_refuse(r);
     } else {
         attempt_begin_streamed(r, framing, length);
     }
@@ -176,6 +180,7 @@ enum next intake_run(struct request *r)
         return DONE;
     }
     intake_new(r, body_kind(r));
+    r->body_length = h->framing == HTTP1_LENGTH ? h->content_length : 0;
     bool small = h->framing == HTTP1_CHUNKED || h->content_length <= keep_max(r);
     if ((r->run || r->intake->body == ENDPOINT_JSON) && small) {
         if (h->framing == HTTP1_LENGTH && h->content_length > REQUEST_ROOM_KEPT)

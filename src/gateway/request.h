@@ -28,6 +28,8 @@
 
 struct config_strings;
 struct intake;
+struct limits_hold;
+struct limits_refusal;
 struct realtime;
 struct relay;
 struct run;
@@ -77,6 +79,7 @@ struct request {
     struct str model_asked, user, service_tier_asked, quality, size;
     uint64_t input_chars;    /* of `input`, for operations billed by character */
     uint64_t max_output_tok; /* 0 = not given */
+    uint64_t answers;        /* `n`; 0 = not given */
     uint64_t seconds_ms;
     bool stream;            /* the client asked for a stream */
     bool usage_asked_by_us; /* include_usage was put in by us: hide what it causes */
@@ -100,8 +103,12 @@ struct request {
     struct buf edited;     /* the body as sent upstream, when it differs */
     uint64_t kept_bytes;   /* of it, as counted in worker.kept_bytes */
     uint64_t body_bytes;   /* of the client's body so far */
+    uint64_t body_length;  /* as announced; 0 = not */
     bool has_body_sha256;
     unsigned char body_sha256[32];
+
+    struct limits_hold *hold; /* what limits have reserved for the attempt */
+    struct limits_refusal *limited;
 
     struct http_call call;
     bool call_live;

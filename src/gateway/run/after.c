@@ -9,6 +9,8 @@
 
 #include "base/must.h"
 #include "gateway/finish.h"
+#include "gateway/limits/admission.h"
+#include "gateway/limits/limits.h"
 #include "gateway/relay.h"
 #include "gateway/run/step.h"
 
@@ -311,6 +313,19 @@ void after_refused(struct run *run, enum refusal which, struct str detail, struc
     };
     if (!go_on(run, &end))
         finish_with_refusal(run->r, which, detail, more);
+}
+
+void after_limited(struct run *run)
+{
+    struct request *r = run->r;
+    const struct limits_refusal *f = r->limited;
+    struct ending end = {.status = f ? f->status : 503,
+                         .exception = !f || f->family != LIMITS_FAMILY_TARGET,
+                         .outcome = RECORD_REFUSED,
+                         .err = ERR_RATE_LIMITED,
+                         .detail = f ? str_c(f->sentence) : STR("")};
+    if (!go_on(run, &end))
+        admission_refuse(r);
 }
 
 bool after_failed(struct request *r, enum err why, struct str detail)

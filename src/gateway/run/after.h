@@ -18,6 +18,8 @@ bool after_failed(struct request *r, enum err why, struct str detail);
 void after_refused(struct run *run, enum refusal which, struct str detail, struct str more);
 /* "hook_results":{…}, as a member for an answer of ours; in the arena. */
 struct str after_results_member(struct run *run);
+/* A limit is in the way of this try: r->limited. What holds for the target only is a status for fallback. */
+void after_limited(struct run *run);
 /* An answer from the cache is in `body`; guardrails look at it like at any other. */
 void after_hit(struct run *run, struct str type, struct str body);
 

@@ -11,6 +11,7 @@
 #include "gateway/credentials.h"
 #include "gateway/finish.h"
 #include "gateway/heads.h"
+#include "gateway/limits/admission.h"
 #include "gateway/relay.h"
 #include "gateway/run/after.h"
 #include "gateway/run/configs.h"
@@ -265,7 +266,9 @@ void run_start(struct request *r)
 {
     struct run *run = r->run;
     run->base = buf_str(&r->body);
-    if (begin(run, true))
+    if (!admission_before(r))
+        admission_refuse(r);
+    else if (begin(run, true))
         step_begin(run);
 }
 
@@ -284,6 +287,8 @@ void run_start_streamed(struct request *r, enum http1_framing framing, uint64_t 
     run->stream_length = length;
     if (needs_body(run))
         finish_with_refusal(r, REFUSAL_BODY_NOT_KEPT, STR(""), STR(""));
+    else if (!admission_before(r))
+        admission_refuse(r);
     else if (begin(run, false))
         step_begin(run);
 }

@@ -14,6 +14,7 @@
 #include "gateway/finish.h"
 #include "gateway/heads.h"
 #include "gateway/intake.h"
+#include "gateway/limits/admission.h"
 #include "gateway/run/after.h"
 #include "gateway/run/embed.h"
 #include "gateway/target/batch_output.h"
@@ -313,9 +314,21 @@ static void on_timeout(struct loop_timer *t)
     after_refused(run, REFUSAL_TIMEOUT, arena_dup(r->arena, ms), STR(""));
 }
 
+/* Every try but the first asks for all again: what an earlier one used is settled. */
+static bool admitted(struct run *run)
+{
+    struct request *r = run->r;
+    if ((r->attempt == 0 || admission_before(r)) && admission_target(r))
+        return true;
+    after_limited(run);
+    return false;
+}
+
 static void send(struct run *run)
 {
     struct request *r = run->r;
+    if (!admitted(run))
+        return;
     uint64_t ms = timeout_ms(run);
     heads_routed(r);
     if (ms) {
