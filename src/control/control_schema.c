@@ -253,11 +253,50 @@ static const char audit_log[] =
     "CREATE TRIGGER audit_head_next BEFORE UPDATE ON audit_head WHEN NEW.seq <> OLD.seq + 1 "
     "BEGIN SELECT raise(ABORT, 'the audit log is not changed'); END;";
 
+/*
+ * Providers: an integration that is another's use, in its own workspace or one that was given access, has
+ * a parent, whose address and key hold for it. Which models an account serves: a row decides for its
+ * model, all_models for those without one. Beside a key's hash stands the one it had before it was
+ * rotated, good until previous_until_us. A key of the organization administers and serves no requests.
+ */
+static const char providers[] =
+    "ALTER TABLE integration ADD COLUMN parent_id INTEGER REFERENCES integration(id);"
+    "ALTER TABLE integration ADD COLUMN note TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE integration ADD COLUMN expires_us INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE integration ADD COLUMN hidden INTEGER NOT NULL DEFAULT 0;" /* 1: not called by its own slug */
+    "ALTER TABLE integration ADD COLUMN all_models INTEGER NOT NULL DEFAULT 1;"
+    "ALTER TABLE integration ADD COLUMN all_workspaces INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX integration_parent ON integration(parent_id) WHERE parent_id IS NOT NULL;"
+
+    "CREATE TABLE integration_model ("
+    "  integration_id INTEGER NOT NULL REFERENCES integration(id),"
+    "  slug TEXT NOT NULL,"
+    "  enabled INTEGER NOT NULL,"
+    "  is_custom INTEGER NOT NULL DEFAULT 0,"
+    "  base_model TEXT NOT NULL DEFAULT ''," /* of a fine-tuned one */
+    "  PRIMARY KEY (integration_id, slug)"
+    ") STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE integration_workspace ("
+    "  integration_id INTEGER NOT NULL REFERENCES integration(id),"
+    "  workspace_id INTEGER NOT NULL REFERENCES workspace(id),"
+    "  enabled INTEGER NOT NULL,"
+    "  PRIMARY KEY (integration_id, workspace_id)"
+    ") STRICT, WITHOUT ROWID;"
+
+    "ALTER TABLE api_key ADD COLUMN of_organization INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE api_key ADD COLUMN description TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE api_key ADD COLUMN alert_emails TEXT NOT NULL DEFAULT '';" /* with commas */
+    "ALTER TABLE api_key ADD COLUMN previous_hash BLOB NOT NULL DEFAULT x'';"
+    "ALTER TABLE api_key ADD COLUMN previous_until_us INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE api_key ADD COLUMN overlap_us INTEGER NOT NULL DEFAULT 0;"; /* of its rotations; 0: as asked */
+
 const struct store_migration control_schema[] = {
     {1, "organization, workspaces, keys, integrations", first},
     {2, "stored configs, scopes, metadata", configs},
     {3, "limits", limits},
     {4, "model APIs", models},
     {5, "audit log", audit_log},
+    {6, "providers, models of accounts, rotation of keys", providers},
 };
 const unsigned control_schema_count = sizeof control_schema / sizeof control_schema[0];
