@@ -122,7 +122,7 @@ def time_outs():
         expect(g.post("/v1/chat/completions", chat(), headers={"x-how": "never"}), 504, "upstream_timeout")
         check(0.4 < time.monotonic() - begun < 1.5, "the first byte's limit")
         _, _, got = g.post("/v1/chat/completions", chat(stream=True), headers={"x-how": "stall"})
-        equal(json.loads(got.split(b"\n\n")[1][len(b"data: "):])["error"]["code"], "upstream_idle_timeout", "the idle limit")
+        equal(json.loads(got.split(b"\n\n")[1][len(b"event: error\ndata: "):])["error"]["code"], "upstream_idle_timeout", "the idle limit")
         with socket.create_connection(("127.0.0.1", g.port)) as s:
             s.sendall(b"GET /v1/mod")
             check(b" 408 " in s.recv(4096), "a head that does not come")

@@ -30,14 +30,24 @@ static bool any(const struct ruleset *s, enum limit_attach attach, int64_t id, i
     return ruleset_count(s, attach) && ruleset_find(s, attach, id, workspace_id).count;
 }
 
-/* Whether some rule may be about this request, whatever its target is. */
-static bool concerned(const struct request *r)
+/* Policies of the organization are those of workspace 0. */
+static bool any_policy(const struct ruleset *s, int64_t workspace_id)
+{
+    return any(s, LIMIT_POLICY, 0, workspace_id) || any(s, LIMIT_POLICY, 0, 0);
+}
+
+/* Whether some rule may be about this request: only then is it worth an estimate. */
+static bool concerned(const struct request *r, enum limits_stage stage)
 {
     const struct ruleset *s = snapshot_limits(r->snapshot);
     const struct snapshot_key *k = r->key;
+    if (any_policy(s, k->workspace_id))
+        return true;
+    if (stage == LIMITS_TARGET)
+        return r->integration && (any(s, LIMIT_INTEGRATION, r->integration->id, 0) ||
+                                  any(s, LIMIT_ACCESS, r->integration->id, k->workspace_id));
     return any(s, LIMIT_KEY, k->id, 0) || (k->member_id && any(s, LIMIT_MEMBER, k->member_id, 0)) ||
-           any(s, LIMIT_WORKSPACE, k->workspace_id, 0) || (r->model_api && any(s, LIMIT_MODEL, r->model_api->id, 0)) ||
-           ruleset_count(s, LIMIT_POLICY) || ruleset_count(s, LIMIT_INTEGRATION) || ruleset_count(s, LIMIT_ACCESS);
+           any(s, LIMIT_WORKSPACE, k->workspace_id, 0) || (r->model_api && any(s, LIMIT_MODEL, r->model_api->id, 0));
 }
 
 static uint64_t longest_answer(const struct request *r)
@@ -138,7 +148,7 @@ static bool admit(struct request *r, enum limits_stage stage)
     struct limits_subject subject;
     struct limits_estimate e;
     struct limits_refusal refusal;
-    if (!l || !concerned(r))
+    if (!l || !concerned(r, stage))
         return true;
     request_settle_metadata(r);
     fill_subject(r, &subject);
