@@ -10,6 +10,8 @@
 #include "base/must.h"
 #include "control/model/model_check.h"
 #include "control/model/model_inner.h"
+#include "control/people/actor.h"
+#include "control/people/audit.h"
 
 #define SPEC_MAX (64u * 1024)
 #define USERS_NAMED_MAX 3
@@ -155,11 +157,13 @@ static enum err check_integration(struct control *c, int64_t workspace_id, struc
     store_bind_i64(st, 1, workspace_id);
     store_bind_text(st, 2, slug);
     e = control_inner_number(c, st, -1, &usable, why);
-    if (e != ERR_OK || usable == 1)
-        return e;
-    const char *what = usable < 0 ? "There is no integration %.*s in this workspace; an admin connects one."
-                                  : "The integration %.*s only reads usage and bills; it serves no model.";
-    return control_inner_fail(why, ERR_BAD_PARAMETER, "integrationConnections", what, STR_ARG(slug));
+    if (e == ERR_OK && usable < 0)
+        e = control_inner_fail(why, ERR_BAD_PARAMETER, "integrationConnections",
+                               "There is no integration %.*s in this workspace; an admin connects one.", STR_ARG(slug));
+    else if (e == ERR_OK && !usable)
+        e = control_inner_fail(why, ERR_BAD_PARAMETER, "integrationConnections",
+                               "The integration %.*s only reads usage and bills; it serves no model.", STR_ARG(slug));
+    return e;
 }
 
 static enum err check_integrations(struct control *c, int64_t workspace_id, struct str json, struct control_why *why)
@@ -220,9 +224,9 @@ static void write_raw(struct json_write *w, const char *name, struct str json)
         json_write_member_raw(w, name, json);
 }
 
+/* Inside an object. */
 static void write_spec(struct json_write *w, const struct model_row *m)
 {
-    json_write_object(w);
     json_write_member_string(w, "displayName", m->display_name);
     json_write_member_bool(w, "enabled", m->enabled);
     json_write_member_bool(w, "allowModelOverride", m->any_model);
@@ -234,7 +238,30 @@ static void write_spec(struct json_write *w, const struct model_row *m)
     json_write_member_string(w, "organization", m->organization);
     json_write_member_string(w, "generation", m->generation);
     write_raw(w, "configuration", m->configuration);
-    json_write_object_end(w);
+}
+
+/* NULL: not there. */
+static enum err note(struct control *c, const char *action, const struct model_row *before,
+                     const struct model_row *after, struct control_why *why)
+{
+    struct audit_text was, is;
+    const struct model_row *m = before ? before : after;
+    struct audit_change change = {
+        .workspace_id = m->workspace_id, .action = action, .object_type = "model", .object_id = m->name};
+    audit_text_begin(&was);
+    audit_text_begin(&is);
+    if (before) {
+        write_spec(&was.w, before);
+        change.before = audit_text_end(&was);
+    }
+    if (after) {
+        write_spec(&is.w, after);
+        change.after = audit_text_end(&is);
+    }
+    enum err e = audit_note(c, &change, why);
+    audit_text_free(&was);
+    audit_text_free(&is);
+    return e;
 }
 
 static enum err add_revision(struct control *c, const struct model_row *m, struct control_why *why)
@@ -244,7 +271,9 @@ static enum err add_revision(struct control *c, const struct model_row *m, struc
     struct buf spec;
     buf_init(&spec, SPEC_MAX);
     json_write_init(&w, &spec);
+    json_write_object(&w);
     write_spec(&w, m);
+    json_write_object_end(&w);
     bool fits = json_write_done(&w);
     must(fits);
     enum err e = control_inner_sql(
@@ -338,18 +367,20 @@ static enum err create(struct control *c, struct model_row *m, struct control_wh
         e = check_integrations(c, m->workspace_id, m->integrations, why);
     if (e == ERR_OK)
         e = insert_row(c, m, why);
-    return e == ERR_OK ? write_row(c, m, why) : e;
+    if (e == ERR_OK)
+        e = write_row(c, m, why);
+    return e == ERR_OK ? note(c, "model.create", NULL, m, why) : e;
 }
 
-enum err model_create(struct control *c, int64_t workspace_id, const struct model_row *given, struct str who,
-                      struct arena *a, struct model_row *ret_row, struct control_why *why)
+enum err model_create(struct control *c, int64_t workspace_id, const struct model_row *given, struct arena *a,
+                      struct model_row *ret_row, struct control_why *why)
 {
     struct model_row m = *given, made;
     m.id = 0;
     m.workspace_id = workspace_id;
     m.revision = 1;
     m.created_us = m.updated_us = clock_wall_us();
-    m.created_by = m.updated_by = who;
+    m.created_by = m.updated_by = actor_get()->name;
     enum err e = model_check(&m, why);
     if (e == ERR_OK)
         e = control_inner_begin(c, why);
@@ -376,17 +407,19 @@ static enum err update(struct control *c, struct model_row *m, struct arena *a, 
     m->id = stored.id;
     m->revision = stored.revision + 1;
     e = write_row(c, m, why);
+    if (e == ERR_OK)
+        e = note(c, "model.update", &stored, m, why);
     return e == ERR_OK ? find(c, m->workspace_id, m->name, a, ret_row, why) : e;
 }
 
-enum err model_update(struct control *c, int64_t workspace_id, const struct model_row *given, struct str who,
-                      struct arena *a, struct model_row *ret_row, struct control_why *why)
+enum err model_update(struct control *c, int64_t workspace_id, const struct model_row *given, struct arena *a,
+                      struct model_row *ret_row, struct control_why *why)
 {
     struct model_row m = *given, made, stored;
     enum err e = model_find(c, workspace_id, given->name, a, &stored, why); /* before complaints about what is in it */
     m.workspace_id = workspace_id;
     m.updated_us = clock_wall_us();
-    m.updated_by = who;
+    m.updated_by = actor_get()->name;
     if (e == ERR_OK)
         e = model_check(&m, why);
     if (e == ERR_OK)
@@ -415,6 +448,8 @@ enum err model_delete(struct control *c, int64_t workspace_id, struct str name, 
         store_bind_i64(st, 2, clock_wall_us());
         e = control_inner_run(c, st, why);
     }
+    if (e == ERR_OK)
+        e = note(c, "model.delete", &m, NULL, why);
     e = control_inner_end(c, e, why);
     if (e == ERR_OK)
         *ret_row = m;

@@ -44,12 +44,15 @@ struct model_row {
     struct str created_by, updated_by;
 };
 
-/* `who` is kept as the author. ERR_CONFLICT: the name is taken; ERR_BAD_PARAMETER: also an unknown integration. */
-enum err model_create(struct control *c, int64_t workspace_id, const struct model_row *given, struct str who,
-                      struct arena *a, struct model_row *ret_row, struct control_why *why) ERR_USE;
+/*
+ * The author is the thread's actor (people/actor.h). ERR_CONFLICT: the name is taken; ERR_BAD_PARAMETER: also an
+ * unknown integration.
+ */
+enum err model_create(struct control *c, int64_t workspace_id, const struct model_row *given, struct arena *a,
+                      struct model_row *ret_row, struct control_why *why) ERR_USE;
 /* given->name says which. */
-enum err model_update(struct control *c, int64_t workspace_id, const struct model_row *given, struct str who,
-                      struct arena *a, struct model_row *ret_row, struct control_why *why) ERR_USE;
+enum err model_update(struct control *c, int64_t workspace_id, const struct model_row *given, struct arena *a,
+                      struct model_row *ret_row, struct control_why *why) ERR_USE;
 /* *ret_row is what it was. */
 enum err model_delete(struct control *c, int64_t workspace_id, struct str name, struct arena *a,
                       struct model_row *ret_row, struct control_why *why) ERR_USE;
