@@ -19,6 +19,7 @@
 #include "control/config/config.h"
 #include "control/control_inner.h"
 #include "control/deployment.h"
+#include "control/limit/rule_inner.h"
 #include "control/model/model_inner.h"
 #include "control/snapshot_build.h"
 
@@ -204,7 +205,9 @@ static enum err load_all(struct loader *l)
     }
     if (e == ERR_OK)
         e = control_inner_sql(l->control, integration_sql, &st, l->why);
-    return e == ERR_OK ? for_rows(l, st, add_integration) : e;
+    if (e == ERR_OK)
+        e = for_rows(l, st, add_integration);
+    return e == ERR_OK ? rule_load(l->control, l->build, l->why) : e;
 }
 
 enum err control_load(struct control *c, struct snapshot **ret_snapshot, struct control_why *why)
