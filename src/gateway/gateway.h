@@ -47,9 +47,9 @@ struct gateway_settings {
     struct azure_tokens_settings azure;
     uint64_t retry_wait_us; /* before a target's first retry; doubles with each further one */
     struct str https_proxy, http_proxy, no_proxy;
-    struct ledger *ledger; /* opened for as many workers */
-    struct limits *use_limits; /* budgets and rates; opened before the gateway, closed after it; NULL: none */
-    struct cache *cache;   /* of answers; opened before the gateway, closed after it */
+    struct ledger *ledger;     /* opened for as many workers */
+    struct limits *use_limits; /* budgets and rates; outlives the gateway; NULL: none */
+    struct cache *cache;       /* of answers; opened before the gateway, closed after it */
     uint64_t cache_memory_max_bytes, cache_disk_max_bytes;
     struct str semantic_model; /* that turns questions into vectors */
     float semantic_threshold;  /* 0 … 1: what is as near as this counts as the same question */
