@@ -20,6 +20,7 @@
 #include "control/control_inner.h"
 #include "control/control_text.h"
 #include "control/crypt.h"
+#include "control/people/audit.h"
 
 #define SLUG_PREFIX "pc-"
 #define SLUG_RANDOM 12
@@ -316,6 +317,41 @@ static enum err check_text(struct str text, struct control_why *why)
     return e;
 }
 
+/* ---- the audit log ---- */
+
+/* Not its text: that is in the version, masked when shown. */
+static void describe(struct audit_text *t, const struct control_config *r)
+{
+    audit_text_begin(t);
+    json_write_member_string(&t->w, "name", r->name);
+    json_write_member_uint(&t->w, "version", r->version);
+    json_write_member_bool(&t->w, "is_default", r->is_default);
+}
+
+/* One of `before` and `after` may be NULL. */
+static enum err note(struct control *c, const char *action, const struct control_config *before,
+                     const struct control_config *after, struct control_why *why)
+{
+    struct audit_text old, new;
+    const struct control_config *r = after ? after : before;
+    struct audit_change change = {
+        .workspace_id = r->workspace_id, .action = action, .object_type = "config", .object_id = r->slug};
+    if (before) {
+        describe(&old, before);
+        change.before = audit_text_end(&old);
+    }
+    if (after) {
+        describe(&new, after);
+        change.after = audit_text_end(&new);
+    }
+    enum err e = audit_note(c, &change, why);
+    if (before)
+        audit_text_free(&old);
+    if (after)
+        audit_text_free(&new);
+    return e;
+}
+
 /* ---- changes ---- */
 
 /* A slug that no config has or had. */
@@ -461,7 +497,9 @@ static enum err create(struct control *c, struct control_config *r, const struct
         e = add_version(c, r, spec, why);
     if (e == ERR_OK)
         e = write_row(c, r, why);
-    return e == ERR_OK ? find(c, r->workspace_id, r->slug, a, ret_row, why) : e;
+    if (e == ERR_OK)
+        e = find(c, r->workspace_id, r->slug, a, ret_row, why);
+    return e == ERR_OK ? note(c, "config.create", NULL, ret_row, why) : e;
 }
 
 enum err control_config_create(struct control *c, int64_t workspace_id, const struct control_config_spec *spec,
@@ -486,9 +524,11 @@ enum err control_config_create(struct control *c, int64_t workspace_id, const st
 static enum err update(struct control *c, int64_t workspace_id, struct str slug, const struct control_config_spec *spec,
                        struct arena *a, struct control_config *r, struct control_why *why)
 {
+    struct control_config before;
     enum err e = find(c, workspace_id, slug, a, r, why);
     if (e != ERR_OK)
         return e;
+    before = *r;
     if (spec->name.p)
         r->name = spec->name;
     if (spec->is_default)
@@ -497,7 +537,9 @@ static enum err update(struct control *c, int64_t workspace_id, struct str slug,
         e = add_version(c, r, spec, why);
     if (e == ERR_OK)
         e = write_row(c, r, why);
-    return e == ERR_OK ? find(c, workspace_id, slug, a, r, why) : e;
+    if (e == ERR_OK)
+        e = find(c, workspace_id, slug, a, r, why);
+    return e == ERR_OK ? note(c, "config.update", &before, r, why) : e;
 }
 
 enum err control_config_update(struct control *c, int64_t workspace_id, struct str slug,
@@ -589,6 +631,8 @@ enum err control_config_delete(struct control *c, int64_t workspace_id, struct s
         e = run_on_row(c, "UPDATE config SET deleted_us = ?2, updated_us = ?2 WHERE id = ?1", r.id, why);
     if (e == ERR_OK)
         e = run_on_row(c, "UPDATE config_version SET sealed_text = x'' WHERE config_id = ?1 AND ?2 > 0", r.id, why);
+    if (e == ERR_OK)
+        e = note(c, "config.delete", &r, NULL, why);
     e = control_inner_end(c, e, why);
     arena_free(a);
     return e;

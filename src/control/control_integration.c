@@ -13,6 +13,7 @@
 #include "control/crypt.h"
 #include "control/integration_check.h"
 #include "control/model/model_inner.h"
+#include "control/people/audit.h"
 
 /* Rows that are read only to be changed; deployments may be long. */
 #define ROW_ARENA 65536
@@ -152,6 +153,48 @@ enum err control_integration_list(struct control *c, int64_t workspace_id, struc
     return ERR_OK;
 }
 
+/* ---- the audit log ---- */
+
+static void describe(struct audit_text *t, const struct control_integration *i)
+{
+    struct json_write *w = &t->w;
+    audit_text_begin(t);
+    json_write_member_string(w, "name", i->name);
+    json_write_member_string(w, "kind", str_c(kind_integration_text(i->kind)));
+    json_write_member_string(w, "base_url", i->base_url);
+    json_write_member_text(w, "organization", i->organization);
+    json_write_member_text(w, "project", i->project);
+    json_write_member_text(w, "api_version", i->api_version);
+    if (i->deployments.n)
+        json_write_member_raw(w, "deployments", i->deployments);
+    json_write_member_string(w, "key_hint", i->key_hint);
+    json_write_member_bool(w, "is_default", i->is_default);
+}
+
+/* One of `before` and `after` may be NULL. */
+static enum err note(struct control *c, const char *action, const struct control_integration *before,
+                     const struct control_integration *after, struct control_why *why)
+{
+    struct audit_text old, new;
+    const struct control_integration *i = after ? after : before;
+    struct audit_change change = {
+        .workspace_id = i->workspace_id, .action = action, .object_type = "integration", .object_id = i->slug};
+    if (before) {
+        describe(&old, before);
+        change.before = audit_text_end(&old);
+    }
+    if (after) {
+        describe(&new, after);
+        change.after = audit_text_end(&new);
+    }
+    enum err e = audit_note(c, &change, why);
+    if (before)
+        audit_text_free(&old);
+    if (after)
+        audit_text_free(&new);
+    return e;
+}
+
 /* ---- changes ---- */
 
 static enum err run_on_row(struct control *c, const char *sql, int64_t id, struct control_why *why)
@@ -269,7 +312,9 @@ static enum err create(struct control *c, struct control_integration *i, const s
     e = insert_row(c, i, why);
     if (e == ERR_OK)
         e = write_key(c, i, spec->api_key, why);
-    return e == ERR_OK ? write_row(c, i, why) : e;
+    if (e == ERR_OK)
+        e = write_row(c, i, why);
+    return e == ERR_OK ? note(c, "integration.create", NULL, i, why) : e;
 }
 
 enum err control_integration_create(struct control *c, int64_t workspace_id,
@@ -292,12 +337,17 @@ static enum err update(struct control *c, int64_t workspace_id, struct str slug,
                        const struct control_integration_spec *spec, struct arena *a, struct control_integration *i,
                        struct control_why *why)
 {
+    struct control_integration before;
     enum err e = find(c, workspace_id, slug, a, i, why);
-    if (e == ERR_OK)
-        e = integration_check_change(spec, a, i, why);
+    if (e != ERR_OK)
+        return e;
+    before = *i;
+    e = integration_check_change(spec, a, i, why);
     if (e == ERR_OK && spec->api_key.p)
         e = write_key(c, i, spec->api_key, why);
-    return e == ERR_OK ? write_row(c, i, why) : e;
+    if (e == ERR_OK)
+        e = write_row(c, i, why);
+    return e == ERR_OK ? note(c, spec->api_key.p ? "integration.rotate" : "integration.update", &before, i, why) : e;
 }
 
 enum err control_integration_update(struct control *c, int64_t workspace_id, struct str slug,
@@ -329,6 +379,8 @@ enum err control_integration_delete(struct control *c, int64_t workspace_id, str
                        "UPDATE integration SET deleted_us = ?2, updated_us = ?2, sealed_key = x'', is_default = 0 "
                        "WHERE id = ?1",
                        i.id, why);
+    if (e == ERR_OK)
+        e = note(c, "integration.delete", &i, NULL, why);
     e = control_inner_end(c, e, why);
     arena_free(a);
     return e;

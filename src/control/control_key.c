@@ -10,6 +10,7 @@
 #include "base/must.h"
 #include "control/control_inner.h"
 #include "control/control_text.h"
+#include "control/people/audit.h"
 
 #define NAME_MAX_BYTES 100
 #define LIST_MAX 1000
@@ -208,6 +209,50 @@ static enum err check_owner_left(struct control *c, struct control_why *why)
     return e;
 }
 
+/* ---- the audit log ---- */
+
+static void describe(struct audit_text *t, const struct control_key *k)
+{
+    struct json_write *w = &t->w;
+    struct buf scopes;
+    audit_text_begin(t);
+    json_write_member_string(w, "name", k->name);
+    json_write_member_string(w, "role", str_c(kind_role_text(k->role)));
+    json_write_member_string(w, "last4", str_c(k->last));
+    json_write_member_string(w, "record_bodies", str_c(kind_bodies_text(k->record_bodies)));
+    json_write_member_bool(w, "disabled", k->disabled);
+    json_write_member_int(w, "expires_us", k->expires_us);
+    json_write_member_int(w, "revoked_us", k->revoked_us);
+    buf_init(&scopes, SCOPES_TEXT_MAX);
+    if (scope_list_write(k->scopes ? k->scopes : SNAPSHOT_SCOPES_ALL, &scopes))
+        json_write_member_text(w, "scopes", buf_str(&scopes));
+    buf_free(&scopes);
+    json_write_member_text(w, "config", k->config);
+    json_write_member_bool(w, "config_fixed", k->config_fixed);
+    if (k->metadata.n)
+        json_write_member_raw(w, "metadata", k->metadata);
+}
+
+/* `before` may be NULL. */
+static enum err note(struct control *c, const char *action, const struct control_key *before,
+                     const struct control_key *after, struct control_why *why)
+{
+    struct audit_text old, new;
+    struct audit_change change = {
+        .workspace_id = after->workspace_id, .action = action, .object_type = "key", .object_id = after->public_id};
+    if (before) {
+        describe(&old, before);
+        change.before = audit_text_end(&old);
+    }
+    describe(&new, after);
+    change.after = audit_text_end(&new);
+    enum err e = audit_note(c, &change, why);
+    if (before)
+        audit_text_free(&old);
+    audit_text_free(&new);
+    return e;
+}
+
 /* ---- changes ---- */
 
 /* An id that no key has. */
@@ -297,7 +342,7 @@ static enum err create(struct control *c, struct control_inner_key *key, struct 
     }
     store_done(st);
     store_clear(st);
-    return e;
+    return e == ERR_OK ? note(c, "key.create", NULL, ret_row, why) : e;
 }
 
 enum err control_key_create(struct control *c, int64_t workspace_id, const struct control_key_spec *spec,
@@ -371,10 +416,11 @@ static enum err write_row(struct control *c, const struct control_key *k, bool w
 static enum err update(struct control *c, int64_t workspace_id, struct str public_id,
                        const struct control_key_change *change, struct arena *a, struct control_why *why)
 {
-    struct control_key k;
+    struct control_key k, before;
     enum err e = find(c, workspace_id, public_id, a, &k, why);
     if (e != ERR_OK)
         return e;
+    before = k;
     if (k.revoked_us != 0)
         return control_inner_fail(why, ERR_KEY_REVOKED, "id", "This key is revoked; it stays as it is.");
     bool was_owner = k.role == KIND_ROLE_OWNER;
@@ -396,7 +442,8 @@ static enum err update(struct control *c, int64_t workspace_id, struct str publi
         k.config_fixed = *change->config_fixed;
     if (change->metadata)
         k.metadata = *change->metadata;
-    return write_row(c, &k, was_owner, why);
+    e = write_row(c, &k, was_owner, why);
+    return e == ERR_OK ? note(c, "key.update", &before, &k, why) : e;
 }
 
 enum err control_key_update(struct control *c, int64_t workspace_id, struct str public_id,
@@ -420,12 +467,14 @@ enum err control_key_update(struct control *c, int64_t workspace_id, struct str 
 static enum err revoke(struct control *c, int64_t workspace_id, struct str public_id, struct arena *a,
                        struct control_why *why)
 {
-    struct control_key k;
+    struct control_key k, before;
     enum err e = find(c, workspace_id, public_id, a, &k, why);
     if (e != ERR_OK || k.revoked_us != 0)
         return e;
+    before = k;
     k.revoked_us = clock_wall_us();
-    return write_row(c, &k, k.role == KIND_ROLE_OWNER, why);
+    e = write_row(c, &k, k.role == KIND_ROLE_OWNER, why);
+    return e == ERR_OK ? note(c, "key.revoke", &before, &k, why) : e;
 }
 
 enum err control_key_revoke(struct control *c, int64_t workspace_id, struct str public_id, struct control_why *why)

@@ -24,6 +24,7 @@
 #include "control/control_inner.h"
 #include "control/key_file.h"
 #include "control/master_key.h"
+#include "control/people/audit.h"
 #include "control/snapshot.h"
 
 #define MASTER_FILE "master.key"
@@ -332,6 +333,13 @@ static enum err make_first_rows(struct control *c, struct control_why *why)
     return e == ERR_OK ? control_inner_need_data_key(c, 1, why) : e;
 }
 
+/* What the program itself did at its start. */
+static enum err note(struct control *c, const char *action, const char *type, struct str id, struct control_why *why)
+{
+    const struct audit_change change = {.action = action, .object_type = type, .object_id = id};
+    return audit_note(c, &change, why);
+}
+
 static enum err start_rows(struct control *c, const struct control_options *o, struct control_start *start,
                            struct control_why *why)
 {
@@ -346,8 +354,13 @@ static enum err start_rows(struct control *c, const struct control_options *o, s
     if (e != ERR_OK)
         return e;
     start->first = !there;
-    return o->admin_key ? adopt_admin_key(c, str_c(o->admin_key), &start->admin_key_changed, why)
-                        : need_admin_key(c, o, start, why);
+    if (start->first)
+        e = note(c, "organization.create", "organization", STR("default"), why);
+    if (e == ERR_OK)
+        e = o->admin_key ? adopt_admin_key(c, str_c(o->admin_key), &start->admin_key_changed, why)
+                         : need_admin_key(c, o, start, why);
+    bool new_key = start->admin_key_changed || start->admin_key.n > 0;
+    return e == ERR_OK && new_key ? note(c, "key.adopt", "key", STR("owner"), why) : e;
 }
 
 enum err control_start_up(struct control *c, const struct control_options *o, struct control_start *ret_start,

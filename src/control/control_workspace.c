@@ -7,8 +7,11 @@
 #include "control/control_inner.h"
 #include "control/control_text.h"
 #include "control/crypt.h"
+#include "control/people/audit.h"
 
 #define LIST_MAX 10000
+/* Two rows with their metadata. */
+#define ROW_ARENA_MAX 65536
 
 enum err control_inner_need_workspace(struct control *c, int64_t workspace_id, struct control_why *why)
 {
@@ -21,6 +24,95 @@ enum err control_inner_need_workspace(struct control *c, int64_t workspace_id, s
     e = control_inner_number(c, st, 0, &there, why);
     if (e == ERR_OK && !there)
         e = control_inner_fail(why, ERR_NOT_FOUND, "workspace", "There is no such workspace.");
+    return e;
+}
+
+#define COLUMNS                                                \
+    "w.id, w.name, w.display_name, w.created_us, w.metadata, " \
+    "(SELECT slug FROM config c WHERE c.workspace_id = w.id AND c.is_default = 1 AND c.deleted_us = 0)"
+
+static const char columns_by_name[] = "SELECT " COLUMNS " FROM workspace w WHERE w.name = ?1 AND w.deleted_us = 0";
+static const char columns_by_id[] = "SELECT " COLUMNS " FROM workspace w WHERE w.id = ?1 AND w.deleted_us = 0";
+static const char columns_all[] = "SELECT " COLUMNS " FROM workspace w WHERE w.deleted_us = 0 ORDER BY w.id LIMIT ?1";
+
+/* False when the arena is full. */
+static bool read_row(struct store_stmt *st, struct arena *a, struct control_workspace *w)
+{
+    w->id = store_i64(st, 0);
+    w->name = arena_dup(a, store_text(st, 1));
+    w->display_name = arena_dup(a, store_text(st, 2));
+    w->created_us = store_i64(st, 3);
+    w->metadata = arena_dup(a, store_text(st, 4));
+    w->default_config = arena_dup(a, store_text(st, 5));
+    return w->name.p && w->display_name.p && w->metadata.p && w->default_config.p;
+}
+
+/* The only row of a statement whose values have been bound. */
+static enum err read_one(struct control *c, struct store_stmt *st, struct arena *a,
+                         struct control_workspace *ret_workspace, struct control_why *why)
+{
+    bool row;
+    enum err e = store_step(st, &row);
+    if (e != ERR_OK)
+        e = control_inner_store_failed(c, e, why);
+    else if (!row)
+        e = control_inner_fail(why, ERR_NOT_FOUND, "workspace", "There is no such workspace.");
+    else if (!read_row(st, a, ret_workspace))
+        e = control_inner_arena_full(why);
+    store_done(st);
+    store_clear(st);
+    return e;
+}
+
+static enum err find(struct control *c, struct str name, struct arena *a, struct control_workspace *ret_workspace,
+                     struct control_why *why)
+{
+    struct store_stmt *st;
+    enum err e = control_inner_sql(c, columns_by_name, &st, why);
+    if (e != ERR_OK)
+        return e;
+    store_bind_text(st, 1, name);
+    return read_one(c, st, a, ret_workspace, why);
+}
+
+static enum err find_by_id(struct control *c, int64_t id, struct arena *a, struct control_workspace *ret_workspace,
+                           struct control_why *why)
+{
+    struct store_stmt *st;
+    enum err e = control_inner_sql(c, columns_by_id, &st, why);
+    if (e != ERR_OK)
+        return e;
+    store_bind_i64(st, 1, id);
+    return read_one(c, st, a, ret_workspace, why);
+}
+
+/* ---- changes ---- */
+
+static void describe(struct audit_text *t, const struct control_workspace *w)
+{
+    audit_text_begin(t);
+    json_write_member_string(&t->w, "display_name", w->display_name);
+    if (w->metadata.n)
+        json_write_member_raw(&t->w, "metadata", w->metadata);
+}
+
+/* `before` may be NULL. */
+static enum err note(struct control *c, const char *action, const struct control_workspace *before,
+                     const struct control_workspace *after, struct control_why *why)
+{
+    struct audit_text old, new;
+    struct audit_change change = {
+        .workspace_id = after->id, .action = action, .object_type = "workspace", .object_id = after->name};
+    if (before) {
+        describe(&old, before);
+        change.before = audit_text_end(&old);
+    }
+    describe(&new, after);
+    change.after = audit_text_end(&new);
+    enum err e = audit_note(c, &change, why);
+    if (before)
+        audit_text_free(&old);
+    audit_text_free(&new);
     return e;
 }
 
@@ -86,7 +178,10 @@ static enum err create(struct control *c, struct str name, struct str display_na
     if (e != ERR_OK)
         return e;
     *ret_id = store_last_id(c->db);
-    return control_inner_need_data_key(c, *ret_id, why);
+    e = control_inner_need_data_key(c, *ret_id, why);
+    const struct control_workspace made = {
+        .id = *ret_id, .name = name, .display_name = display_name.n ? display_name : name, .metadata = STR("")};
+    return e == ERR_OK ? note(c, "workspace.create", NULL, &made, why) : e;
 }
 
 static enum err check_display_name(struct str name, struct control_why *why)
@@ -116,11 +211,12 @@ enum err control_workspace_create(struct control *c, struct str name, struct str
     return e;
 }
 
-static enum err update(struct control *c, int64_t id, const struct control_workspace_change *change,
+static enum err update(struct control *c, int64_t id, const struct control_workspace_change *change, struct arena *a,
                        struct control_why *why)
 {
     struct store_stmt *st;
-    enum err e = control_inner_need_workspace(c, id, why);
+    struct control_workspace before, after;
+    enum err e = find_by_id(c, id, a, &before, why);
     if (e == ERR_OK)
         e = control_inner_sql(c,
                               "UPDATE workspace SET display_name = coalesce(?2, display_name), "
@@ -133,7 +229,10 @@ static enum err update(struct control *c, int64_t id, const struct control_works
         store_bind_text(st, 2, *change->display_name);
     if (change->metadata)
         store_bind_text(st, 3, *change->metadata);
-    return control_inner_run(c, st, why);
+    e = control_inner_run(c, st, why);
+    if (e == ERR_OK)
+        e = find_by_id(c, id, a, &after, why);
+    return e == ERR_OK ? note(c, "workspace.update", &before, &after, why) : e;
 }
 
 enum err control_workspace_update(struct control *c, int64_t id, const struct control_workspace_change *change,
@@ -147,46 +246,11 @@ enum err control_workspace_update(struct control *c, int64_t id, const struct co
     enum err e = change->display_name ? check_display_name(*change->display_name, why) : ERR_OK;
     if (e == ERR_OK)
         e = control_inner_begin(c, why);
-    return e == ERR_OK ? control_inner_end(c, update(c, id, change, why), why) : e;
-}
-
-#define COLUMNS                                                \
-    "w.id, w.name, w.display_name, w.created_us, w.metadata, " \
-    "(SELECT slug FROM config c WHERE c.workspace_id = w.id AND c.is_default = 1 AND c.deleted_us = 0)"
-
-static const char columns_by_name[] = "SELECT " COLUMNS " FROM workspace w WHERE w.name = ?1 AND w.deleted_us = 0";
-static const char columns_all[] = "SELECT " COLUMNS " FROM workspace w WHERE w.deleted_us = 0 ORDER BY w.id LIMIT ?1";
-
-/* False when the arena is full. */
-static bool read_row(struct store_stmt *st, struct arena *a, struct control_workspace *w)
-{
-    w->id = store_i64(st, 0);
-    w->name = arena_dup(a, store_text(st, 1));
-    w->display_name = arena_dup(a, store_text(st, 2));
-    w->created_us = store_i64(st, 3);
-    w->metadata = arena_dup(a, store_text(st, 4));
-    w->default_config = arena_dup(a, store_text(st, 5));
-    return w->name.p && w->display_name.p && w->metadata.p && w->default_config.p;
-}
-
-static enum err find(struct control *c, struct str name, struct arena *a, struct control_workspace *ret_workspace,
-                     struct control_why *why)
-{
-    struct store_stmt *st;
-    bool row;
-    enum err e = control_inner_sql(c, columns_by_name, &st, why);
     if (e != ERR_OK)
         return e;
-    store_bind_text(st, 1, name);
-    e = store_step(st, &row);
-    if (e != ERR_OK)
-        e = control_inner_store_failed(c, e, why);
-    else if (!row)
-        e = control_inner_fail(why, ERR_NOT_FOUND, "workspace", "There is no such workspace.");
-    else if (!read_row(st, a, ret_workspace))
-        e = control_inner_arena_full(why);
-    store_done(st);
-    store_clear(st);
+    struct arena *a = arena_new(1024, ROW_ARENA_MAX);
+    e = control_inner_end(c, update(c, id, change, a, why), why);
+    arena_free(a);
     return e;
 }
 
