@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Everything in the database as a snapshot. Four passes over four tables, in the order in which
+ * Everything in the database as a snapshot. One pass over each table, in the order in which
  * snapshot_build wants them. An integration whose row cannot be understood any more is not left out
  * but marked as broken, so that its users are told what is wrong. For the same reason a config that
  * cannot be read is replaced by one that names it and leads nowhere: requests that were to follow it
@@ -145,11 +145,25 @@ static enum err add_key(struct loader *l, struct store_stmt *st)
     return ERR_OK;
 }
 
+/* A provider's account may be gone or closed to its workspace; then it is not there either. */
 static const char integration_sql[] =
-    "SELECT i.id, i.workspace_id, i.slug, i.kind, i.base_url, i.organization, i.project, i.api_version, "
-    "       i.deployments, i.sealed_key, i.is_default "
+    "SELECT i.id, i.workspace_id, i.slug, a.kind, a.base_url, a.organization, a.project, a.api_version, "
+    "       a.deployments, a.sealed_key, i.is_default, a.id, a.workspace_id, i.expires_us, i.hidden, a.all_models "
     "FROM integration i JOIN workspace w ON w.id = i.workspace_id "
-    "WHERE w.deleted_us = 0 AND i.deleted_us = 0 ORDER BY i.id";
+    "JOIN integration a ON a.id = coalesce(i.parent_id, i.id) JOIN workspace aw ON aw.id = a.workspace_id "
+    "WHERE w.deleted_us = 0 AND aw.deleted_us = 0 AND i.deleted_us = 0 AND a.deleted_us = 0 "
+    "AND (a.workspace_id = i.workspace_id OR coalesce((SELECT x.enabled FROM integration_workspace x "
+    "     WHERE x.integration_id = a.id AND x.workspace_id = i.workspace_id), a.all_workspaces)) "
+    "ORDER BY i.id";
+
+static const char allowed_sql[] =
+    "SELECT integration_id, slug, enabled FROM integration_model ORDER BY integration_id, slug";
+
+static enum err add_allowed(struct loader *l, struct store_stmt *st)
+{
+    snapshot_build_allowed(l->build, store_i64(st, 0), store_text(st, 1), store_i64(st, 2) != 0);
+    return ERR_OK;
+}
 
 static enum err add_integration(struct loader *l, struct store_stmt *st)
 {
@@ -162,6 +176,10 @@ static enum err add_integration(struct loader *l, struct store_stmt *st)
         .project = store_text(st, 6),
         .api_version = store_text(st, 7),
         .is_default = store_i64(st, 10) != 0,
+        .account_id = store_i64(st, 11),
+        .expires_us = store_i64(st, 13),
+        .hidden = store_i64(st, 14) != 0,
+        .only_listed = store_i64(st, 15) == 0,
     };
     struct secret key = {0};
     struct str sealed = store_text(st, 9);
@@ -169,8 +187,8 @@ static enum err add_integration(struct loader *l, struct store_stmt *st)
     if (!kind_integration_from(store_text(st, 3), &in.kind))
         return damaged(l, "integration", in.id);
     arena_reset(l->scratch);
-    const struct crypt_place place = {"integration", in.id, "sealed_key"};
-    if (sealed.n > 0 && crypt_open(l->control->crypt, in.workspace_id, place, sealed, &key) != ERR_OK)
+    const struct crypt_place place = {"integration", in.account_id, "sealed_key"};
+    if (sealed.n > 0 && crypt_open(l->control->crypt, store_i64(st, 12), place, sealed, &key) != ERR_OK)
         in.broken = true;
     if (base_url_parse(store_text(st, 4), &in.url, ignored, sizeof ignored) != ERR_OK)
         in.broken = true;
@@ -203,6 +221,10 @@ static enum err load_all(struct loader *l)
         store_bind_i64(st, 1, clock_wall_us() - REVOKED_SHOWN_US);
         e = for_rows(l, st, add_key);
     }
+    if (e == ERR_OK)
+        e = control_inner_sql(l->control, allowed_sql, &st, l->why);
+    if (e == ERR_OK)
+        e = for_rows(l, st, add_allowed);
     if (e == ERR_OK)
         e = control_inner_sql(l->control, integration_sql, &st, l->why);
     if (e == ERR_OK)

@@ -59,6 +59,7 @@ static void destroy(struct snapshot *s)
     mem_free(s->workspaces_by_id.slots);
     mem_free(s->workspaces_by_name.slots);
     mem_free(s->integrations);
+    mem_free(s->allowed);
     mem_free(s->integrations_by_id.slots);
     mem_free(s->integrations_by_slug.slots);
     mem_free(s->configs);
@@ -236,6 +237,21 @@ const struct snapshot_deployment *snapshot_find_deployment(const struct snapshot
             otherwise = &i->deployments[n];
     }
     return otherwise;
+}
+
+bool snapshot_integration_allows(const struct snapshot_integration *i, struct str model)
+{
+    size_t low = 0, high = i->allowed_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (str_cmp(i->allowed[middle].model, model) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < i->allowed_count && str_eq(i->allowed[low].model, model))
+        return i->allowed[low].enabled;
+    return !i->only_listed;
 }
 
 void snapshot_slot_put(struct snapshot_slot *slot, struct snapshot *s)

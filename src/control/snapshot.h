@@ -36,10 +36,20 @@ struct snapshot_deployment {
     bool is_default;
 };
 
+/* Whether an account serves one model. */
+struct snapshot_allowed {
+    int64_t account_id;
+    struct str model;
+    bool enabled;
+};
+
 struct snapshot_integration {
     int64_t id;
+    int64_t account_id; /* whose key it uses: its own id, or that of the integration it is a provider of */
     const struct snapshot_workspace *workspace;
     struct str slug;
+    int64_t expires_us; /* wall clock; 0 = never */
+    bool hidden;        /* has providers, and is not called by its own slug */
     enum kind_integration kind;
     bool is_default; /* the one used when the caller names none */
     bool broken;     /* its stored key does not open; connecting it again repairs it */
@@ -58,6 +68,9 @@ struct snapshot_integration {
     struct str api_version; /* Azure; "v1" for its version-free paths; "" otherwise */
     const struct snapshot_deployment *deployments;
     size_t deployment_count;
+    bool only_listed; /* models without an entry are not served */
+    const struct snapshot_allowed *allowed;
+    size_t allowed_count;
 };
 
 struct snapshot_workspace {
@@ -148,6 +161,8 @@ const struct config *snapshot_find_config(const struct snapshot *s, int64_t work
 const struct snapshot_model *snapshot_find_model(const struct snapshot *s, int64_t workspace_id, struct str name);
 /* Budgets, rates, policies: limit/ruleset.h. */
 const struct ruleset *snapshot_limits(const struct snapshot *s);
+/* Whether the integration serves a model of that name. */
+bool snapshot_integration_allows(const struct snapshot_integration *i, struct str model);
 /* The deployment with this alias, else the default one, else NULL. */
 const struct snapshot_deployment *snapshot_find_deployment(const struct snapshot_integration *i, struct str model);
 

@@ -20,7 +20,7 @@
 
 struct snapshot_build {
     struct snapshot *s;
-    size_t key_cap, workspace_cap, integration_cap, config_cap, model_cap;
+    size_t key_cap, workspace_cap, integration_cap, allowed_cap, config_cap, model_cap;
 };
 
 struct snapshot_build *snapshot_build_begin(uint64_t generation, const unsigned char pepper[APIKEY_PEPPER_BYTES])
@@ -179,6 +179,30 @@ static void render_head_lines(const struct snapshot_build_integration *in, struc
     buf_free(&lines);
 }
 
+void snapshot_build_allowed(struct snapshot_build *b, int64_t account_id, struct str model, bool enabled)
+{
+    struct snapshot *s = b->s;
+    const struct snapshot_allowed *last = s->allowed_count ? &s->allowed[s->allowed_count - 1] : NULL;
+    must(s->integration_count == 0);
+    must(!last || last->account_id < account_id || (last->account_id == account_id && str_cmp(last->model, model) < 0));
+    s->allowed = grow(s->allowed, s->allowed_count, &b->allowed_cap, sizeof *s->allowed);
+    s->allowed[s->allowed_count++] = (struct snapshot_allowed){account_id, dup(b, model), enabled};
+}
+
+/* The first entry of this account or of one behind it. */
+static size_t allowed_from(const struct snapshot *s, int64_t account_id)
+{
+    size_t low = 0, high = s->allowed_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (s->allowed[middle].account_id < account_id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 void snapshot_build_integration(struct snapshot_build *b, const struct snapshot_build_integration *in)
 {
     struct snapshot *s = b->s;
@@ -190,8 +214,16 @@ void snapshot_build_integration(struct snapshot_build *b, const struct snapshot_
         deployments[n] = (struct snapshot_deployment){dup(b, from->alias), dup(b, from->deployment),
                                                       dup(b, from->model), dup(b, from->api_version), from->is_default};
     }
+    int64_t account_id = in->account_id ? in->account_id : in->id;
+    size_t first = allowed_from(s, account_id);
     *i = (struct snapshot_integration){
         .id = in->id,
+        .account_id = account_id,
+        .expires_us = in->expires_us,
+        .hidden = in->hidden,
+        .only_listed = in->only_listed,
+        .allowed = s->allowed ? s->allowed + first : NULL,
+        .allowed_count = allowed_from(s, account_id + 1) - first,
         .workspace = w,
         .slug = dup(b, in->slug),
         .kind = in->kind,
@@ -270,7 +302,8 @@ struct snapshot *snapshot_build_end(struct snapshot_build *b)
     for (size_t n = 0; n < s->integration_count; n++) {
         const struct snapshot_integration *i = s->integrations[n];
         index_put(&s->integrations_by_id, snapshot_layout_hash_id(i->id), n);
-        index_put(&s->integrations_by_slug, snapshot_layout_hash_slug(i->workspace->id, i->slug), n);
+        if (!i->hidden)
+            index_put(&s->integrations_by_slug, snapshot_layout_hash_slug(i->workspace->id, i->slug), n);
     }
     index_begin(&s->configs_by_slug, s->config_count);
     for (size_t n = 0; n < s->config_count; n++)

@@ -53,13 +53,19 @@ void snapshot_build_model(struct snapshot_build *b, const struct snapshot_model 
 void snapshot_build_limit(struct snapshot_build *b, const struct limit *limit, bool *ret_sound);
 void snapshot_build_limit_reset(struct snapshot_build *b, struct str group_text, int64_t counted_from_us);
 
+/* Which models an account serves; by account id, then by model (as bytes), and all before the first integration. */
+void snapshot_build_allowed(struct snapshot_build *b, int64_t account_id, struct str model, bool enabled);
+
 struct snapshot_build_integration {
     int64_t id;
+    int64_t account_id; /* 0 = its own id */
     int64_t workspace_id;
     struct str slug;
     enum kind_integration kind;
     bool is_default;
     bool broken;
+    bool hidden, only_listed;
+    int64_t expires_us;
     struct base_url url;
     struct str organization, project; /* "" = no header */
     struct str api_key;               /* "" = no credential header */

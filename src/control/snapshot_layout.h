@@ -46,6 +46,8 @@ struct snapshot {
     size_t workspace_count;
     struct snapshot_index workspaces_by_id, workspaces_by_name;
 
+    struct snapshot_allowed *allowed; /* by account, then by model */
+    size_t allowed_count;
     struct snapshot_integration **integrations;
     size_t integration_count;
     struct snapshot_index integrations_by_id, integrations_by_slug;

@@ -39,6 +39,9 @@
     X(TARGET_BROKEN, 400, EXCEPTION, "invalid_request_error", "", NO_INTEGRATION, "%s")                                 \
     X(UNSUPPORTED, 400, EXCEPTION, "invalid_request_error", "", BAD_PARAMETER, "%s")                                    \
     X(TOKEN_FAILED, 401, TARGET, "authentication_error", "", UPSTREAM_BAD_HTTP, "%s")                                   \
+    X(MODEL_NOT_ALLOWED, 412, TARGET, "model_not_allowed_error", "", FORBIDDEN,                                         \
+      "Model %s is not allowed for this integration")                                                                   \
+    X(ACCOUNT_EXPIRED, 401, TARGET, "virtual_key_expired_error", "", FORBIDDEN, "Portkey Virtual Key %s Expired")       \
     X(TIMEOUT, 408, TARGET, "timeout_error", "", UPSTREAM_TIMEOUT,                                                      \
       "Request exceeded the timeout sent in the request: %sms")                                                         \
     X(CONNECT_TIMEOUT, 503, TARGET, "upstream_connection_error", "", UPSTREAM_CONNECT_TIMEOUT, "%s")                    \

@@ -19,6 +19,11 @@ static bool use_integration(struct target_work *w, const struct snapshot_integra
         return target_refuse(w, REFUSAL_TARGET_BROKEN,
                              "The stored key of '@%.*s' cannot be read; an admin must connect it again.",
                              STR_ARG(str_head(i->slug, 100)));
+    if (i->expires_us && i->expires_us <= w->in->wall_us)
+        return target_refuse(w, REFUSAL_ACCOUNT_EXPIRED, "%.*s********%.*s", STR_ARG(str_head(i->slug, 2)),
+                             STR_ARG(i->slug.n > 5 ? str_from(i->slug, i->slug.n - 3) : STR("")));
+    if (w->model.n && !snapshot_integration_allows(i, w->model))
+        return target_refuse(w, REFUSAL_MODEL_NOT_ALLOWED, "%.*s", STR_ARG(str_head(w->model, 200)));
     w->t->integration = i;
     w->t->kind = i->kind;
     return true;
