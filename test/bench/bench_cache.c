@@ -185,7 +185,7 @@ static void bench_disk(const struct cache_settings *s)
 static void bench_search(void)
 {
     enum { COUNT = 100000, DIMENSIONS = 256 };
-    struct vectors *v = vectors_new(COUNT);
+    struct vectors *v = vectors_new(COUNT, 1 << 30);
     struct rng_seeded g = {1};
     float vector[DIMENSIONS];
     unsigned char key[CACHE_KEY_BYTES] = {0}, lost[CACHE_KEY_BYTES];

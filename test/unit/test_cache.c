@@ -12,7 +12,9 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/rng.h"
 #include "cache_rig.h"
+#include "gateway/cache/shards.h"
 
 #define NOW INT64_C(1800000000000000)
 
@@ -348,6 +350,41 @@ static void the_heap_holds_what_the_cap_says(void **state)
     cache_close(c);
 }
 
+static void the_index_of_the_disk_follows_every_change(void **state)
+{
+    (void)state;
+    enum { KEYS = 3000 };
+    static bool there[KEYS];
+    struct shards *s = shards_new(0);
+    struct rng_seeded g = {1};
+    struct shards_stats stats;
+    unsigned char key[CACHE_KEY_BYTES];
+    uint64_t count = 0;
+    bool on_disk;
+    for (unsigned i = 0; i < 100000; i++) {
+        uint64_t n = rng_seeded_below(&g, KEYS), wanted = rng_seeded_below(&g, 5) < (i / 10000 % 2 ? 1 : 4);
+        cache_rig_key(n, key);
+        if (wanted)
+            shards_index_add(s, key);
+        else
+            shards_index_remove(s, key);
+        count += wanted - (uint64_t)there[n];
+        there[n] = wanted;
+    }
+    for (uint64_t n = 0; n < KEYS; n++) {
+        cache_rig_key(n, key);
+        assert_null(shards_find(s, key, NOW, &on_disk));
+        assert_int_equal(on_disk, there[n]);
+    }
+    shards_stats_of(s, &stats);
+    assert_int_equal(stats.indexed, count);
+    assert_true(stats.index_bytes <= KEYS * 24);
+    shards_index_clear(s);
+    shards_stats_of(s, &stats);
+    assert_int_equal(stats.indexed + stats.index_bytes, 0);
+    shards_free(s);
+}
+
 static void a_zero_cap_keeps_nothing(void **state)
 {
     (void)state;
@@ -389,6 +426,7 @@ int main(void)
         cmocka_unit_test(the_cap_holds_for_all_sizes),
         cmocka_unit_test(too_large_an_answer_is_not_kept),
         cmocka_unit_test(the_heap_holds_what_the_cap_says),
+        cmocka_unit_test(the_index_of_the_disk_follows_every_change),
         cmocka_unit_test(a_zero_cap_keeps_nothing),
         cmocka_unit_test(without_a_disk_a_fetch_finds_what_memory_has),
     };

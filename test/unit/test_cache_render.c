@@ -192,6 +192,39 @@ static void pieces_are_cut_between_characters(void **state)
     buf_free(&text);
 }
 
+/* OpenAI's own answers stand in many lines; a line is the end of an event's data. */
+static void an_answer_in_many_lines_is_told_in_one(void **state)
+{
+    (void)state;
+    assert_true(render(CHAT,
+                       "{\n  'id': 'a b',\r\n  'choices': [\n    {\n      'index': 0,\n      'message': {\n"
+                       "        'content': ' x ',\n        'tool_calls': [\n          {\n            'id': 'c',\n"
+                       "            'function': { 'arguments': '\\n' }\n          }\n        ]\n      },\n"
+                       "      'finish_reason': 'stop'\n    }\n  ],\n  'usage': {\n    'total_tokens': 1\n  }\n}\n",
+                       false, true, true));
+#define ONE "data: {'object':'chat.completion.chunk','id':'a b','choices':["
+    expect(ONE
+           "{'index':0,'delta':{'role':'assistant','content':'','refusal':null},'logprobs':null,"
+           "'finish_reason':null}],'usage':null}\n\n" ONE
+           "{'index':0,'delta':{'content':' x '},'logprobs':null,'finish_reason':null}],'usage':null}\n\n" ONE
+           "{'index':0,'delta':{'tool_calls':[{'index':0,'id':'c','function':{ 'arguments': '\\n' }}]},'logprobs':null,"
+           "'finish_reason':null}],'usage':null}\n\n" ONE
+           "{'index':0,'delta':{},'logprobs':null,'finish_reason':'stop'}],'usage':null}\n\n" ONE
+           "],'usage':{'total_tokens': 1}}\n\ndata: [DONE]\n\n");
+    assert_true(render("/responses",
+                       "{\n 'status': 'completed',\n 'output': [\n  {\n   'type': 'message',\n   'content': [\n    {\n"
+                       "     'type': 'output_text',\n     'text': 'x'\n    }\n   ]\n  }\n ]\n}",
+                       false, true, false));
+    for (struct str rest = buf_str(&out); rest.n;) {
+        struct str event = render_event(&rest);
+        assert_true(str_ends(event, STR("}\n\n")));
+        unsigned lines = 0;
+        for (size_t i = 0; i < event.n; i++)
+            lines += event.p[i] == '\n';
+        assert_int_equal(lines, 3);
+    }
+}
+
 static void a_broken_escape_at_the_end_stays_within_the_text(void **state)
 {
     (void)state;
@@ -344,6 +377,8 @@ static void what_is_not_whole_is_no_hit(void **state)
         "{'choices':[{'index':0,'message':{'content':[{'type':'text'}]}}]}",
         "{'choices':[{'index':0,'message':{'content':null,'audio':{'data':'AAAA'}}}]}",
         "{'choices':[{'index':0,'text':'x'}]}",
+        "{'choices':[{'index':0,'message':{'content':'a'}},{'index':0,'message':{'content':'b'}}]}",
+        "{'choices':[{'index':1,'message':{'content':'a'}},{'index':0,'message':{'content':'b'}}]}",
     };
     for (size_t i = 0; i < sizeof objects / sizeof objects[0]; i++)
         assert_false(render(CHAT, objects[i], false, true, false));
@@ -520,6 +555,12 @@ static void a_response_that_runs_or_converses_is_no_hit(void **state)
         assert_false(render("/responses", RESPONSE("in_progress", "", "null"), false, stream, false));
         assert_false(render("/responses", "{'status':'completed','output':[],'conversation':{'id':'conv_1'}}", false,
                             stream, false));
+        assert_false(render("/responses",
+                            EVENT("response.completed", "1",
+                                  "'response':{'status':'completed','output':[],'conversation':{'id':'conv_1'}}"),
+                            true, stream, false));
+        assert_false(render("/responses", EVENT("response.queued", "1", "'response':" RESPONSE("queued", "", "null")),
+                            true, stream, false));
     }
 }
 
@@ -547,6 +588,7 @@ int main(void)
         cmocka_unit_test(refusals_choices_and_strange_members_are_told),
         cmocka_unit_test(a_completion_becomes_a_stream),
         cmocka_unit_test(pieces_are_cut_between_characters),
+        cmocka_unit_test(an_answer_in_many_lines_is_told_in_one),
         cmocka_unit_test(a_broken_escape_at_the_end_stays_within_the_text),
         cmocka_unit_test(long_content_comes_in_pieces),
         cmocka_unit_test(a_stream_goes_again_as_it_came),

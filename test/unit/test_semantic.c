@@ -306,7 +306,7 @@ static void check_search(unsigned dimensions, float noise)
     unsigned char keys[MANY][CACHE_KEY_BYTES], lost[CACHE_KEY_BYTES], group[2][CACHE_KEY_BYTES] = {{1}, {2}};
     const unsigned char *at;
     struct rng_seeded g = {dimensions};
-    struct vectors *v = vectors_new(MANY);
+    struct vectors *v = vectors_new(MANY, 1 << 30);
     bool has_lost;
     for (unsigned i = 0; i < MANY; i++) {
         random_vector(&g, kept[i], dimensions);
@@ -380,7 +380,7 @@ static bool nearest_is(struct vectors *v, int64_t workspace, const float *vector
 static void workspaces_and_sizes_do_not_mix(void **state)
 {
     (void)state;
-    struct vectors *v = vectors_new(10);
+    struct vectors *v = vectors_new(10, 1 << 30);
     const float a[4] = {1, 0, 0, 0};
     add(v, 1, 1, a, 4);
     assert_true(nearest_is(v, 1, a, 4, 0, 1));
@@ -398,7 +398,7 @@ static void workspaces_and_sizes_do_not_mix(void **state)
 static void the_oldest_of_a_workspace_goes_first(void **state)
 {
     (void)state;
-    struct vectors *v = vectors_new(100);
+    struct vectors *v = vectors_new(100, 1 << 30);
     float a[150];
     for (unsigned i = 0; i < 150; i++) {
         memset(a, 0, sizeof a);
@@ -417,10 +417,33 @@ static void the_oldest_of_a_workspace_goes_first(void **state)
     vectors_free(v);
 }
 
+static void the_largest_ring_makes_room_for_a_new_one(void **state)
+{
+    (void)state;
+    const float a[2] = {1, 2};
+    struct vectors *v = vectors_new(1000, 64 * 1024); /* 92 bytes a place: 712 in all */
+    for (unsigned i = 0; i < 600; i++)
+        add(v, 1, i, a, 2);
+    assert_int_equal(vectors_count(v), 512);
+    add(v, 2, 1, a, 2);
+    add(v, 3, 1, a, 2);
+    assert_int_equal(vectors_count(v), 514);
+    add(v, 4, 1, a, 2);
+    assert_int_equal(vectors_count(v), 515);
+    add(v, 5, 1, a, 2); /* one too many: the first workspace's go */
+    assert_int_equal(vectors_count(v), 4);
+    for (int64_t w = 2; w <= 5; w++)
+        assert_true(nearest_is(v, w, a, 2, 0, 1));
+    add(v, 1, 7, a, 2);
+    assert_true(nearest_is(v, 1, a, 2, 0, 7));
+    assert_true(vectors_bytes(v) <= 64 * 1024);
+    vectors_free(v);
+}
+
 static void what_has_no_direction_is_not_kept(void **state)
 {
     (void)state;
-    struct vectors *v = vectors_new(10);
+    struct vectors *v = vectors_new(10, 1 << 30);
     unsigned char key[CACHE_KEY_BYTES] = {1}, lost[CACHE_KEY_BYTES];
     const float zero[2] = {0, 0}, nan_[2] = {NAN, 1}, inf_[2] = {INFINITY, 1};
     const float *const bad[] = {zero, nan_, inf_};
@@ -438,7 +461,7 @@ static void a_hundred_thousand_are_searched_in_milliseconds(void **state)
 {
     (void)state;
     enum { COUNT = 100000, DIMENSIONS = 256 };
-    struct vectors *v = vectors_new(COUNT);
+    struct vectors *v = vectors_new(COUNT, 1 << 30);
     struct rng_seeded g = {1};
     float vector[DIMENSIONS];
     for (unsigned i = 0; i < COUNT; i++) {
@@ -599,6 +622,7 @@ int main(void)
         CASE(the_nearest_is_found_exactly),
         CASE(workspaces_and_sizes_do_not_mix),
         CASE(the_oldest_of_a_workspace_goes_first),
+        CASE(the_largest_ring_makes_room_for_a_new_one),
         CASE(what_has_no_direction_is_not_kept),
         CASE(a_hundred_thousand_are_searched_in_milliseconds),
         CASE(near_questions_get_the_answer_also_after_a_restart),

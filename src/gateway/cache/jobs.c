@@ -24,7 +24,8 @@
 #define BATCH_WRITES 64
 #define BATCH_BYTES (2u << 20)
 #define SWEEP_SECONDS 60
-#define STALE_MAX 16 /* vectors in a row whose answer is gone, before a look-up gives up */
+#define VECTORS_BYTES_MAX (UINT64_C(1) << 30) /* of all workspaces */
+#define STALE_MAX 16                          /* vectors in a row whose answer is gone, before a look-up gives up */
 
 enum look_state { LOOK_WAITING, LOOK_CANCELLED, LOOK_POSTED };
 
@@ -317,7 +318,7 @@ bool jobs_new(const struct jobs_settings *settings, struct jobs **ret_jobs, char
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&j->more, &attr);
     pthread_condattr_destroy(&attr);
-    j->vectors = vectors_new(c->semantic_max);
+    j->vectors = vectors_new(c->semantic_max, VECTORS_BYTES_MAX);
     *ret_jobs = j;
     if (!j->dir || !disk_exists(j->dir))
         return true;

@@ -381,15 +381,16 @@ bool join_responses(struct str stream, struct buf *out)
     jdoc_init(&doc);
     while (ok && !found && stream.n) {
         ok = data_of(render_event(&stream), &data);
-        if (!ok || str_search(data, STR("\"response.")) < 0 || !jdoc_parse(&doc, data))
+        if (!ok ||
+            (str_search(data, STR("response.completed")) < 0 && str_search(data, STR("response.incomplete")) < 0) ||
+            !jdoc_parse(&doc, data))
             continue;
         struct jval type = jdoc_find(jdoc_root(&doc), "type");
         struct jval response = jdoc_find(jdoc_root(&doc), "response");
-        if ((!jdoc_is(type, "response.completed") && !jdoc_is(type, "response.incomplete")) ||
-            jdoc_has(jdoc_find(response, "conversation")) || jdoc_kind(response) != JDOC_OBJECT)
-            continue;
-        found = true;
-        ok = buf_add_str(out, jdoc_raw(response));
+        found = (jdoc_is(type, "response.completed") || jdoc_is(type, "response.incomplete")) &&
+                jdoc_kind(response) == JDOC_OBJECT;
+        if (found)
+            ok = render_may_repeat(response) && (!out || buf_add_str(out, jdoc_raw(response)));
     }
     jdoc_free(&doc);
     return ok && found;

@@ -8,21 +8,35 @@
 #include "gateway/cache/render.h"
 
 #include "base/digits.h"
-#include "base/json_text.h"
+#include "base/json_bytes.h"
 #include "gateway/cache/cache.h"
 #include "openai/sse.h"
 #include "openai/usage_hide.h"
 
 /* --- bytes ----------------------------------------------------------------------------------- */
 
+static size_t line_of(struct str s)
+{
+    return (size_t)(sse_line_end(s.p, s.p + s.n) - s.p);
+}
+
+/* In JSON a line can only end between two values: the end goes, with what indents the next line. */
 void render_raw(struct render *r, struct str s)
 {
-    r->ok = r->ok && buf_add_str(r->out, s);
+    for (;;) {
+        size_t n = line_of(s);
+        r->ok = r->ok && buf_add_str(r->out, str_head(s, n));
+        while (n < s.n && json_bytes_is_space(s.p[n]))
+            n++;
+        if (n == s.n)
+            return;
+        s = str_from(s, n);
+    }
 }
 
 void render_text(struct render *r, const char *text)
 {
-    render_raw(r, str_c(text));
+    r->ok = r->ok && buf_add_str(r->out, str_c(text));
 }
 
 void render_count(struct render *r, uint64_t n)
@@ -94,7 +108,8 @@ struct replay {
     bool chat;           /* else completions */
     bool usage;          /* was asked for */
     bool first;          /* the next chunk is the first one */
-    struct str logprobs; /* of the choice, until they are told */
+    uint64_t index;      /* of the choice that is told */
+    struct str logprobs; /* its, until they are told */
 };
 
 static bool is_container(struct jval v)
@@ -128,12 +143,12 @@ static void chunk_end(struct replay *p, struct str usage)
     render_text(&p->r, "}\n\n");
 }
 
-/* A chunk with one delta of one choice; `name` as it stands, quotes and all. */
-static void delta_begin(struct replay *p, struct jval choice)
+/* A chunk with one delta of the choice. */
+static void delta_begin(struct replay *p)
 {
     chunk_begin(p);
     render_text(&p->r, "{\"index\":");
-    render_count(&p->r, jdoc_count(jdoc_find(choice, "index"), 0));
+    render_count(&p->r, p->index);
     render_text(&p->r, ",\"delta\":{");
 }
 
@@ -145,9 +160,10 @@ static void delta_end(struct replay *p, struct str logprobs)
     chunk_end(p, STR("null"));
 }
 
-static void delta(struct replay *p, struct jval choice, struct str name, struct str value)
+/* `name` as it stands, quotes and all. */
+static void delta(struct replay *p, struct str name, struct str value)
 {
-    delta_begin(p, choice);
+    delta_begin(p);
     render_raw(&p->r, name);
     render_text(&p->r, ":");
     render_raw(&p->r, value);
@@ -162,12 +178,12 @@ static struct str take_logprobs(struct replay *p)
 }
 
 /* A string in pieces; content and refusal carry the choice's logprobs. */
-static void delta_pieces(struct replay *p, struct jval choice, struct jval name, bool logprobs)
+static void delta_pieces(struct replay *p, struct jval name, bool logprobs)
 {
     struct str rest = jdoc_escaped(jdoc_value(name));
     while (rest.n && p->r.ok) {
         struct str piece = render_cut(&rest);
-        delta_begin(p, choice);
+        delta_begin(p);
         render_raw(&p->r, jdoc_raw(name));
         render_text(&p->r, ":\"");
         render_raw(&p->r, piece);
@@ -177,11 +193,11 @@ static void delta_pieces(struct replay *p, struct jval choice, struct jval name,
 }
 
 /* Each call in a delta of its own: all its members behind its index. */
-static void delta_calls(struct replay *p, struct jval choice, struct jval calls)
+static void delta_calls(struct replay *p, struct jval calls)
 {
     unsigned index = 0;
     for (struct jval c = jdoc_first(calls); jdoc_has(c); c = jdoc_next(calls, c)) {
-        delta_begin(p, choice);
+        delta_begin(p);
         render_text(&p->r, "\"tool_calls\":[{\"index\":");
         render_count(&p->r, index++);
         for (struct jval m = jdoc_first(c); jdoc_has(m); m = jdoc_next(c, m)) {
@@ -197,11 +213,11 @@ static void delta_calls(struct replay *p, struct jval choice, struct jval calls)
     }
 }
 
-static void role_delta(struct replay *p, struct jval choice, struct jval message)
+static void role_delta(struct replay *p, struct jval message)
 {
     struct jval role = jdoc_find(message, "role");
     bool says = jdoc_has(jdoc_find(message, "content"));
-    delta_begin(p, choice);
+    delta_begin(p);
     render_text(&p->r, "\"role\":");
     render_raw(&p->r, jdoc_has(role) ? jdoc_raw(role) : STR("\"assistant\""));
     render_text(&p->r, says ? ",\"content\":\"\",\"refusal\":null" : ",\"content\":null,\"refusal\":null");
@@ -209,7 +225,7 @@ static void role_delta(struct replay *p, struct jval choice, struct jval message
 }
 
 /* False when a member can not be told in deltas. */
-static bool member_delta(struct replay *p, struct jval choice, struct jval m, bool known)
+static bool member_delta(struct replay *p, struct jval m, bool known)
 {
     struct jval v = jdoc_value(m);
     bool text = jdoc_is(m, "content") || jdoc_is(m, "refusal"), calls = jdoc_is(m, "tool_calls");
@@ -219,11 +235,11 @@ static bool member_delta(struct replay *p, struct jval choice, struct jval m, bo
     if (jdoc_is(m, "audio") || (text && jdoc_kind(v) != JDOC_STRING) || (calls && jdoc_kind(v) != JDOC_ARRAY))
         return false;
     if (calls)
-        delta_calls(p, choice, v);
+        delta_calls(p, v);
     else if (jdoc_kind(v) == JDOC_STRING)
-        delta_pieces(p, choice, m, text);
+        delta_pieces(p, m, text);
     else if (jdoc_kind(v) != JDOC_ARRAY || jdoc_has(jdoc_first(v)))
-        delta(p, choice, jdoc_raw(m), jdoc_raw(v));
+        delta(p, jdoc_raw(m), jdoc_raw(v));
     return true;
 }
 
@@ -233,7 +249,7 @@ static void finish_chunk(struct replay *p, struct jval choice, const char *empty
     struct jval reason = jdoc_get(choice, "finish_reason");
     chunk_begin(p);
     render_text(&p->r, "{\"index\":");
-    render_count(&p->r, jdoc_count(jdoc_find(choice, "index"), 0));
+    render_count(&p->r, p->index);
     render_text(&p->r, empty);
     render_member(&p->r, "logprobs", take_logprobs(p));
     render_member(&p->r, "finish_reason", jdoc_has(reason) ? jdoc_raw(reason) : STR("null"));
@@ -255,10 +271,10 @@ static bool chat_choice(struct replay *p, struct jval choice)
     struct jval message = jdoc_find(choice, "message");
     if (jdoc_kind(message) != JDOC_OBJECT)
         return false;
-    role_delta(p, choice, message);
+    role_delta(p, message);
     for (int known = 0; known < 2; known++)
         for (struct jval m = jdoc_first(message); jdoc_has(m); m = jdoc_next(message, m))
-            if (!member_delta(p, choice, m, known))
+            if (!member_delta(p, m, known))
                 return false;
     finish_chunk(p, choice, ",\"delta\":{}");
     return true;
@@ -276,7 +292,7 @@ static bool text_choice(struct replay *p, struct jval choice)
         render_text(&p->r, "{\"text\":\"");
         render_raw(&p->r, piece);
         render_text(&p->r, "\",\"index\":");
-        render_count(&p->r, jdoc_count(jdoc_find(choice, "index"), 0));
+        render_count(&p->r, p->index);
         render_member(&p->r, "logprobs", take_logprobs(p));
         render_text(&p->r, ",\"finish_reason\":null}");
         chunk_end(p, STR("null"));
@@ -288,10 +304,15 @@ static bool text_choice(struct replay *p, struct jval choice)
 static bool replay_choices(struct replay *p)
 {
     struct jval choices = jdoc_find(p->root, "choices"), usage = jdoc_find(p->root, "usage");
+    uint64_t next = 0; /* the lowest index that may come: what has the same one would be taken for one choice */
     if (jdoc_kind(choices) != JDOC_ARRAY || !jdoc_has(jdoc_first(choices)))
         return false;
     for (struct jval c = jdoc_first(choices); jdoc_has(c); c = jdoc_next(choices, c)) {
         struct jval logprobs = jdoc_find(c, "logprobs");
+        p->index = jdoc_count(jdoc_find(c, "index"), next);
+        if (p->index < next)
+            return false;
+        next = p->index + 1;
         p->logprobs = jdoc_has(logprobs) ? jdoc_raw(logprobs) : STR("null");
         if (!(p->chat ? chat_choice(p, c) : text_choice(p, c)))
             return false;
@@ -316,11 +337,7 @@ static enum form form_of(const struct endpoint *e)
                                                          : FORM_OTHER;
 }
 
-/*
- * A response that still runs would be told as it was at first for ever, and one that belongs to a
- * conversation has added to it: neither may be given again.
- */
-static bool may_repeat(struct jval response)
+bool render_may_repeat(struct jval response)
 {
     struct jval status = jdoc_find(response, "status");
     return (jdoc_is(status, "completed") || jdoc_is(status, "incomplete")) &&
@@ -336,7 +353,7 @@ static bool object_to_stream(struct str body, enum form form, bool usage, struct
         struct jval root = jdoc_root(&doc);
         struct replay p = {.r = {out, true}, .root = root, .chat = form == FORM_CHAT, .usage = usage, .first = true};
         if (form == FORM_RESPONSES)
-            ok = may_repeat(root) && replay_responses(root, out);
+            ok = render_may_repeat(root) && replay_responses(root, out);
         else
             ok = replay_choices(&p);
     }
@@ -350,10 +367,15 @@ static bool object_as_is(struct str body, enum form form, struct buf *out)
     if (form == FORM_RESPONSES) {
         struct jdoc doc;
         jdoc_init(&doc);
-        ok = jdoc_parse(&doc, body) && may_repeat(jdoc_root(&doc));
+        ok = jdoc_parse(&doc, body) && render_may_repeat(jdoc_root(&doc));
         jdoc_free(&doc);
     }
     return ok && buf_add_str(out, body);
+}
+
+static bool stream_as_is(struct str body, enum form form, struct buf *out)
+{
+    return (form != FORM_RESPONSES || join_responses(body, NULL)) && buf_add_str(out, body);
 }
 
 /* The client did not ask for usage: the chunk that has it stays away. */
@@ -398,7 +420,7 @@ bool cache_render(const struct cache_answer *answer, const struct cache_replay *
     size_t before = buf_size(out);
     bool hides = (form == FORM_CHAT || form == FORM_COMPLETIONS) && !how->include_usage, ok;
     if (answer->stream && how->stream)
-        ok = hides ? stream_without_usage(answer->body, out) : buf_add_str(out, answer->body);
+        ok = hides ? stream_without_usage(answer->body, out) : stream_as_is(answer->body, form, out);
     else if (answer->stream)
         ok = stream_to_object(answer->body, form, out);
     else if (how->stream)

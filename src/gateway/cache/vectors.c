@@ -39,7 +39,7 @@ struct ring {
 struct vectors {
     struct ring *rings;
     unsigned ring_count, ring_max;
-    uint64_t bytes, live;
+    uint64_t bytes, max_bytes, live;
 };
 
 float vectors_dot(const float *a, const float *b, unsigned n)
@@ -57,9 +57,10 @@ float vectors_dot(const float *a, const float *b, unsigned n)
     return sum;
 }
 
-struct vectors *vectors_new(unsigned ring_max)
+struct vectors *vectors_new(unsigned ring_max, uint64_t max_bytes)
 {
     struct vectors *v = mem_zalloc(sizeof *v);
+    v->max_bytes = max_bytes;
     v->ring_max = ring_max;
     return v;
 }
@@ -132,7 +133,7 @@ static bool ring_grow(struct vectors *v, struct ring *r)
 {
     unsigned cap = r->cap ? (r->cap < v->ring_max / 2 ? r->cap * 2 : v->ring_max) : RING_MIN;
     cap = cap < v->ring_max ? cap : v->ring_max;
-    if (cap <= r->cap || v->bytes + (uint64_t)(cap - r->cap) * place_bytes(r->dimensions) > VECTORS_BYTES_MAX)
+    if (cap <= r->cap || v->bytes + (uint64_t)(cap - r->cap) * place_bytes(r->dimensions) > v->max_bytes)
         return false;
     v->bytes += (uint64_t)(cap - r->cap) * place_bytes(r->dimensions);
     unsigned rest = r->dimensions - r->head;

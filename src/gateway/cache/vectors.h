@@ -7,8 +7,8 @@
  *
  * For each workspace and number of dimensions a ring: the newest take the place of the oldest when
  * the ring is as large as it may be. A vector counts only for questions of its own workspace and
- * group. All rings together hold at most VECTORS_BYTES_MAX; where a workspace would get nothing, the
- * largest ring is given up.
+ * group. All rings together stay within a cap; where a workspace would get nothing, the largest ring
+ * is given up.
  *
  * Not thread-safe: the cache's thread owns it.
  */
@@ -18,12 +18,11 @@
 
 #include "gateway/cache/cache.h"
 
-#define VECTORS_BYTES_MAX (UINT64_C(1) << 30)
 #define VECTORS_DIMENSIONS_MAX 1536
 
 struct vectors;
 
-struct vectors *vectors_new(unsigned ring_max);
+struct vectors *vectors_new(unsigned ring_max, uint64_t max_bytes);
 void vectors_free(struct vectors *v);
 
 struct vectors_item {
