@@ -152,6 +152,19 @@ const char *snapshot_verdict_text(enum snapshot_verdict verdict)
     return "";
 }
 
+const struct snapshot_key *snapshot_key_of(const struct snapshot *s, int64_t key_id)
+{
+    size_t low = 0, high = s->key_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (s->keys[middle].id < key_id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < s->key_count && s->keys[low].id == key_id ? &s->keys[low] : NULL;
+}
+
 const struct snapshot_workspace *snapshot_find_workspace(const struct snapshot *s, struct str name)
 {
     const struct snapshot_index *x = &s->workspaces_by_name;

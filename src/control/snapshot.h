@@ -149,6 +149,9 @@ const char *snapshot_verdict_text(enum snapshot_verdict verdict);
  */
 const struct snapshot_key *snapshot_find_key(const struct snapshot *s, struct str presented);
 
+/* In any state; NULL when there is none. Keys must have been added in order of ids. */
+const struct snapshot_key *snapshot_key_of(const struct snapshot *s, int64_t key_id);
+
 /* NULL when there is none. Names and slugs are compared byte for byte. */
 const struct snapshot_workspace *snapshot_find_workspace(const struct snapshot *s, struct str name);
 const struct snapshot_workspace *snapshot_workspace_of(const struct snapshot *s, int64_t workspace_id);

@@ -52,7 +52,7 @@ const char *query_dim_text(enum query_dim d);
 bool query_dim_is_text(enum query_dim d);
 bool query_dim_parse(struct str text, enum query_dim *ret_dim);
 
-#define QUERY_DIMS_MAX 6
+#define QUERY_DIMS_MAX 9
 
 struct query_cost {
     int64_t since_us, until_us;                   /* until 0 = no end */
