@@ -116,7 +116,7 @@ static bool read_dims(struct job *j, struct query_cost *q)
         enum query_dim d;
         if (!query_dim_parse(str_trim(part), &d) || q->dim_count == QUERY_DIMS_MAX) {
             job_fail(j, ERR_BAD_PARAMETER, STR("group_by"),
-                     STR("up to six of hour, day, month, workspace, key, integration, operation, model, model_asked, "
+                     STR("up to nine of hour, day, month, workspace, key, integration, operation, model, model_asked, "
                          "tier, status, outcome, cost_state, stream, provider, config, cache, discarded"));
             return false;
         }
