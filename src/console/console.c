@@ -14,6 +14,7 @@
 #include "console/catalog.h"
 #include "console/console_inner.h"
 #include "console/portkey/dialect.h"
+#include "control/people/actor.h"
 #include "gateway/credentials.h"
 #include "gateway/reply.h"
 #include "gateway/worker.h"
@@ -47,9 +48,25 @@ static void job_deliver(void *ctx)
     job_free(j);
 }
 
+/* Who makes the changes of this job. */
+static void set_actor(const struct job *j)
+{
+    static const struct str sources[] = {[JOB_NATIVE] = {"native", 6}, [JOB_PORTKEY] = {"portkey", 7}};
+    struct actor actor = {.ip = j->peer, .request_id = j->request_id, .source = sources[j->route->dialect]};
+    if (j->key) {
+        actor.key_id = j->key->id;
+        actor.key = j->key->public_id;
+        actor.member_id = j->key->member_id;
+        actor.name = j->key->name;
+    }
+    actor_set(&actor);
+}
+
 static void run_job(struct job *j)
 {
+    set_actor(j);
     j->route->run(j);
+    actor_set(NULL);
     if (!j->status)
         job_fail(j, ERR_INTERNAL, STR(""), STR("the handler gave no answer"));
 }
@@ -207,6 +224,19 @@ static bool admit(struct http_exchange *x, const struct route *route, struct sna
     return true;
 }
 
+/* Out of the header lines that every answer carries. */
+static struct str request_id_of(struct str lines)
+{
+    static const char name[] = "x-tollgate-request-id: ";
+    ptrdiff_t at = str_search(lines, STR(name));
+    struct str id = STR("");
+    if (at >= 0) {
+        lines = str_from(lines, (size_t)at + sizeof name - 1);
+        str_split(&lines, '\r', &id);
+    }
+    return id;
+}
+
 static struct job *job_new(struct console *c, struct http_exchange *x, const struct route *route,
                            const struct str params[JOB_PARAMS_MAX])
 {
@@ -223,6 +253,8 @@ static struct job *job_new(struct console *c, struct http_exchange *x, const str
     buf_init(&j->lines, 8192);
     buf_init(&j->reply, JOB_REPLY_MAX);
     (void)worker_own_lines(x->server_ctx, &x->head, j->own_lines);
+    j->peer = arena_dup(j->arena, http_peer(x));
+    j->request_id = request_id_of(str_c(j->own_lines));
     return j;
 }
 

@@ -68,6 +68,7 @@ struct job {
     const struct snapshot_key *key; /* NULL for public routes without a key */
     const struct route *route;
     struct str method, path, query;
+    struct str peer, request_id; /* for the audit log */
     struct str params[JOB_PARAMS_MAX]; /* what stood for "{}" */
     struct buf body;
     bool submitted; /* it is or was with the console's thread */

@@ -33,6 +33,7 @@
       "Workspaces, with their metadata and default config")                                                          \
     X(PATCH, "/tollgate/v1/workspaces/{}", ADMIN, ALL, workspaces_update,                                            \
       "Change a workspace's display name, metadata")                                                                 \
+    X(GET, "/tollgate/v1/audit", ADMIN, ALL, audit_log_list, "Who changed what, newest first")                       \
     X(GET, "/tollgate/v1/integrations", ADMIN, ALL, integrations_list, "Provider accounts of the workspace")         \
     X(POST, "/tollgate/v1/integrations", ADMIN, ALL, integrations_create, "Connect a provider account")              \
     X(PATCH, "/tollgate/v1/integrations/{}", ADMIN, ALL, integrations_update, "Change or rotate a provider account") \
