@@ -17,11 +17,14 @@
 
 /* Rows that are read only to be changed; deployments may be long. */
 #define ROW_ARENA 65536
-#define ROW_ARENA_MAX (1 << 20)
+#define DELETE_ARENA_MAX (64 << 20) /* an integration and its providers */
 
-#define INTEGRATION_COLUMNS                                                                                     \
-    "id, workspace_id, slug, name, kind, base_url, organization, project, api_version, deployments, key_hint, " \
-    "is_default, created_us, updated_us"
+/* Address, key and models are the account's, of a provider another row. */
+#define INTEGRATION_SELECT                                                                                        \
+    "SELECT i.id, i.workspace_id, i.slug, i.name, a.kind, a.base_url, a.organization, a.project, a.api_version, " \
+    "a.deployments, a.key_hint, i.is_default, i.created_us, i.updated_us, a.id, "                                 \
+    "CASE WHEN i.parent_id IS NULL THEN '' ELSE a.slug END, i.note, i.expires_us, i.hidden, a.all_models, "       \
+    "a.all_workspaces FROM integration i JOIN integration a ON a.id = coalesce(i.parent_id, i.id) "
 
 /* ---- rows ---- */
 
@@ -41,12 +44,19 @@ static enum err read_row(struct store_stmt *st, struct arena *a, struct control_
         .is_default = store_i64(st, 11) != 0,
         .created_us = store_i64(st, 12),
         .updated_us = store_i64(st, 13),
+        .account_id = store_i64(st, 14),
+        .account = arena_dup(a, store_text(st, 15)),
+        .note = arena_dup(a, store_text(st, 16)),
+        .expires_us = store_i64(st, 17),
+        .hidden = store_i64(st, 18) != 0,
+        .only_listed = store_i64(st, 19) == 0,
+        .all_workspaces = store_i64(st, 20) != 0,
     };
     if (!kind_integration_from(store_text(st, 4), &i->kind))
         return control_inner_fail(why, ERR_CORRUPT, "",
                                   "control.db: row %lld of integration has a value that cannot be.", (long long)i->id);
     bool whole = i->slug.p && i->name.p && i->base_url.p && i->organization.p && i->project.p && i->api_version.p &&
-                 i->deployments.p && i->key_hint.p;
+                 i->deployments.p && i->key_hint.p && i->account.p && i->note.p;
     return whole ? ERR_OK : control_inner_arena_full(why);
 }
 
@@ -57,10 +67,8 @@ static enum err find(struct control *c, int64_t workspace_id, struct str slug, s
     struct store_stmt *st;
     struct control_integration found;
     bool row;
-    enum err e = control_inner_sql(c,
-                                   "SELECT " INTEGRATION_COLUMNS " FROM integration "
-                                   "WHERE workspace_id = ?1 AND slug = ?2 AND deleted_us = 0",
-                                   &st, why);
+    enum err e = control_inner_sql(
+        c, INTEGRATION_SELECT "WHERE i.workspace_id = ?1 AND i.slug = ?2 AND i.deleted_us = 0", &st, why);
     if (e != ERR_OK)
         return e;
     store_bind_i64(st, 1, workspace_id);
@@ -96,10 +104,8 @@ static enum err list(struct control *c, int64_t workspace_id, struct arena *a, s
     struct store_stmt *st;
     bool row = true;
     size_t n = 0;
-    enum err e = control_inner_sql(c,
-                                   "SELECT " INTEGRATION_COLUMNS " FROM integration "
-                                   "WHERE workspace_id = ?1 AND deleted_us = 0 ORDER BY slug",
-                                   &st, why);
+    enum err e = control_inner_sql(
+        c, INTEGRATION_SELECT "WHERE i.workspace_id = ?1 AND i.deleted_us = 0 ORDER BY i.slug", &st, why);
     if (e != ERR_OK)
         return e;
     store_bind_i64(st, 1, workspace_id);
@@ -169,6 +175,10 @@ static void describe(struct audit_text *t, const struct control_integration *i)
         json_write_member_raw(w, "deployments", i->deployments);
     json_write_member_string(w, "key_hint", i->key_hint);
     json_write_member_bool(w, "is_default", i->is_default);
+    json_write_member_text(w, "provider_of", i->account);
+    json_write_member_text(w, "note", i->note);
+    json_write_member_int(w, "expires_us", i->expires_us);
+    json_write_member_bool(w, "hidden", i->hidden);
 }
 
 /* One of `before` and `after` may be NULL. */
@@ -215,7 +225,8 @@ static enum err insert_row(struct control *c, struct control_integration *i, str
     enum err e = control_inner_sql(c,
                                    "INSERT INTO integration(workspace_id, slug, name, kind, base_url, organization, "
                                    "project, api_version, deployments, sealed_key, key_hint, is_default, created_us, "
-                                   "updated_us) VALUES (?1, ?2, '', ?3, '', '', '', '', '', x'', '', 0, ?4, ?4)",
+                                   "updated_us, parent_id) "
+                                   "VALUES (?1, ?2, '', ?3, '', '', '', '', '', x'', '', 0, ?4, ?4, ?5)",
                                    &st, why);
     if (e != ERR_OK)
         return e;
@@ -224,8 +235,12 @@ static enum err insert_row(struct control *c, struct control_integration *i, str
     store_bind_text(st, 2, i->slug);
     store_bind_text(st, 3, str_c(kind_integration_text(i->kind)));
     store_bind_i64(st, 4, i->created_us);
+    if (i->account.n)
+        store_bind_i64(st, 5, i->account_id);
     e = control_inner_run(c, st, why);
     i->id = store_last_id(c->db);
+    if (!i->account.n)
+        i->account_id = i->id;
     return e;
 }
 
@@ -263,27 +278,32 @@ static enum err write_row(struct control *c, struct control_integration *i, stru
     if (e == ERR_OK)
         e = control_inner_sql(c,
                               "UPDATE integration SET name = ?2, base_url = ?3, organization = ?4, project = ?5, "
-                              "api_version = ?6, deployments = ?7, key_hint = ?8, is_default = ?9, updated_us = ?10 "
-                              "WHERE id = ?1",
+                              "api_version = ?6, deployments = ?7, key_hint = ?8, is_default = ?9, updated_us = ?10, "
+                              "note = ?11, expires_us = ?12, hidden = ?13 WHERE id = ?1",
                               &st, why);
     if (e != ERR_OK)
         return e;
+    bool own = !i->account.n; /* a provider keeps no copy of its account's */
     i->updated_us = clock_wall_us();
     store_bind_i64(st, 1, i->id);
     store_bind_text(st, 2, i->name);
-    store_bind_text(st, 3, i->base_url);
-    store_bind_text(st, 4, i->organization);
-    store_bind_text(st, 5, i->project);
-    store_bind_text(st, 6, i->api_version);
-    store_bind_text(st, 7, i->deployments);
-    store_bind_text(st, 8, i->key_hint);
+    store_bind_text(st, 3, own ? i->base_url : STR(""));
+    store_bind_text(st, 4, own ? i->organization : STR(""));
+    store_bind_text(st, 5, own ? i->project : STR(""));
+    store_bind_text(st, 6, own ? i->api_version : STR(""));
+    store_bind_text(st, 7, own ? i->deployments : STR(""));
+    store_bind_text(st, 8, own ? i->key_hint : STR(""));
     store_bind_i64(st, 9, i->is_default);
     store_bind_i64(st, 10, i->updated_us);
+    store_bind_text(st, 11, i->note);
+    store_bind_i64(st, 12, i->expires_us);
+    store_bind_i64(st, 13, i->hidden);
     return control_inner_run(c, st, why);
 }
 
-static enum err create(struct control *c, struct control_integration *i, const struct control_integration_spec *spec,
-                       struct control_why *why)
+/* Whether there may be one more of this slug; a workspace's first one that serves requests is its default. */
+static enum err check_room(struct control *c, struct control_integration *i,
+                           const struct control_integration_spec *spec, struct control_why *why)
 {
     struct store_stmt *st;
     int64_t taken = 0, live = 0, defaults = 0;
@@ -305,11 +325,17 @@ static enum err create(struct control *c, struct control_integration *i, const s
                                CONTROL_INTEGRATION_MAX);
     if (e == ERR_OK)
         e = count_live(c, i->workspace_id, true, &defaults, why);
-    if (e != ERR_OK)
-        return e;
-    if (!spec->is_default && defaults == 0)
-        i->is_default = kind_integration_serves(i->kind);
-    e = insert_row(c, i, why);
+    if (e == ERR_OK && !spec->is_default && defaults == 0)
+        i->is_default = kind_integration_serves(i->kind) && !i->hidden;
+    return e;
+}
+
+static enum err create(struct control *c, struct control_integration *i, const struct control_integration_spec *spec,
+                       struct control_why *why)
+{
+    enum err e = check_room(c, i, spec, why);
+    if (e == ERR_OK)
+        e = insert_row(c, i, why);
     if (e == ERR_OK)
         e = write_key(c, i, spec->api_key, why);
     if (e == ERR_OK)
@@ -328,6 +354,75 @@ enum err control_integration_create(struct control *c, int64_t workspace_id,
     if (e != ERR_OK)
         return e;
     e = control_inner_end(c, create(c, &i, spec, why), why);
+    if (e == ERR_OK)
+        *ret_row = i;
+    return e;
+}
+
+/* The account behind that slug, as `workspace_id` sees it. */
+static enum err find_account(struct control *c, int64_t workspace_id, struct str slug, struct arena *a,
+                             struct control_integration *ret_row, struct control_why *why)
+{
+    struct store_stmt *st;
+    bool row;
+    enum err e = control_inner_sql(
+        c,
+        INTEGRATION_SELECT "JOIN workspace w ON w.id = i.workspace_id "
+                           "WHERE i.slug = ?2 AND i.parent_id IS NULL AND i.deleted_us = 0 AND w.deleted_us = 0 "
+                           "AND (i.workspace_id = ?1 OR coalesce((SELECT x.enabled FROM integration_workspace x "
+                           "     WHERE x.integration_id = i.id AND x.workspace_id = ?1), i.all_workspaces)) "
+                           "ORDER BY i.workspace_id <> ?1, i.id LIMIT 1",
+        &st, why);
+    if (e != ERR_OK)
+        return e;
+    store_bind_i64(st, 1, workspace_id);
+    store_bind_text(st, 2, slug);
+    e = store_step(st, &row);
+    if (e != ERR_OK)
+        e = control_inner_store_failed(c, e, why);
+    else if (!row)
+        e = control_inner_fail(why, ERR_NOT_FOUND, "integration_id",
+                               "There is no such integration that this workspace may use.");
+    else
+        e = read_row(st, a, ret_row, why);
+    store_done(st);
+    store_clear(st);
+    return e;
+}
+
+static enum err share(struct control *c, int64_t workspace_id, struct str account,
+                      const struct control_integration_spec *spec, struct arena *a, struct control_integration *i,
+                      struct control_why *why)
+{
+    struct control_integration of;
+    enum err e = control_inner_need_workspace(c, workspace_id, why);
+    if (e == ERR_OK)
+        e = find_account(c, workspace_id, account, a, &of, why);
+    if (e != ERR_OK)
+        return e;
+    *i = of;
+    i->workspace_id = workspace_id;
+    i->account = of.slug;
+    i->is_default = false;
+    e = integration_check_provider(spec, a, i, why);
+    if (e == ERR_OK)
+        e = check_room(c, i, spec, why);
+    if (e == ERR_OK)
+        e = insert_row(c, i, why);
+    if (e == ERR_OK)
+        e = write_row(c, i, why);
+    return e == ERR_OK ? note(c, "provider.create", NULL, i, why) : e;
+}
+
+enum err control_integration_share(struct control *c, int64_t workspace_id, struct str account,
+                                   const struct control_integration_spec *spec, struct arena *a,
+                                   struct control_integration *ret_row, struct control_why *why)
+{
+    struct control_integration i;
+    enum err e = control_inner_begin(c, why);
+    if (e != ERR_OK)
+        return e;
+    e = control_inner_end(c, share(c, workspace_id, account, spec, a, &i, why), why);
     if (e == ERR_OK)
         *ret_row = i;
     return e;
@@ -364,24 +459,52 @@ enum err control_integration_update(struct control *c, int64_t workspace_id, str
     return e;
 }
 
-enum err control_integration_delete(struct control *c, int64_t workspace_id, struct str slug, struct control_why *why)
+static enum err delete_row(struct control *c, const struct control_integration *i, struct control_why *why)
 {
-    struct control_integration i;
-    enum err e = control_inner_begin(c, why);
-    if (e != ERR_OK)
-        return e;
-    struct arena *a = arena_new(ROW_ARENA, ROW_ARENA_MAX);
-    e = find(c, workspace_id, slug, a, &i, why);
-    if (e == ERR_OK)
-        e = model_check_unused(c, workspace_id, slug, why);
+    enum err e = model_check_unused(c, i->workspace_id, i->slug, why);
     if (e == ERR_OK)
         e = run_on_row(c,
                        "UPDATE integration SET deleted_us = ?2, updated_us = ?2, sealed_key = x'', is_default = 0 "
                        "WHERE id = ?1",
-                       i.id, why);
-    if (e == ERR_OK)
-        e = note(c, "integration.delete", &i, NULL, why);
-    e = control_inner_end(c, e, why);
+                       i->id, why);
+    return e == ERR_OK ? note(c, i->account.n ? "provider.delete" : "integration.delete", i, NULL, why) : e;
+}
+
+/* One provider of the account; *ret_found is false when there is none left. */
+static enum err next_provider(struct control *c, int64_t account_id, struct arena *a, struct control_integration *ret,
+                              bool *ret_found, struct control_why *why)
+{
+    struct store_stmt *st;
+    enum err e =
+        control_inner_sql(c, INTEGRATION_SELECT "WHERE i.parent_id = ?1 AND i.deleted_us = 0 LIMIT 1", &st, why);
+    if (e != ERR_OK)
+        return e;
+    store_bind_i64(st, 1, account_id);
+    e = store_step(st, ret_found);
+    if (e != ERR_OK)
+        e = control_inner_store_failed(c, e, why);
+    else if (*ret_found)
+        e = read_row(st, a, ret, why);
+    store_done(st);
+    store_clear(st);
+    return e;
+}
+
+static enum err delete (struct control *c, int64_t workspace_id, struct str slug, struct arena *a,
+                        struct control_why *why) {
+    struct control_integration i, provider; bool found = true; enum err e = find(c, workspace_id, slug, a, &i, why);
+    while (e == ERR_OK && found){e = next_provider(c, i.id, a, &provider, &found, why);
+                                 if (e == ERR_OK && found) e = delete_row(c, &provider, why);}
+return e == ERR_OK ? delete_row(c, &i, why) : e;
+}
+
+enum err control_integration_delete(struct control *c, int64_t workspace_id, struct str slug, struct control_why *why)
+{
+    enum err e = control_inner_begin(c, why);
+    if (e != ERR_OK)
+        return e;
+    struct arena *a = arena_new(ROW_ARENA, DELETE_ARENA_MAX);
+    e = control_inner_end(c, delete (c, workspace_id, slug, a, why), why);
     arena_free(a);
     return e;
 }

@@ -13,6 +13,11 @@
  * The first integration of a workspace that serves requests becomes its default; when the default is
  * deleted nothing takes its place by itself, since that would change who pays.
  *
+ * A provider is another use of an integration, under a slug of its own, in the integration's workspace or
+ * in one that was given access (provider/access.h). It is a row as well, with name, note and expiry of its
+ * own; address, key and models are its account's, so giving the account another key gives it to all.
+ * Providers of a workspace without access are not called, and are again when it is given back.
+ *
  * base_url: kinds openai and openai-admin take https://api.openai.com/v1 when none is given, and add
  * /v1 to one without a path. azure-openai needs one that ends at the host, in /openai, or in
  * /openai/v1 (which means api_version v1, also the default). openai-compatible takes what is given.
@@ -32,6 +37,13 @@ struct control_integration {
     struct str key_hint;    /* "" = no key */
     bool is_default;
     int64_t created_us, updated_us;
+    int64_t account_id; /* its own id, or that of the integration it is a provider of */
+    struct str account; /* that one's slug; "" = it is no provider */
+    struct str note;
+    int64_t expires_us;  /* requests are refused from then on; 0 = never */
+    bool hidden;         /* is called by its providers' slugs only */
+    bool only_listed;    /* models that are not enabled by name are refused (provider/allow.h) */
+    bool all_workspaces; /* every workspace has access, those apart that were denied it */
 };
 
 /*
@@ -51,17 +63,27 @@ struct control_integration_spec {
     struct str api_version;
     struct str deployments;
     const bool *is_default;
+    struct str note;           /* at most 1,000 bytes */
+    const int64_t *expires_us; /* 0 = never; otherwise in the future */
+    const bool *hidden;        /* not of a provider */
 };
 
 enum err control_integration_create(struct control *c, int64_t workspace_id,
                                     const struct control_integration_spec *spec, struct arena *a,
                                     struct control_integration *ret_row, struct control_why *why) ERR_USE;
+/*
+ * A provider of `account`: the slug of an integration of this workspace, or else of one that the workspace
+ * has access to. Of the specification it takes slug, name, note, expires_us, is_default; others are refused.
+ */
+enum err control_integration_share(struct control *c, int64_t workspace_id, struct str account,
+                                   const struct control_integration_spec *spec, struct arena *a,
+                                   struct control_integration *ret_row, struct control_why *why) ERR_USE;
 enum err control_integration_update(struct control *c, int64_t workspace_id, struct str slug,
                                     const struct control_integration_spec *spec, struct arena *a,
                                     struct control_integration *ret_row, struct control_why *why) ERR_USE;
 /*
- * The row stays for old records; its key is destroyed and its slug is free again. ERR_IN_USE names model
- * APIs that use it.
+ * The row stays for old records; its key is destroyed and its slug is free again. Its providers go with
+ * it. ERR_IN_USE names model APIs that use it, or one of those.
  */
 enum err control_integration_delete(struct control *c, int64_t workspace_id, struct str slug,
                                     struct control_why *why) ERR_USE;

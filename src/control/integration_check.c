@@ -7,12 +7,14 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "control/base_url.h"
 #include "control/control_inner.h"
 #include "control/control_text.h"
 #include "control/deployment.h"
 
 #define NAME_MAX_BYTES 100
+#define NOTE_MAX_BYTES 1000
 #define HEADER_MAX 128
 #define OPENAI_URL "https://api.openai.com/v1"
 #define AZURE_PATH "/openai"
@@ -31,22 +33,27 @@ static enum err keep(struct arena *a, struct str text, struct str *ret_copy, str
     return ERR_OK;
 }
 
-static enum err put_identity(const struct control_integration_spec *spec, struct arena *a,
-                             struct control_integration *row, struct control_why *why)
+static enum err put_slug(struct str slug, struct arena *a, struct control_integration *row, struct control_why *why)
 {
-    if (!spec->slug.p || spec->slug.n == 0)
+    if (!slug.p || slug.n == 0)
         return control_inner_fail(why, ERR_MISSING_PARAMETER, "slug", "An integration needs a slug.");
-    if (!control_text_is_slug(spec->slug))
+    if (!control_text_is_slug(slug))
         return control_inner_fail(
             why, ERR_BAD_PARAMETER, "slug",
             "A slug has 1 to 63 lower-case letters, digits, '-' and '_', and begins with a letter "
             "or digit.");
+    return keep(a, slug, &row->slug, why);
+}
+
+static enum err put_identity(const struct control_integration_spec *spec, struct arena *a,
+                             struct control_integration *row, struct control_why *why)
+{
     if (!spec->kind.p || spec->kind.n == 0)
         return control_inner_fail(why, ERR_MISSING_PARAMETER, "kind", "An integration needs a kind.");
     if (!kind_integration_from(spec->kind, &row->kind))
         return control_inner_fail(why, ERR_BAD_PARAMETER, "kind",
                                   "The kind is one of openai, azure-openai, openai-compatible, openai-admin.");
-    return keep(a, spec->slug, &row->slug, why);
+    return put_slug(spec->slug, a, row, why);
 }
 
 static enum err put_name(const struct control_integration_spec *spec, struct arena *a, struct control_integration *row,
@@ -193,11 +200,40 @@ static enum err put_deployments(struct str given, struct arena *a, struct contro
     return e == ERR_OVERLOADED ? control_inner_arena_full(why) : e;
 }
 
+/* What accounts and providers have in common. */
+static enum err put_own(const struct control_integration_spec *spec, struct arena *a, struct control_integration *row,
+                        struct control_why *why)
+{
+    enum err e = put_name(spec, a, row, why);
+    if (e != ERR_OK)
+        return e;
+    if (spec->note.p && spec->note.n > 0 && !control_text_is_name(spec->note, NOTE_MAX_BYTES))
+        return control_inner_fail(why, ERR_BAD_PARAMETER, "note",
+                                  "A note has at most %d bytes of UTF-8 without control characters.", NOTE_MAX_BYTES);
+    if (spec->note.p)
+        e = keep(a, spec->note, &row->note, why);
+    if (e != ERR_OK)
+        return e;
+    if (spec->expires_us && *spec->expires_us != 0 && *spec->expires_us <= clock_wall_us())
+        return control_inner_fail(why, ERR_BAD_PARAMETER, "expires_at", "The expiry must lie in the future.");
+    if (spec->expires_us)
+        row->expires_us = *spec->expires_us;
+    if (spec->hidden)
+        row->hidden = *spec->hidden;
+    if (spec->is_default)
+        row->is_default = *spec->is_default;
+    row->is_default = row->is_default && !row->hidden;
+    if (row->is_default && !kind_integration_serves(row->kind))
+        return control_inner_fail(why, ERR_BAD_PARAMETER, "is_default",
+                                  "An openai-admin integration only reads usage and bills; it cannot be the default.");
+    return ERR_OK;
+}
+
 /* What new and changed ones have in common; the row has slug and kind. */
 static enum err put_fields(const struct control_integration_spec *spec, struct arena *a,
                            struct control_integration *row, struct control_why *why)
 {
-    enum err e = put_name(spec, a, row, why);
+    enum err e = put_own(spec, a, row, why);
     if (e == ERR_OK)
         e = put_address(spec, a, row, why);
     if (e == ERR_OK && (spec->api_key.p || row->id == 0))
@@ -206,16 +242,7 @@ static enum err put_fields(const struct control_integration_spec *spec, struct a
         e = put_header(spec->organization, "organization", a, row, &row->organization, why);
     if (e == ERR_OK)
         e = put_header(spec->project, "project", a, row, &row->project, why);
-    if (e == ERR_OK)
-        e = put_deployments(spec->deployments, a, row, why);
-    if (e != ERR_OK)
-        return e;
-    if (spec->is_default)
-        row->is_default = *spec->is_default;
-    if (row->is_default && !kind_integration_serves(row->kind))
-        return control_inner_fail(why, ERR_BAD_PARAMETER, "is_default",
-                                  "An openai-admin integration only reads usage and bills; it cannot be the default.");
-    return ERR_OK;
+    return e == ERR_OK ? put_deployments(spec->deployments, a, row, why) : e;
 }
 
 enum err integration_check_new(const struct control_integration_spec *spec, struct arena *a,
@@ -225,8 +252,34 @@ enum err integration_check_new(const struct control_integration_spec *spec, stru
     if (e != ERR_OK)
         return e;
     row->name = row->slug;
-    row->base_url = row->organization = row->project = row->api_version = row->deployments = row->key_hint = STR("");
+    row->base_url = row->organization = row->project = row->api_version = row->deployments = row->key_hint = row->note =
+        row->account = STR("");
     return put_fields(spec, a, row, why);
+}
+
+/* What a provider has of its own, and nothing else. */
+static enum err put_provider(const struct control_integration_spec *spec, struct arena *a,
+                             struct control_integration *row, struct control_why *why)
+{
+    bool others = spec->base_url.p || spec->api_key.p || spec->organization.p || spec->project.p ||
+                  spec->api_version.p || spec->deployments.p || spec->hidden;
+    if (others)
+        return control_inner_fail(why, ERR_BAD_PARAMETER, "",
+                                  "A provider uses the address and key of its integration; change them there.");
+    return put_own(spec, a, row, why);
+}
+
+enum err integration_check_provider(const struct control_integration_spec *spec, struct arena *a,
+                                    struct control_integration *row, struct control_why *why)
+{
+    enum err e = put_slug(spec->slug, a, row, why);
+    if (e != ERR_OK)
+        return e;
+    row->name = row->slug;
+    row->note = STR("");
+    row->expires_us = 0;
+    row->hidden = false;
+    return put_provider(spec, a, row, why);
 }
 
 enum err integration_check_change(const struct control_integration_spec *spec, struct arena *a,
@@ -236,5 +289,5 @@ enum err integration_check_change(const struct control_integration_spec *spec, s
         return control_inner_fail(why, ERR_BAD_PARAMETER, "slug", "The slug of an integration cannot be changed.");
     if (spec->kind.p && !str_eq(spec->kind, str_c(kind_integration_text(row->kind))))
         return control_inner_fail(why, ERR_BAD_PARAMETER, "kind", "The kind of an integration cannot be changed.");
-    return put_fields(spec, a, row, why);
+    return row->account.n ? put_provider(spec, a, row, why) : put_fields(spec, a, row, why);
 }

@@ -20,6 +20,10 @@ static void write_integration(struct json_write *w, const struct control_integra
     if (i->deployments.n)
         json_write_member_raw(w, "deployments", i->deployments);
     json_write_member_bool(w, "is_default", i->is_default);
+    if (i->account.n)
+        json_write_member_string(w, "provider_of", i->account);
+    json_write_member_text(w, "note", i->note);
+    output_time(w, "expires_at", i->expires_us);
     output_time(w, "created_at", i->created_us);
     output_time(w, "updated_at", i->updated_us);
     json_write_object_end(w);
