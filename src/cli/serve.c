@@ -312,6 +312,13 @@ static void on_change(void *arg, struct snapshot *snapshot)
         gateway_set_snapshot(s->gateway, snapshot);
 }
 
+/* Without a slash at its end; "" when not given. */
+static struct str public_url(const struct server *s)
+{
+    struct str text = value(s, "public-url")->given ? value(s, "public-url")->text : STR("");
+    return str_ends(text, STR("/")) ? str_head(text, text.n - 1) : text;
+}
+
 static bool start_gateway(struct server *s)
 {
     char why[512];
@@ -324,6 +331,8 @@ static bool start_gateway(struct server *s)
                                  .cache = s->cache,
                                  .otlp = s->otlp,
                                  .dir = s->dir,
+                                 .tls = s->client_tls != NULL,
+                                 .public_url = public_url(s),
                                  .reload_prices = reload_prices,
                                  .load_prices = load_prices,
                                  .ctx = s};

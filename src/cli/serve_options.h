@@ -11,6 +11,8 @@
       "Address and port that clients connect to; port 0 takes a free one.")                                           \
     X("admin-listen", TEXT, NULL, "TOLLGATE_ADMIN_LISTEN", 0, 0, "H:P",                                               \
       "Serve console, admin API and /metrics on this address only; --listen then takes requests for providers.")      \
+    X("public-url", TEXT, NULL, "TOLLGATE_PUBLIC_URL", 0, 0, "URL",                                                   \
+      "Where clients reach this server; the addresses of model APIs begin with it. Default: the host they ask for.")  \
     X("data", TEXT, "tollgate-data", "TOLLGATE_DATA", 0, 0, "DIR",                                                    \
       "Directory of everything that is kept; made when it is not there.")                                             \
     X("workers", INT, "1", NULL, 1, 64, "N", "Worker threads; about one for each core that is to serve requests.")    \

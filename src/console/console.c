@@ -11,11 +11,14 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "console/blaxel/tenant.h"
 #include "console/catalog.h"
 #include "console/console_inner.h"
+#include "console/fetch.h"
 #include "console/portkey/dialect.h"
 #include "control/people/actor.h"
 #include "gateway/credentials.h"
+#include "gateway/model_api.h"
 #include "gateway/reply.h"
 #include "gateway/worker.h"
 #include "ledger/query.h"
@@ -26,6 +29,7 @@
 static void job_free(struct job *j)
 {
     snapshot_unref(j->snapshot);
+    fetch_free(j->fetch);
     arena_free(j->arena);
     buf_free(&j->body);
     buf_free(&j->lines);
@@ -51,7 +55,8 @@ static void job_deliver(void *ctx)
 /* Who makes the changes of this job. */
 static void set_actor(const struct job *j)
 {
-    static const struct str sources[] = {[JOB_NATIVE] = {"native", 6}, [JOB_PORTKEY] = {"portkey", 7}};
+    static const struct str sources[] = {
+        [JOB_NATIVE] = {"native", 6}, [JOB_PORTKEY] = {"portkey", 7}, [JOB_BLAXEL] = {"blaxel", 6}};
     struct actor actor = {.ip = j->peer, .request_id = j->request_id, .source = sources[j->route->dialect]};
     if (j->key) {
         actor.key_id = j->key->id;
@@ -65,31 +70,11 @@ static void set_actor(const struct job *j)
 static void run_job(struct job *j)
 {
     set_actor(j);
-    j->route->run(j);
+    if (j->route->dialect != JOB_BLAXEL || tenant_begin(j))
+        j->route->run(j);
     actor_set(NULL);
-    if (!j->status)
+    if (!j->status && !fetch_is_wanted(j->fetch))
         job_fail(j, ERR_INTERNAL, STR(""), STR("the handler gave no answer"));
-}
-
-static void *console_main(void *arg)
-{
-    struct console *c = arg;
-    pthread_mutex_lock(&c->lock);
-    for (;;) {
-        while (list_empty(&c->queue) && !c->stopping)
-            pthread_cond_wait(&c->wake, &c->lock);
-        if (list_empty(&c->queue))
-            break;
-        struct job *j = list_entry(c->queue.next, struct job, node);
-        list_remove(&j->node);
-        c->queued--;
-        pthread_mutex_unlock(&c->lock);
-        run_job(j);
-        loop_post(j->loop, job_deliver, j);
-        pthread_mutex_lock(&c->lock);
-    }
-    pthread_mutex_unlock(&c->lock);
-    return NULL;
 }
 
 /* Hands the job to the console's thread; false when too many wait. */
@@ -115,6 +100,45 @@ static void refuse(struct job *j, enum err e, struct str detail)
     job_free(j);
 }
 
+/* On the worker's thread: what the handler asked for is there, or why it is not. It runs again. */
+static void on_fetched(void *ctx)
+{
+    struct job *j = ctx;
+    if (!enqueue(j))
+        refuse(j, ERR_OVERLOADED, STR("too many admin requests are waiting"));
+}
+
+/* On the worker's thread: the handler waits for something from upstream. */
+static void job_fetch(void *ctx)
+{
+    struct job *j = ctx;
+    if (j->x)
+        fetch_begin(j->fetch, j->worker->client, on_fetched, j);
+    else
+        job_free(j);
+}
+
+static void *console_main(void *arg)
+{
+    struct console *c = arg;
+    pthread_mutex_lock(&c->lock);
+    for (;;) {
+        while (list_empty(&c->queue) && !c->stopping)
+            pthread_cond_wait(&c->wake, &c->lock);
+        if (list_empty(&c->queue))
+            break;
+        struct job *j = list_entry(c->queue.next, struct job, node);
+        list_remove(&j->node);
+        c->queued--;
+        pthread_mutex_unlock(&c->lock);
+        run_job(j);
+        loop_post(j->loop, j->status ? job_deliver : job_fetch, j);
+        pthread_mutex_lock(&c->lock);
+    }
+    pthread_mutex_unlock(&c->lock);
+    return NULL;
+}
+
 static void submit(struct job *j)
 {
     j->submitted = true;
@@ -137,7 +161,7 @@ static void on_closed(struct http_exchange *x, enum err why)
     (void)why;
     j->x = NULL;
     /* A job that is with the console's thread is freed when it comes back. */
-    if (!j->submitted)
+    if (!j->submitted || fetch_is_under_way(j->fetch))
         job_free(j);
 }
 
@@ -194,8 +218,7 @@ static void refuse_caller(struct http_exchange *x, enum job_dialect dialect, enu
     buf_init(&lines, 1024);
     buf_init(&json, 8192);
     bool ok = buf_add_str(&lines, worker_own_lines(x->server_ctx, &x->head, own));
-    ok = ok && (dialect == JOB_PORTKEY ? dialect_error_json(&json, e, STR(""), detail)
-                                       : reply_error_json(&json, e, STR(""), detail));
+    ok = ok && job_error_json(dialect, e, STR(""), detail, &lines, &json);
     refuse_with(x, e, &lines, &json, ok);
 }
 
@@ -205,7 +228,7 @@ static bool admit(struct http_exchange *x, const struct route *route, struct sna
 {
     if (route->access == JOB_PROBE || route->access == JOB_PUBLIC)
         return true;
-    struct str presented = credentials_find(&x->head);
+    struct str presented = route->dialect == JOB_BLAXEL ? model_api_credential(&x->head) : credentials_find(&x->head);
     if (!presented.n) {
         refuse_caller(x, route->dialect, ERR_KEY_MISSING, STR(""));
         return false;
@@ -237,11 +260,18 @@ static struct str request_id_of(struct str lines)
     return id;
 }
 
+static struct str field(struct job *j, const struct http1_head *head, struct str name)
+{
+    const struct http1_field *f = http1_find(head, name);
+    return f ? arena_dup(j->arena, f->value) : STR("");
+}
+
 static struct job *job_new(struct console *c, struct http_exchange *x, const struct route *route,
                            const struct str params[JOB_PARAMS_MAX])
 {
     struct job *j = mem_zalloc(sizeof *j);
-    *j = (struct job){.owner = {&job_app}, .console = c, .x = x, .loop = x->loop, .route = route};
+    *j = (struct job){
+        .owner = {&job_app}, .console = c, .x = x, .loop = x->loop, .worker = x->server_ctx, .route = route};
     list_init(&j->node);
     j->arena = arena_new(ARENA_FIRST, ARENA_CAP);
     j->method = arena_dup(j->arena, x->head.method);
@@ -249,6 +279,11 @@ static struct job *job_new(struct console *c, struct http_exchange *x, const str
     j->query = arena_dup(j->arena, x->head.query);
     for (int i = 0; i < JOB_PARAMS_MAX; i++)
         j->params[i] = params[i].n ? arena_dup(j->arena, params[i]) : STR("");
+    if (route->dialect == JOB_BLAXEL)
+        j->blaxel = (struct job_blaxel){.workspace = field(j, &x->head, STR("x-blaxel-workspace")),
+                                        .version = field(j, &x->head, STR("blaxel-version")),
+                                        .host = field(j, &x->head, STR("host")),
+                                        .proto = field(j, &x->head, STR("x-forwarded-proto"))};
     buf_init(&j->body, JOB_BODY_MAX);
     buf_init(&j->lines, 8192);
     buf_init(&j->reply, JOB_REPLY_MAX);
@@ -267,8 +302,13 @@ static void refuse_path(struct http_exchange *x, struct str path, bool known)
     bool ok = buf_add_str(&lines, worker_own_lines(x->server_ctx, &x->head, own));
     if (known)
         routes_allow(path, &lines);
-    ok = ok &&
-         (known ? dialect_error_json(&json, ERR_METHOD_NOT_ALLOWED, STR(""), STR("")) : dialect_not_found_json(&json));
+    if (str_starts(path, STR("/v0/")) || str_starts(path, STR("/api/")))
+        ok = ok && job_error_json(JOB_BLAXEL, known ? ERR_METHOD_NOT_ALLOWED : ERR_ROUTE_UNKNOWN, STR(""), STR(""),
+                                  &lines, &json);
+    else if (known)
+        ok = ok && dialect_error_json(&json, ERR_METHOD_NOT_ALLOWED, STR(""), STR(""));
+    else
+        ok = ok && dialect_not_found_json(&json);
     refuse_with(x, known ? ERR_METHOD_NOT_ALLOWED : ERR_ROUTE_UNKNOWN, &lines, &json, ok);
 }
 
@@ -298,6 +338,7 @@ void console_request(void *console, struct http_exchange *x)
     struct job *j = job_new(c, x, route, params);
     j->snapshot = s;
     j->key = key;
+    j->workspace_id = key ? key->workspace_id : 0;
     x->app_data = j;
     if (route->access == JOB_PROBE) { /* whoever watches us must not wait behind a slow report */
         run_job(j);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "base/str.h"
 #include "net/http_server.h"
 
 struct console;
@@ -24,9 +25,11 @@ struct price_catalog;
 struct console_settings {
     struct control *control;
     struct ledger *ledger;
-    struct cache *cache; /* NULL: none */
-    struct otlp *otlp;   /* NULL: no traces are sent */
-    const char *dir;     /* the data directory, for reading the ledger */
+    struct cache *cache;   /* NULL: none */
+    struct otlp *otlp;     /* NULL: no traces are sent */
+    const char *dir;       /* the data directory, for reading the ledger */
+    bool tls;              /* clients are served over TLS */
+    struct str public_url; /* where clients reach this server, without a slash at the end; "" = as they ask */
     /* Reads the price files again. ERR_BAD_PRICES with a sentence. */
     enum err (*reload_prices)(void *ctx, char *why, size_t why_cap);
     /* The catalogue as those files say now, the caller's; NULL with a sentence. */

@@ -3,6 +3,7 @@
 #include "console/job.h"
 
 #include "base/must.h"
+#include "console/blaxel/blaxel_error.h"
 #include "console/portkey/dialect.h"
 #include "control/control.h"
 #include "gateway/reply.h"
@@ -55,9 +56,22 @@ void job_fail(struct job *j, enum err e, struct str param, struct str detail)
     j->status = 0;
     reply_begin(j, err_info(e)->status ? err_info(e)->status : 500, STR("application/json"));
     reply_error_lines(&j->lines, e);
-    bool ok = j->route->dialect == JOB_PORTKEY ? dialect_error_json(&j->reply, e, param, detail)
-                                               : reply_error_json(&j->reply, e, param, detail);
+    bool ok = job_error_json(j->route->dialect, e, param, detail, &j->lines, &j->reply);
     must(ok);
+}
+
+bool job_error_json(enum job_dialect dialect, enum err e, struct str param, struct str detail, struct buf *lines,
+                    struct buf *out)
+{
+    switch (dialect) {
+    case JOB_PORTKEY:
+        return dialect_error_json(out, e, param, detail);
+    case JOB_BLAXEL:
+        return blaxel_error_lines(lines, e) && blaxel_error_json(out, e, param, detail);
+    case JOB_NATIVE:
+        break;
+    }
+    return reply_error_json(out, e, param, detail);
 }
 
 void job_fail_why(struct job *j, enum err e, const struct control_why *why)

@@ -41,11 +41,11 @@ enum job_scope {
 };
 
 /* How errors look. */
-enum job_dialect { JOB_NATIVE, JOB_PORTKEY };
+enum job_dialect { JOB_NATIVE, JOB_PORTKEY, JOB_BLAXEL };
 
 struct route {
     struct str method;
-    struct str path; /* "{}" stands for one segment */
+    struct str path; /* "{}" stands for one segment, "{*}" for one or more */
     enum job_access access;
     enum job_scope scope;
     enum job_dialect dialect;
@@ -57,19 +57,28 @@ struct route {
 #define JOB_BODY_MAX (1u << 20)
 #define JOB_REPLY_MAX (64u << 20)
 
+/* What Blaxel's clients say in their heads; empty in other dialects. */
+struct job_blaxel {
+    struct str workspace, version, host, proto;
+};
+
 struct job {
     struct exchange_owner owner; /* first: x->app_data points here */
     struct console *console;
     struct http_exchange *x; /* the worker's; NULL once the client is gone */
     struct loop *loop;
+    struct worker *worker;
     struct list node; /* the console's queue */
     struct arena *arena;
     struct snapshot *snapshot;      /* a reference */
     const struct snapshot_key *key; /* NULL for public routes without a key */
     const struct route *route;
     struct str method, path, query;
-    struct str peer, request_id; /* for the audit log */
+    struct str peer, request_id;       /* for the audit log */
     struct str params[JOB_PARAMS_MAX]; /* what stood for "{}" */
+    struct job_blaxel blaxel;
+    int64_t workspace_id; /* whose things it is about: the key's, or the one that Blaxel's clients name */
+    struct fetch *fetch;  /* fetch.h; NULL: none was asked for */
     struct buf body;
     bool submitted; /* it is or was with the console's thread */
 
@@ -89,6 +98,9 @@ void job_reply_json(struct job *j, int status);
 void job_reply_bytes(struct job *j, int status, struct str type, struct str bytes);
 void job_reply_empty(struct job *j, int status);
 void job_fail(struct job *j, enum err e, struct str param, struct str detail);
+/* The body of an error in a dialect, and the header lines that are particular to it; both appended. */
+bool job_error_json(enum job_dialect dialect, enum err e, struct str param, struct str detail, struct buf *lines,
+                    struct buf *out) __attribute__((warn_unused_result));
 /* From a control function's failure. */
 void job_fail_why(struct job *j, enum err e, const struct control_why *why);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which handler serves a path. One table of all dialects; a path that is not in it does not exist. */
 #include "base/must.h"
+#include "console/blaxel/blaxel.h"
 #include "console/console_inner.h"
 #include "console/native/native.h"
 #include "console/portkey/portkey.h"
@@ -14,21 +15,28 @@ static const struct route routes[] = {
 #define X(method, path, access, scope, run, summary) ROUTE(method, path, access, scope, JOB_PORTKEY, run, summary)
         PORTKEY_ROUTES(X)
 #undef X
+#define X(method, path, access, scope, run, summary) ROUTE(method, "/v0" path, access, scope, JOB_BLAXEL, run, summary)
+            BLAXEL_ROUTES(X)
+#undef X
+#define X(method, path, access, scope, run, summary) ROUTE(method, "/api" path, access, scope, JOB_BLAXEL, run, summary)
+                BLAXEL_ROUTES(X)
+#undef X
 };
 
-/* As endpoint paths: "{}" takes one segment, which is put into params. */
+/* As endpoint paths: "{}" takes one segment, which is put into params; "{*}" all that is left, if anything. */
 static bool match(struct str pattern, struct str path, struct str params[JOB_PARAMS_MAX])
 {
     size_t i = 0, k = 0, count = 0;
     while (i < pattern.n && k < path.n) {
         if (pattern.p[i] == '{') {
             size_t begin = k;
-            while (k < path.n && path.p[k] != '/')
+            bool rest = pattern.p[i + 1] == '*';
+            while (k < path.n && (rest || path.p[k] != '/'))
                 k++;
             if (k == begin || count == JOB_PARAMS_MAX)
                 return false;
             params[count++] = str_of(path.p + begin, k - begin);
-            i += 2;
+            i += rest ? 3 : 2;
         } else if (pattern.p[i++] != path.p[k++]) {
             return false;
         }

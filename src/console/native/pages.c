@@ -43,7 +43,7 @@ void pages_root(struct job *j)
     must(ok);
 }
 
-/* "{}" becomes "{p1}", "{p2}", … */
+/* "{}" and "{*}" become "{p1}", "{p2}", … */
 static void write_path(struct buf *out, struct str path)
 {
     unsigned n = 0;
@@ -51,7 +51,7 @@ static void write_path(struct buf *out, struct str path)
     for (size_t i = 0; i < path.n; i++) {
         if (path.p[i] == '{') {
             ok = ok && buf_printf(out, "{p%u}", ++n);
-            i++;
+            i += path.p[i + 1] == '*' ? 2 : 1;
         } else {
             ok = ok && buf_add_byte(out, path.p[i]);
         }

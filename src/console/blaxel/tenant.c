@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who is admitted is decided before; here, whether they may speak of the workspace they name. */
+#include "console/blaxel/tenant.h"
+
+#include "console/console_inner.h"
+
+#define FIRST_VERSION "2026-04-16"
+#define PAGES_VERSION "2026-04-28"
+
+static struct str version_of(const struct job *j)
+{
+    return j->blaxel.version.n ? j->blaxel.version : STR(FIRST_VERSION);
+}
+
+static bool check_version(struct job *j)
+{
+    struct str version = version_of(j);
+    if (str_eq(version, STR(FIRST_VERSION)) || str_eq(version, STR(PAGES_VERSION)))
+        return true;
+    job_reply_json(j, 400);
+    json_write_object(&j->json);
+    json_write_member_int(&j->json, "code", 400);
+    json_write_member_string(&j->json, "error", STR("invalid_api_version"));
+    json_write_member_string(&j->json, "message",
+                             STR("There is no such Blaxel-Version. Valid versions: " FIRST_VERSION ", " PAGES_VERSION));
+    json_write_object_end(&j->json);
+    return false;
+}
+
+/* Owners reach every workspace, others that of their key. */
+static bool check_workspace(struct job *j)
+{
+    struct str name = j->blaxel.workspace.n ? j->blaxel.workspace : job_query(j, STR("workspace"));
+    if (!name.n)
+        return true;
+    const struct snapshot_workspace *w = snapshot_find_workspace(j->snapshot, name);
+    if (!w) {
+        job_fail(j, ERR_NOT_FOUND, STR("workspace"), STR("There is no workspace of this name; check its spelling."));
+        return false;
+    }
+    if (w->id != j->key->workspace_id && j->key->role != KIND_ROLE_OWNER) {
+        job_fail(j, ERR_FORBIDDEN, STR("workspace"), STR("This key belongs to another workspace."));
+        return false;
+    }
+    j->workspace_id = w->id;
+    return true;
+}
+
+bool tenant_begin(struct job *j)
+{
+    return check_version(j) && (!j->key || check_workspace(j));
+}
+
+bool tenant_has_pages(const struct job *j)
+{
+    return str_eq(version_of(j), STR(PAGES_VERSION));
+}
+
+struct str tenant_name(const struct job *j)
+{
+    const struct snapshot_workspace *w = snapshot_workspace_of(j->snapshot, j->workspace_id);
+    return w ? w->name : STR("");
+}
+
+bool tenant_is_admin(const struct job *j)
+{
+    return j->key->role <= KIND_ROLE_ADMIN;
+}
+
+/* What a Host field may be; anything else is not put into an address. */
+static bool is_host(struct str text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!plain && c != '.' && c != '-' && c != '_' && c != ':' && c != '[' && c != ']')
+            return false;
+    }
+    return text.n > 0 && text.n <= 262;
+}
+
+bool tenant_origin(const struct job *j, struct buf *out)
+{
+    const struct console_settings *s = &j->console->settings;
+    if (s->public_url.n)
+        return buf_add_str(out, s->public_url);
+    bool https = s->tls || str_eq_nocase(j->blaxel.proto, STR("https"));
+    return buf_add_str(out, https ? STR("https://") : STR("http://")) &&
+           buf_add_str(out, is_host(j->blaxel.host) ? j->blaxel.host : STR("localhost"));
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CONSOLE_BLAXEL_TENANT_H
+#define CONSOLE_BLAXEL_TENANT_H
+
+/*
+ * tenant: what every call of Blaxel's control plane begins with: the version of the API it speaks, and
+ * the workspace it is about (x-blaxel-workspace, else ?workspace=, else the key's own).
+ */
+
+#include "console/job.h"
+
+/*
+ * Sets j->workspace_id. False when the job was answered: an unknown version, an unknown workspace, one
+ * that the key has no part in.
+ */
+bool tenant_begin(struct job *j);
+/* Lists of models and policies come in pages. */
+bool tenant_has_pages(const struct job *j);
+/* The workspace's name. */
+struct str tenant_name(const struct job *j);
+/* The key's role is enough for what admins do. */
+bool tenant_is_admin(const struct job *j);
+/* "https://host", where clients reach this server; appended. */
+bool tenant_origin(const struct job *j, struct buf *out) __attribute__((warn_unused_result));
+
+#endif
