@@ -211,6 +211,7 @@ void request_spares_free(struct worker *w)
         request_free(r);
     intake_spares_free(w);
     relay_spares_free(w);
+    run_spares_free(w);
 }
 
 void request_release(struct request *r)

@@ -178,6 +178,7 @@ struct worker *worker_new(struct gateway *g, const struct gateway_settings *sett
     spares_init(&w->spare_requests, SPARES_MAX);
     spares_init(&w->spare_intakes, SPARES_MAX);
     spares_init(&w->spare_relays, SPARES_MAX);
+    spares_init(&w->spare_runs, SPARES_MAX);
     w->snapshot = snapshot_ref(snapshot);
     w->series = series_new();
     record_ids_init(&w->ids, index, ledger_last_id(settings->ledger));

@@ -61,7 +61,7 @@ struct worker {
     struct record_ids ids;
     struct list requests;  /* under way */
     struct list finishing; /* recorded, to be sent at the end of the turn */
-    struct spares spare_requests, spare_intakes, spare_relays;
+    struct spares spare_requests, spare_intakes, spare_relays, spare_runs;
     bool draining;
     bool journal_failing;       /* the last record could not be written: nothing goes upstream */
     uint64_t journal_failed_at; /* the journal's end then */

@@ -21,22 +21,54 @@
 #include "gateway/target/batch_output.h"
 #include "net/url.h"
 
+#define ARENA_FIRST 4096
+#define ARENA_CAP (512u * 1024)
+
+/* With an empty arena, which may have room that an earlier run left. */
+static struct run *take_spare(struct worker *w)
+{
+    struct run *run = spares_take(&w->spare_runs);
+    if (!run) {
+        run = mem_zalloc(sizeof *run);
+        run->arena = arena_new(ARENA_FIRST, ARENA_CAP);
+        return run;
+    }
+    struct arena *arena = run->arena;
+    memset(run, 0, sizeof *run);
+    run->arena = arena;
+    return run;
+}
+
+/* From here on the request's small things go into the run's arena, whose first block is large enough for most. */
 static struct run *run_new(struct request *r)
 {
-    struct run *run = mem_zalloc(sizeof *run);
+    struct run *run = take_spare(r->worker);
     run->r = r;
+    run->request_arena = r->arena;
+    r->arena = run->arena;
     run->settings = &run->header_settings;
     run->retry_after_ms = -1;
-    run->header_settings.retry.codes = (struct config_codes){NULL, 0};
     run->metadata_header = r->metadata;
-    run->before = run->after = run->pass_lines = run->model = STR("");
-    run->base = STR("");
+    run->before = run->after = run->pass_lines = run->model = run->base = STR("");
     buf_init(&run->tee, CACHE_ENTRY_MAX);
     buf_init(&run->untouched, CACHE_ENTRY_MAX);
     r->run = run;
     r->body.max = RUN_BODY_MAX + LOOP_SCRATCH;
     r->edited.max = 2 * RUN_BODY_MAX;
     return run;
+}
+
+static void free_all(struct run *run)
+{
+    arena_free(run->arena);
+    mem_free(run);
+}
+
+void run_spares_free(struct worker *w)
+{
+    struct run *run;
+    while ((run = spares_take(&w->spare_runs)))
+        free_all(run);
 }
 
 void run_cancel(struct request *r)
@@ -73,8 +105,11 @@ void run_free(struct request *r)
     mem_free(run->changed);
     buf_free(&run->tee);
     buf_free(&run->untouched);
-    mem_free(run);
+    r->arena = run->request_arena;
     r->run = NULL;
+    arena_reset(run->arena);
+    if (!spares_give(&r->worker->spare_runs, run))
+        free_all(run);
 }
 
 /* The head's fields end with the callback; those that may go upstream are copied. False: the arena is full. */

@@ -36,6 +36,8 @@ struct embed_call;
 
 struct run {
     struct request *r;
+    struct arena *arena;         /* the request's as long as it is routed */
+    struct arena *request_arena; /* what it had before */
     struct options options;
     const struct config *config; /* a reference; NULL: none */
     struct plan plan;
@@ -110,6 +112,7 @@ void run_start_streamed(struct request *r, enum http1_framing framing, uint64_t 
 /* Stops whatever is waited for. */
 void run_cancel(struct request *r);
 void run_free(struct request *r);
+void run_spares_free(struct worker *w);
 
 /* Whether an answer of that status must be held to its end, since it may not be the client's as it is. */
 bool run_holds(const struct request *r, int status);
