@@ -291,6 +291,60 @@ static const char providers[] =
     "ALTER TABLE api_key ADD COLUMN previous_until_us INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE api_key ADD COLUMN overlap_us INTEGER NOT NULL DEFAULT 0;"; /* of its rotations; 0: as asked */
 
+/*
+ * People: members' roles in workspaces, invitations, service accounts. A person's sessions and the tokens
+ * of a service account are rows of api_key, so that whatever holds for keys holds for them: kind is 'key',
+ * 'session' (of a member; expires_us moves on with use, until_us does not) or 'account' (of a service
+ * account; its hash is nobody's). A password is salt, cost and hash, see people/password.h; empty: none.
+ * An invitation's state is pending, accepted, declined or revoked; workspace_id NULL: the organization.
+ */
+static const char people[] =
+    "ALTER TABLE member ADD COLUMN password BLOB NOT NULL DEFAULT x'';"
+    "CREATE TABLE membership ("
+    "  member_id INTEGER NOT NULL REFERENCES member(id),"
+    "  workspace_id INTEGER NOT NULL REFERENCES workspace(id),"
+    "  role TEXT NOT NULL,"
+    "  created_us INTEGER NOT NULL,"
+    "  PRIMARY KEY (member_id, workspace_id)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX membership_workspace ON membership(workspace_id, member_id);"
+
+    "CREATE TABLE invitation ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  public_id TEXT NOT NULL UNIQUE,"
+    "  email TEXT NOT NULL,"
+    "  role TEXT NOT NULL,"
+    "  workspace_id INTEGER REFERENCES workspace(id),"
+    "  hash BLOB NOT NULL UNIQUE," /* of the link's secret */
+    "  state TEXT NOT NULL,"
+    "  invited_by INTEGER NOT NULL DEFAULT 0," /* member; 0: a service key */
+    "  created_us INTEGER NOT NULL,"
+    "  expires_us INTEGER NOT NULL,"
+    "  answered_us INTEGER NOT NULL DEFAULT 0"
+    ") STRICT;"
+    "CREATE INDEX invitation_email ON invitation(email, state);"
+
+    "CREATE TABLE service_account ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  client_id TEXT NOT NULL UNIQUE,"
+    "  workspace_id INTEGER NOT NULL REFERENCES workspace(id),"
+    "  name TEXT NOT NULL,"
+    "  description TEXT NOT NULL,"
+    "  role TEXT NOT NULL,"
+    "  hash BLOB NOT NULL," /* of the client secret */
+    "  last TEXT NOT NULL,"
+    "  created_us INTEGER NOT NULL,"
+    "  updated_us INTEGER NOT NULL,"
+    "  deleted_us INTEGER NOT NULL DEFAULT 0"
+    ") STRICT;"
+    "CREATE INDEX service_account_workspace ON service_account(workspace_id, id);"
+
+    "ALTER TABLE api_key ADD COLUMN kind TEXT NOT NULL DEFAULT 'key';"
+    "ALTER TABLE api_key ADD COLUMN service_account_id INTEGER REFERENCES service_account(id);"
+    "ALTER TABLE api_key ADD COLUMN until_us INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX api_key_member ON api_key(member_id) WHERE member_id IS NOT NULL;"
+    "CREATE INDEX api_key_account ON api_key(service_account_id) WHERE service_account_id IS NOT NULL;";
+
 const struct store_migration control_schema[] = {
     {1, "organization, workspaces, keys, integrations", first},
     {2, "stored configs, scopes, metadata", configs},
@@ -298,5 +352,6 @@ const struct store_migration control_schema[] = {
     {4, "model APIs", models},
     {5, "audit log", audit_log},
     {6, "providers, models of accounts, rotation of keys", providers},
+    {7, "people: memberships, invitations, service accounts, sessions", people},
 };
 const unsigned control_schema_count = sizeof control_schema / sizeof control_schema[0];
