@@ -145,7 +145,7 @@ static struct rule_counters *make_rule(struct counters *t, struct stripe *s, int
         grow_rules(s);
     struct rule_counters *rc = mem_zalloc(sizeof *rc);
     rc->rule_id = rule_id;
-    rc->swept_us = INT64_MIN;
+    rc->swept_us = -SWEEP_EVERY_US;
     rc->next = s->buckets[hash_rule(rule_id) & s->mask];
     s->buckets[hash_rule(rule_id) & s->mask] = rc;
     s->count++;
