@@ -20,6 +20,7 @@
 #include "base/secret.h"
 #include "control/control.h"
 #include "control/crypt.h"
+#include "control/scope.h"
 #include "store/sqlite.h"
 
 #define CONTROL_MAGIC 0x63746c00u
@@ -86,7 +87,7 @@ struct control_inner_key {
     int64_t expires_us;
     bool is_admin_key;
     struct str text;   /* what callers will present */
-    uint64_t scopes;   /* 0 = all */
+    scope_set scopes;   /* 0 = all */
     int64_t config_id; /* 0 = none */
     bool config_fixed;
     struct str metadata;

@@ -183,7 +183,7 @@ static enum err find_config(struct control *c, int64_t workspace_id, struct str 
     return e;
 }
 
-static void bind_scopes(struct store_stmt *st, int at, uint64_t scopes, struct buf *text)
+static void bind_scopes(struct store_stmt *st, int at, scope_set scopes, struct buf *text)
 {
     buf_init(text, SCOPES_TEXT_MAX);
     bool ok = scope_list_write(scopes ? scopes : SNAPSHOT_SCOPES_ALL, text);

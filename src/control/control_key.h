@@ -27,7 +27,7 @@ struct control_key {
     bool disabled;
     int64_t expires_us, revoked_us; /* 0 = never */
     int64_t created_us, updated_us;
-    uint64_t scopes;     /* SNAPSHOT_SCOPES_ALL: no list */
+    scope_set scopes;     /* SNAPSHOT_SCOPES_ALL: no list */
     struct str config;   /* slug of its default config; "" = the workspace's */
     bool config_fixed;   /* requests may not bring a config of their own */
     struct str metadata; /* JSON object put over that of requests; "" = none */
@@ -38,7 +38,7 @@ struct control_key_spec {
     enum kind_role role;
     enum kind_bodies record_bodies;
     int64_t expires_us; /* 0 = never; otherwise in the future */
-    uint64_t scopes;    /* 0 or SNAPSHOT_SCOPES_ALL = no list */
+    scope_set scopes;    /* 0 or SNAPSHOT_SCOPES_ALL = no list */
     struct str config;  /* slug of a config of the workspace; "" = none */
     bool config_fixed;
     struct str metadata; /* JSON object of strings; "" = none */
@@ -56,7 +56,7 @@ struct control_key_change {
     const enum kind_bodies *record_bodies;
     const int64_t *expires_us;
     const bool *disabled;
-    const uint64_t *scopes;
+    const scope_set *scopes;
     const struct str *config; /* "" = none */
     const bool *config_fixed;
     const struct str *metadata; /* "" = none */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Scopes as texts and bits. Forty names: looking through them is fast enough for who makes a key. */
+/* Scopes as texts and bits. Under a hundred names: looking through them is fast enough for who makes a key. */
 #include "control/scope.h"
 
 #include "base/must.h"
@@ -10,7 +10,7 @@ static const char *const texts[] = {
 #undef X
 };
 
-_Static_assert(SNAPSHOT_SCOPE_COUNT < 64, "a bit for each, and never all of them");
+_Static_assert(SNAPSHOT_SCOPE_COUNT < 128, "a bit for each, and never all of them");
 
 const char *scope_text(enum snapshot_scope scope)
 {
@@ -29,9 +29,9 @@ bool scope_from_text(struct str text, enum snapshot_scope *ret_scope)
     return false;
 }
 
-bool scope_list_read(struct str list, uint64_t *ret_scopes, struct str *ret_unknown)
+bool scope_list_read(struct str list, scope_set *ret_scopes, struct str *ret_unknown)
 {
-    uint64_t scopes = 0;
+    scope_set scopes = 0;
     struct str part;
     while (str_split(&list, ',', &part)) {
         enum snapshot_scope scope;
@@ -42,13 +42,13 @@ bool scope_list_read(struct str list, uint64_t *ret_scopes, struct str *ret_unkn
             *ret_unknown = part;
             return false;
         }
-        scopes |= UINT64_C(1) << scope;
+        scopes |= SCOPE_BIT(scope);
     }
     *ret_scopes = scopes ? scopes : SNAPSHOT_SCOPES_ALL;
     return true;
 }
 
-bool scope_list_write(uint64_t scopes, struct buf *out)
+bool scope_list_write(scope_set scopes, struct buf *out)
 {
     bool ok = true, any = false;
     if (scopes == SNAPSHOT_SCOPES_ALL)

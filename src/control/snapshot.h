@@ -107,7 +107,7 @@ struct snapshot_key {
     enum snapshot_key_state state;
     int64_t expires_us; /* wall clock; 0 = never */
     unsigned char hash[APIKEY_HASH_BYTES];
-    uint64_t scopes;                     /* bit per enum snapshot_scope */
+    scope_set scopes;                    /* bit per enum snapshot_scope */
     const struct config *default_config; /* NULL: the workspace's */
     bool config_fixed;                   /* requests may not bring a config of their own */
     struct str metadata;                 /* JSON object put over that of requests; "" = none */

@@ -282,7 +282,7 @@ static void keys_have_scopes_and_metadata(void **state)
     struct control *c = bench_open(t, ADMIN);
     struct secret text = {0};
     struct control_key row;
-    uint64_t scopes;
+    scope_set scopes;
     struct str unknown;
     assert_true(scope_list_read(STR("completions.write, logs.view"), &scopes, &unknown));
     const struct control_key_spec listed = {
@@ -296,7 +296,7 @@ static void keys_have_scopes_and_metadata(void **state)
     assert_false(snapshot_key_may(k, SNAPSHOT_SCOPE_LOGS_LIST));
     assert_true(str_eq(k->metadata, STR("{\"team\":\"a\"}")));
     snapshot_unref(s);
-    const uint64_t all = SNAPSHOT_SCOPES_ALL;
+    const scope_set all = SNAPSHOT_SCOPES_ALL;
     const struct str none = STR("");
     const struct control_key_change open = {.scopes = &all, .metadata = &none};
     assert_int_equal(control_key_update(c, 1, row.public_id, &open, &why), ERR_OK);

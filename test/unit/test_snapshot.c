@@ -185,7 +185,7 @@ static void configs_belong_to_their_workspace(void **state)
                              .workspace_id = 1,
                              .public_id = STR("AbCd1234"),
                              .name = STR("a key"),
-                             .scopes = UINT64_C(1) << SNAPSHOT_SCOPE_LOGS_VIEW,
+                             .scopes = SCOPE_BIT(SNAPSHOT_SCOPE_LOGS_VIEW),
                              .default_config = snapshot_build_config_of(b, 3),
                              .metadata = STR("{}")};
     must(apikey_hash(pepper, STR("a-key"), k.hash));

@@ -11,7 +11,7 @@
 #define KEYS_PER_PAGE 1000
 
 /* An array of names; null: no list, the role decides. */
-static void write_scopes(struct json_write *w, uint64_t scopes)
+static void write_scopes(struct json_write *w, scope_set scopes)
 {
     if (scopes == SNAPSHOT_SCOPES_ALL) {
         json_write_member_null(w, "scopes");
@@ -103,10 +103,10 @@ static void refuse_scope(struct job *j, struct str name)
 }
 
 /* An array of names as bits; an empty one means no list. False when the job was answered. */
-static bool read_scopes(struct job *j, struct str json, uint64_t *ret)
+static bool read_scopes(struct job *j, struct str json, scope_set *ret)
 {
     struct jdoc doc;
-    uint64_t scopes = 0;
+    scope_set scopes = 0;
     jdoc_init(&doc);
     bool parsed = jdoc_parse(&doc, json);
     struct jval list = jdoc_root(&doc);
@@ -115,7 +115,7 @@ static bool read_scopes(struct job *j, struct str json, uint64_t *ret)
     for (struct jval v = jdoc_first(list); !j->status && jdoc_has(v); v = jdoc_next(list, v)) {
         enum snapshot_scope scope;
         if (scope_from_text(jdoc_text(v, j->arena), &scope))
-            scopes |= UINT64_C(1) << scope;
+            scopes |= SCOPE_BIT(scope);
         else
             refuse_scope(j, jdoc_raw(v));
     }
@@ -201,7 +201,7 @@ struct wishes {
     enum kind_role role;
     enum kind_bodies bodies;
     int64_t expires_us;
-    uint64_t scopes;
+    scope_set scopes;
     bool disabled, config_fixed;
 };
 

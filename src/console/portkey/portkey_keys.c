@@ -16,7 +16,7 @@
 
 /* ---- reading ---- */
 
-static void write_scopes(struct json_write *w, uint64_t scopes)
+static void write_scopes(struct json_write *w, scope_set scopes)
 {
     json_write_key(w, STR("scopes"));
     json_write_array(w);
@@ -135,10 +135,10 @@ void portkey_keys_get(struct job *j)
 struct wishes {
     struct str name, config, metadata;
     const int64_t *expires_us;
-    const uint64_t *scopes;
+    const scope_set *scopes;
     const bool *config_fixed;
     int64_t expires_store;
-    uint64_t scopes_store;
+    scope_set scopes_store;
     bool fixed_store;
 };
 
@@ -151,7 +151,7 @@ static bool is_empty(struct jval v)
 static void read_scopes(struct given *g, struct wishes *w)
 {
     struct jval list = given_member(g->root, "scopes");
-    uint64_t scopes = 0;
+    scope_set scopes = 0;
     if (!jdoc_has(list))
         return;
     if (jdoc_kind(list) != JDOC_ARRAY) {
@@ -168,7 +168,7 @@ static void read_scopes(struct given *g, struct wishes *w)
             buf_free(&text);
             return;
         }
-        scopes |= UINT64_C(1) << scope;
+        scopes |= SCOPE_BIT(scope);
     }
     w->scopes_store = scopes ? scopes : SNAPSHOT_SCOPES_ALL;
     w->scopes = &w->scopes_store;
