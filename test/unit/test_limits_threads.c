@@ -69,7 +69,7 @@ static void run_all(void *(*fn)(void *arg))
     free(parts);
 }
 
-static int64_t used, reserved;
+static _Thread_local int64_t used, reserved;
 
 static bool see(void *context, const struct limits_state *state)
 {
