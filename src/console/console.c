@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "console/blaxel/tenant.h"
+#include "console/blaxel/upstream_models.h"
 #include "console/catalog.h"
 #include "console/console_inner.h"
 #include "console/fetch.h"
@@ -392,5 +393,6 @@ void console_free(struct console *c)
     pthread_cond_destroy(&c->wake);
     query_close(c->query);
     catalog_drop(c);
+    upstream_models_drop(c);
     mem_free(c);
 }

@@ -23,6 +23,7 @@ struct console {
     bool stopping;
     struct price_catalog *catalog; /* catalog.h */
     uint64_t catalog_read_us;
+    struct upstream_models *upstream_models; /* blaxel/upstream_models.h */
 };
 
 #define CONSOLE_QUEUE_MAX 1000

@@ -16,13 +16,37 @@
 
 #include "console/job.h"
 
-#define BLAXEL_ROUTES(X)                                                                           \
-    X(GET, "/models", VIEWER, ANY, blaxel_models_list, "Model APIs of the workspace")              \
-    X(POST, "/models", MEMBER, ALL, blaxel_models_create, "Make a model API")                      \
-    X(GET, "/models/{}", VIEWER, ANY, blaxel_models_get, "One model API")                          \
-    X(PUT, "/models/{}", MEMBER, ALL, blaxel_models_update, "Replace a model API: a new revision") \
-    X(DELETE, "/models/{}", MEMBER, ALL, blaxel_models_delete, "Delete a model API")               \
-    X(GET, "/models/{}/revisions", VIEWER, ANY, blaxel_models_revisions, "Revisions of a model API, newest first")
+#define BLAXEL_ROUTES(X)                                                                                               \
+    X(GET, "/models", VIEWER, ANY, blaxel_models_list, "Model APIs of the workspace")                                  \
+    X(POST, "/models", MEMBER, ALL, blaxel_models_create, "Make a model API")                                          \
+    X(GET, "/models/{}", VIEWER, ANY, blaxel_models_get, "One model API")                                              \
+    X(PUT, "/models/{}", MEMBER, ALL, blaxel_models_update, "Replace a model API: a new revision")                     \
+    X(DELETE, "/models/{}", MEMBER, ALL, blaxel_models_delete, "Delete a model API")                                   \
+    X(GET, "/models/{}/revisions", VIEWER, ANY, blaxel_models_revisions, "Revisions of a model API, newest first")     \
+    X(GET, "/integrations/connections", VIEWER, INTEGRATIONS_LIST, connections_list,                                   \
+      "Provider accounts of the workspace, keys masked")                                                               \
+    X(POST, "/integrations/connections", ADMIN, INTEGRATIONS_CREATE, connections_create, "Connect a provider account") \
+    X(GET, "/integrations/connections/{}", VIEWER, INTEGRATIONS_READ, connections_get, "One provider account")         \
+    X(PUT, "/integrations/connections/{}", ADMIN, INTEGRATIONS_UPDATE, connections_update,                             \
+      "Change a provider account, or give it another key")                                                             \
+    X(DELETE, "/integrations/connections/{}", ADMIN, INTEGRATIONS_DELETE, connections_delete,                          \
+      "Disconnect a provider account that no model API uses")                                                          \
+    X(GET, "/integrations/connections/{}/models", VIEWER, MODELS_LIST, connections_models,                             \
+      "Models that a provider account has, by its own list")                                                           \
+    X(GET, "/integrations/connections/{}/models/{*}", VIEWER, MODELS_LIST, connections_model, "One of them")           \
+    X(GET, "/integrations/connections/{}/endpointConfigurations", VIEWER, MODELS_LIST, connections_endpoints,          \
+      "Nothing to choose: an empty list")                                                                              \
+    X(GET, "/integrations/{}", VIEWER, ANY, providers_get, "Paths of a provider's API, and where token counts stand")  \
+    X(GET, "/integrations/{}/models", VIEWER, MODELS_LIST, connections_type_models,                                    \
+      "Models of the workspace's account with that provider")                                                          \
+    X(GET, "/integrations/{}/models/{*}", VIEWER, MODELS_LIST, connections_type_model, "One of them")                  \
+    X(GET, "/workspaces", VIEWER, ANY, blaxel_workspaces_list, "Workspaces that the key reaches")                      \
+    X(POST, "/workspaces", OWNER, ALL, blaxel_workspaces_create, "Make a workspace")                                   \
+    X(POST, "/workspaces/availability", VIEWER, ANY, blaxel_workspaces_availability, "Whether a name is free")         \
+    X(GET, "/workspaces/{}", VIEWER, ANY, blaxel_workspaces_get, "One workspace")                                      \
+    X(PUT, "/workspaces/{}", ADMIN, ALL, blaxel_workspaces_update, "Change a workspace's display name")                \
+    X(GET, "/locations", VIEWER, ANY, blaxel_workspaces_locations, "Places to run at: one")                            \
+    X(GET, "/configuration", VIEWER, ANY, blaxel_workspaces_configuration, "Continents, countries, regions")
 
 #define X(method, path, access, scope, run, summary) void run(struct job *j);
 BLAXEL_ROUTES(X)

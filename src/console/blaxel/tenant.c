@@ -28,22 +28,27 @@ static bool check_version(struct job *j)
 }
 
 /* Owners reach every workspace, others that of their key. */
+bool tenant_reaches(const struct job *j, int64_t workspace_id)
+{
+    return workspace_id == j->key->workspace_id || j->key->role == KIND_ROLE_OWNER;
+}
+
+bool tenant_named(struct job *j, struct str name, int64_t *ret_id)
+{
+    const struct snapshot_workspace *w = snapshot_find_workspace(j->snapshot, name);
+    if (!w)
+        job_fail(j, ERR_NOT_FOUND, STR("workspace"), STR("There is no workspace of this name; check its spelling."));
+    else if (!tenant_reaches(j, w->id))
+        job_fail(j, ERR_FORBIDDEN, STR("workspace"), STR("This key belongs to another workspace."));
+    else
+        *ret_id = w->id;
+    return j->status == 0;
+}
+
 static bool check_workspace(struct job *j)
 {
     struct str name = j->blaxel.workspace.n ? j->blaxel.workspace : job_query(j, STR("workspace"));
-    if (!name.n)
-        return true;
-    const struct snapshot_workspace *w = snapshot_find_workspace(j->snapshot, name);
-    if (!w) {
-        job_fail(j, ERR_NOT_FOUND, STR("workspace"), STR("There is no workspace of this name; check its spelling."));
-        return false;
-    }
-    if (w->id != j->key->workspace_id && j->key->role != KIND_ROLE_OWNER) {
-        job_fail(j, ERR_FORBIDDEN, STR("workspace"), STR("This key belongs to another workspace."));
-        return false;
-    }
-    j->workspace_id = w->id;
-    return true;
+    return !name.n || tenant_named(j, name, &j->workspace_id);
 }
 
 bool tenant_begin(struct job *j)

@@ -14,6 +14,10 @@
  * that the key has no part in.
  */
 bool tenant_begin(struct job *j);
+/* Whether the key reaches that workspace. */
+bool tenant_reaches(const struct job *j, int64_t workspace_id);
+/* The workspace of that name. False when the job was answered: 404 unknown, 403 out of reach. */
+bool tenant_named(struct job *j, struct str name, int64_t *ret_id);
 /* Lists of models and policies come in pages. */
 bool tenant_has_pages(const struct job *j);
 /* The workspace's name. */
