@@ -24,7 +24,15 @@ CLIENTS = 8
 EVENTS = chunk_events(usage={"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}, nulls=True)
 
 
+# A third of the requests is routed: the first try fails, the answer may come from the cache later.
+ROUTED = json.dumps({"strategy": {"mode": "fallback"}, "cache": {"mode": "simple", "max_age": 60},
+                     "targets": [{"override_params": {"model": "broken"}}, {"override_params": {"model": "gpt-4o-mini"}}]})
+
+
 def serve(request):
+    if b'"model":"broken"' in request.body or b'"model": "broken"' in request.body:
+        request.answer({"error": {"message": "broken", "type": "server_error", "param": None, "code": None}}, status="500 Broken")
+        return
     if b'"stream": true' in request.body or b'"stream":true' in request.body:
         request.begin_stream()
         for event in EVENTS:
@@ -48,8 +56,12 @@ class Client(threading.Thread):
                 if connection is None:
                     connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
                 stream = self.rnd.random() < 0.3
-                connection.request("POST", "/v1/chat/completions", json.dumps(chat(stream=stream)),
-                                   {"Authorization": "Bearer " + ADMIN_KEY, "Content-Type": "application/json"})
+                routed = self.rnd.random() < 0.33
+                headers = {"Authorization": "Bearer " + ADMIN_KEY, "Content-Type": "application/json"}
+                if routed:
+                    headers["x-portkey-config"] = ROUTED
+                body = {**chat(stream=stream), "seed": self.rnd.randrange(2000)}
+                connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
                 answer = connection.getresponse()
                 body = b""
                 while stream and not body.endswith(b"data: [DONE]\n\n"):  # which SDKs take for the end
@@ -71,7 +83,7 @@ def all_ids(g):
     found, before = [], None
     while True:
         page = g.rows(5000, **({"before": before} if before else {}))
-        found += [(r["id"], r["outcome"]) for r in page]
+        found += [(r["id"], r["outcome"], r["request_id"], r["discarded"]) for r in page]
         if len(page) < 5000:
             return found
         before = page[-1]["id"]
@@ -101,9 +113,10 @@ def nothing_acknowledged_is_lost_or_doubled(kills=50, seed=None):
             c.join()
         acknowledged = [i for c in clients for i in c.acknowledged]
         stored = all_ids(g)
-        ids = [i for i, _ in stored]
-        lost = set(acknowledged) - set(ids)
-        interrupted = {i for i, outcome in stored if outcome == "interrupted"}
+        ids = [row[0] for row in stored]
+        answered = {request for _, _, request, discarded in stored if not discarded}
+        lost = set(acknowledged) - answered
+        interrupted = {request for _, outcome, request, _ in stored if outcome == "interrupted"}
         print(f"{kills} kills, {len(acknowledged)} acknowledged, {len(ids)} rows, {len(lost)} lost, "
               f"{len(ids) - len(set(ids))} doubled, {len(interrupted)} interrupted, slowest start {slowest:.2f} s")
         equal(len(lost), 0, "acknowledged requests that are not in the ledger")
