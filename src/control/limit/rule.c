@@ -5,10 +5,14 @@
  */
 #include "control/limit/rule.h"
 
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "control/limit/limit_json.h"
 #include "control/limit/rule_inner.h"
+#include "control/people/audit.h"
 
 #define CHECK_ARENA_MAX ((size_t)1 << 20)
 #define DAY_US (INT64_C(24) * 3600 * 1000000)
@@ -242,10 +246,57 @@ static enum err check_room(struct control *c, const struct limit *l, struct cont
     return e;
 }
 
+/* All anchors that give the same windows become one: 0 < anchor <= length. */
+static void settle_anchor(struct limit *l)
+{
+    int64_t length = (int64_t)l->window.step * DAY_US;
+    if (l->window.unit == WINDOW_ANCHOR && l->window.anchor_us > 0 && length > 0)
+        l->window.anchor_us = (l->window.anchor_us - 1) % length + 1;
+}
+
 static void choose_anchor(struct limit *l, int64_t now_us)
 {
     if (l->window.unit == WINDOW_ANCHOR && l->window.anchor_us == 0)
         l->window.anchor_us = now_us / DAY_US * DAY_US;
+    settle_anchor(l);
+}
+
+/* ---- the audit log ---- */
+
+static void describe(struct audit_text *t, const struct limit *l)
+{
+    audit_text_begin(t);
+    limit_json_all_members(&t->w, l);
+}
+
+/* Either may be NULL. */
+static enum err note(struct control *c, const char *action, const struct limit *before, const struct limit *after,
+                     struct control_why *why)
+{
+    struct audit_text old, new;
+    char id[32];
+    const struct limit *l = after ? after : before;
+    int n = snprintf(id, sizeof id, "%lld", (long long)l->id);
+    struct audit_change change = {.workspace_id = l->workspace_id,
+                                  .action = action,
+                                  .object_type = "limit",
+                                  .object_id = str_of(id, (size_t)n),
+                                  .before = STR(""),
+                                  .after = STR("")};
+    if (before) {
+        describe(&old, before);
+        change.before = audit_text_end(&old);
+    }
+    if (after) {
+        describe(&new, after);
+        change.after = audit_text_end(&new);
+    }
+    enum err e = audit_note(c, &change, why);
+    if (before)
+        audit_text_free(&old);
+    if (after)
+        audit_text_free(&new);
+    return e;
 }
 
 /* ---- changes ---- */
@@ -262,7 +313,9 @@ enum err rule_inner_create(struct control *c, const struct limit *given, int64_t
         return e;
     l.created_us = l.updated_us = l.counted_from_us = clock_wall_us();
     choose_anchor(&l, l.created_us);
-    return rule_row_insert(c, &l, ret_id, why);
+    e = rule_row_insert(c, &l, ret_id, why);
+    l.id = *ret_id;
+    return e == ERR_OK ? note(c, "limit.create", NULL, &l, why) : e;
 }
 
 enum err rule_create(struct control *c, const struct limit *l, int64_t *ret_id, struct control_why *why)
@@ -302,7 +355,9 @@ static enum err change(struct control *c, const struct limit *old, const struct 
     if (!counts_the_same(old, &l))
         l.counted_from_us = l.updated_us;
     enum err e = check_content(&l, why);
-    return e == ERR_OK ? rule_row_update(c, &l, why) : e;
+    if (e == ERR_OK)
+        e = rule_row_update(c, &l, why);
+    return e == ERR_OK ? note(c, "limit.update", old, &l, why) : e;
 }
 
 static enum err update(struct control *c, int64_t workspace_id, int64_t id, const struct limit *content,
@@ -338,21 +393,25 @@ static enum err touch(struct control *c, const char *sql, int64_t id, struct con
     return control_inner_run(c, st, why);
 }
 
-static enum err remove_row(struct control *c, int64_t id, struct control_why *why)
+static enum err remove_row(struct control *c, const struct limit *l, struct control_why *why)
 {
-    enum err e = touch(c, "UPDATE limit_rule SET deleted_us = ?2 WHERE id = ?1", id, why);
-    return e == ERR_OK ? touch(c, "DELETE FROM limit_reset WHERE rule_id = ?1 AND ?2 > 0", id, why) : e;
+    enum err e = touch(c, "UPDATE limit_rule SET deleted_us = ?2 WHERE id = ?1", l->id, why);
+    if (e == ERR_OK)
+        e = touch(c, "DELETE FROM limit_reset WHERE rule_id = ?1 AND ?2 > 0", l->id, why);
+    return e == ERR_OK ? note(c, "limit.delete", l, NULL, why) : e;
 }
 
-static enum err reset_row(struct control *c, int64_t id, struct control_why *why)
+static enum err reset_row(struct control *c, const struct limit *l, struct control_why *why)
 {
-    enum err e = touch(c, "UPDATE limit_rule SET counted_from_us = ?2 WHERE id = ?1", id, why);
-    return e == ERR_OK ? touch(c, "DELETE FROM limit_reset WHERE rule_id = ?1 AND ?2 > 0", id, why) : e;
+    enum err e = touch(c, "UPDATE limit_rule SET counted_from_us = ?2 WHERE id = ?1", l->id, why);
+    if (e == ERR_OK)
+        e = touch(c, "DELETE FROM limit_reset WHERE rule_id = ?1 AND ?2 > 0", l->id, why);
+    return e == ERR_OK ? note(c, "limit.reset", l, NULL, why) : e;
 }
 
 /* Finds the rule and does `what` with it. */
 static enum err with_rule(struct control *c, int64_t workspace_id, int64_t id, struct control_why *why,
-                          enum err (*what)(struct control *c, int64_t id, struct control_why *why))
+                          enum err (*what)(struct control *c, const struct limit *l, struct control_why *why))
 {
     struct limit old;
     enum err e = control_inner_begin(c, why);
@@ -360,8 +419,9 @@ static enum err with_rule(struct control *c, int64_t workspace_id, int64_t id, s
         return e;
     struct arena *a = arena_new(4096, CHECK_ARENA_MAX);
     e = find(c, workspace_id, id, a, &old, why);
+    e = control_inner_end(c, e == ERR_OK ? what(c, &old, why) : e, why);
     arena_free(a);
-    return control_inner_end(c, e == ERR_OK ? what(c, id, why) : e, why);
+    return e;
 }
 
 enum err rule_remove(struct control *c, int64_t workspace_id, int64_t id, struct control_why *why)
@@ -383,6 +443,8 @@ static enum err reset_group(struct control *c, int64_t workspace_id, int64_t id,
     enum err e = find(c, workspace_id, id, a, &old, why);
     if (e == ERR_OK && (!old.group_by.n || !group_text.n || group_text.n > POLICY_GROUP_TEXT_MAX))
         e = control_inner_fail(why, ERR_BAD_PARAMETER, "group", "This limit has no such group.");
+    if (e == ERR_OK)
+        e = note(c, "limit.reset", &old, NULL, why);
     arena_free(a);
     if (e == ERR_OK)
         e = control_inner_sql(c,
@@ -418,11 +480,19 @@ static struct rule_filter filter_of(const struct rule_place *place, int kind)
                                 .source = &place->source};
 }
 
+/* Of two that count the same. */
+static bool same_content(const struct limit *a, const struct limit *b)
+{
+    return a->mode == b->mode && a->max == b->max && a->input_max == b->input_max && a->output_max == b->output_max &&
+           a->alert_at == b->alert_at;
+}
+
 /* The old rule that `l` is the new form of; each is taken once. NULL: none. */
 static struct limit *match(struct limit *old, size_t count, const struct limit *l)
 {
     for (size_t i = 0; i < count; i++) {
         struct limit same = *l;
+        settle_anchor(&same);
         if (same.window.unit == WINDOW_ANCHOR && same.window.anchor_us == 0)
             same.window.anchor_us = old[i].window.anchor_us;
         if (old[i].id && counts_the_same(&old[i], &same) && str_eq(old[i].name, l->name))
@@ -444,13 +514,13 @@ static enum err replace(struct control *c, const struct rule_place *place, enum 
         struct limit *was = match(old, old_count, &fresh[i]);
         kept[i] = was;
         if (was) {
-            e = change(c, was, &fresh[i], why);
+            e = same_content(was, &fresh[i]) ? ERR_OK : change(c, was, &fresh[i], why);
             was->id = 0; /* taken */
         }
     }
     for (size_t i = 0; e == ERR_OK && i < old_count; i++)
         if (old[i].id)
-            e = remove_row(c, old[i].id, why);
+            e = remove_row(c, &old[i], why);
     for (size_t i = 0; e == ERR_OK && i < count; i++) {
         struct limit l = fresh[i];
         l.attach = place->attach;
@@ -490,7 +560,7 @@ enum err rule_inner_reset_place(struct control *c, const struct rule_place *plac
     size_t count = 0;
     enum err e = list(c, &f, a, &rules, &count, why);
     for (size_t i = 0; e == ERR_OK && i < count; i++)
-        e = reset_row(c, rules[i].id, why);
+        e = reset_row(c, &rules[i], why);
     arena_free(a);
     return e;
 }
