@@ -23,6 +23,10 @@
     X(PUT, "/models/{}", MEMBER, ALL, blaxel_models_update, "Replace a model API: a new revision")                     \
     X(DELETE, "/models/{}", MEMBER, ALL, blaxel_models_delete, "Delete a model API")                                   \
     X(GET, "/models/{}/revisions", VIEWER, ANY, blaxel_models_revisions, "Revisions of a model API, newest first")     \
+    X(GET, "/models/{}/metrics", VIEWER, ANALYTICS_VIEW, model_metrics_get, "Counts, times and tokens of a model API") \
+    X(GET, "/models/{}/logs", VIEWER, LOGS_LIST, model_logs_list, "What was asked of a model API, as log lines")       \
+    X(GET, "/metrics", VIEWER, ANALYTICS_VIEW, model_metrics_workspace, "Counts of all model APIs of the workspace")   \
+    X(GET, "/observability/logs", VIEWER, LOGS_LIST, model_logs_map, "Log lines by model API, with counts over time")  \
     X(GET, "/integrations/connections", VIEWER, INTEGRATIONS_LIST, connections_list,                                   \
       "Provider accounts of the workspace, keys masked")                                                               \
     X(POST, "/integrations/connections", ADMIN, INTEGRATIONS_CREATE, connections_create, "Connect a provider account") \
