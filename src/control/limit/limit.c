@@ -74,6 +74,19 @@ bool limit_measure_parse(struct str text, enum limit_measure *ret_measure)
     return true;
 }
 
+const char *limit_mode_text(enum limit_mode m)
+{
+    return m == LIMIT_HARD ? "hard" : "soft";
+}
+
+bool limit_mode_parse(struct str text, enum limit_mode *ret_mode)
+{
+    if (!str_eq(text, STR("hard")) && !str_eq(text, STR("soft")))
+        return false;
+    *ret_mode = str_eq(text, STR("hard")) ? LIMIT_HARD : LIMIT_SOFT;
+    return true;
+}
+
 /* ---- checks ---- */
 
 static bool amount_ok(int64_t v)

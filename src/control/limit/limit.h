@@ -65,6 +65,8 @@ bool limit_measure_parse(struct str text, enum limit_measure *ret_measure);
  * crosses it completes.
  */
 enum limit_mode { LIMIT_SOFT, LIMIT_HARD };
+const char *limit_mode_text(enum limit_mode m);
+bool limit_mode_parse(struct str text, enum limit_mode *ret_mode);
 
 #define LIMIT_NAME_MAX 100
 #define LIMIT_ATTACHED_MAX 16 /* rules on one key, member, workspace, … */

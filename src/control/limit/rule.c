@@ -90,7 +90,7 @@ static void bind_filter(struct store_stmt *st, const struct rule_filter *f)
     store_bind_i64(st, 3, f->attach_id);
     store_bind_text(st, 4, f->kind < 0 ? STR("") : str_c(limit_kind_text((enum limit_kind)f->kind)));
     if (f->source)
-        store_bind_text(st, 5, *f->source);
+        store_bind_text(st, 5, f->source->p ? *f->source : STR(""));
     else
         store_bind_null(st, 5);
     store_bind_i64(st, 6, RULE_LIST_MAX);
@@ -266,7 +266,7 @@ static void choose_anchor(struct limit *l, int64_t now_us)
 static void describe(struct audit_text *t, const struct limit *l)
 {
     audit_text_begin(t);
-    limit_json_all_members(&t->w, l);
+    limit_json_members(&t->w, l);
 }
 
 /* Either may be NULL. */

@@ -4,9 +4,10 @@
 #include "control/limit/rule_inner.h"
 #include "control/snapshot_build.h"
 
-static const char *mode_text(enum limit_mode m)
+/* A view that was never set is "". */
+static struct str text(struct str s)
 {
-    return m == LIMIT_HARD ? "hard" : "soft";
+    return s.p ? s : STR("");
 }
 
 bool rule_row_read(struct store_stmt *st, struct limit *ret)
@@ -17,7 +18,6 @@ bool rule_row_read(struct store_stmt *st, struct limit *ret)
         .attach_id = store_i64(st, 3),
         .source = store_text(st, 4),
         .name = store_text(st, 5),
-        .mode = str_eq(store_text(st, 8), STR("soft")) ? LIMIT_SOFT : LIMIT_HARD,
         .max = store_i64(st, 12),
         .input_max = store_i64(st, 13),
         .output_max = store_i64(st, 14),
@@ -33,7 +33,7 @@ bool rule_row_read(struct store_stmt *st, struct limit *ret)
     l.window.anchor_us = store_i64(st, 11);
     if (step < 1 || step > WINDOW_STEP_MAX || !limit_attach_parse(store_text(st, 2), &l.attach) ||
         !limit_kind_parse(store_text(st, 6), &l.kind) || !limit_measure_parse(store_text(st, 7), &l.measure) ||
-        !window_unit_parse(store_text(st, 9), &l.window.unit))
+        !limit_mode_parse(store_text(st, 8), &l.mode) || !window_unit_parse(store_text(st, 9), &l.window.unit))
         return false;
     l.window.step = (uint32_t)step;
     if (limit_check(&l, &param))
@@ -42,12 +42,12 @@ bool rule_row_read(struct store_stmt *st, struct limit *ret)
     return true;
 }
 
-/* Values 1 to 13 of both statements. */
+/* Values 1 to 14 of both statements. */
 static void bind_content(struct store_stmt *st, const struct limit *l)
 {
-    store_bind_text(st, 1, l->name);
+    store_bind_text(st, 1, text(l->name));
     store_bind_text(st, 2, str_c(limit_measure_text(l->measure)));
-    store_bind_text(st, 3, str_c(mode_text(l->mode)));
+    store_bind_text(st, 3, str_c(limit_mode_text(l->mode)));
     store_bind_text(st, 4, str_c(window_unit_text(l->window.unit)));
     store_bind_i64(st, 5, l->window.step);
     store_bind_i64(st, 6, l->window.anchor_us);
@@ -55,8 +55,8 @@ static void bind_content(struct store_stmt *st, const struct limit *l)
     store_bind_i64(st, 8, l->input_max);
     store_bind_i64(st, 9, l->output_max);
     store_bind_i64(st, 10, l->alert_at);
-    store_bind_text(st, 11, l->conditions);
-    store_bind_text(st, 12, l->group_by);
+    store_bind_text(st, 11, text(l->conditions));
+    store_bind_text(st, 12, text(l->group_by));
     store_bind_i64(st, 13, l->counted_from_us);
     store_bind_i64(st, 14, l->updated_us);
 }
@@ -78,7 +78,7 @@ enum err rule_row_insert(struct control *c, const struct limit *l, int64_t *ret_
         store_bind_i64(st, 15, l->workspace_id);
     store_bind_text(st, 16, str_c(limit_attach_text(l->attach)));
     store_bind_i64(st, 17, l->attach_id);
-    store_bind_text(st, 18, l->source);
+    store_bind_text(st, 18, text(l->source));
     store_bind_text(st, 19, str_c(limit_kind_text(l->kind)));
     store_bind_i64(st, 20, l->created_us);
     e = control_inner_run(c, st, why);

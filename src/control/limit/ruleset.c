@@ -50,7 +50,7 @@ void ruleset_free(struct ruleset *s)
 
 static struct str dup(struct ruleset *s, struct str text)
 {
-    struct str copy = arena_dup(s->arena, text);
+    struct str copy = arena_dup(s->arena, text.p ? text : STR(""));
     must(copy.p != NULL);
     return copy;
 }
