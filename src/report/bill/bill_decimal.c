@@ -20,9 +20,14 @@ static bool is_digit(char c)
 
 static bool read_exponent(struct str s, int64_t *ret)
 {
-    if (s.n && s.p[0] == '+')
+    bool negative = s.n && s.p[0] == '-';
+    uint64_t v;
+    if (negative || (s.n && s.p[0] == '+'))
         s = str_from(s, 1);
-    return s.n && is_digit(s.p[s.n - 1]) && str_to_i64(s, ret) && *ret >= -EXPONENT_MAX && *ret <= EXPONENT_MAX;
+    if (!str_to_u64(s, &v) || v > EXPONENT_MAX)
+        return false;
+    *ret = negative ? -(int64_t)v : (int64_t)v;
+    return true;
 }
 
 /* JSON's grammar: no sign in front but '-', digits on both sides of the point, no leading zeros. */

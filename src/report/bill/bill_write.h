@@ -32,7 +32,7 @@ enum err bill_account_put(struct bill *b, int64_t id, int64_t workspace, struct 
                           int64_t now_us) ERR_USE;
 /* All but id, workspace, slug, created_us and backfill_day of `a` is stored. */
 enum err bill_account_set(struct bill *b, const struct bill_account *a) ERR_USE;
-/* Everything of it goes, in steps of which each is a transaction; the account's row last. */
+/* Everything of it goes, in one transaction. */
 enum err bill_account_remove(struct bill *b, int64_t id) ERR_USE;
 
 /* --- names ----------------------------------------------------------------------------------- */
@@ -97,7 +97,8 @@ struct bill_pull {
     const char *endpoint;
     uint64_t rows, changed, ms, pages;
     int status;
-    const char *error; /* "" when it went well */
+    const unsigned char *hash; /* SHA-256 of the replies' bodies; NULL: none */
+    const char *error;         /* "" when it went well */
 };
 enum err bill_pull_add(struct bill *b, const struct bill_pull *p) ERR_USE;
 
