@@ -330,6 +330,7 @@ static bool start_gateway(struct server *s)
                                  .ledger = s->ledger,
                                  .cache = s->cache,
                                  .otlp = s->otlp,
+                                 .limits = s->limits,
                                  .dir = s->dir,
                                  .tls = s->client_tls != NULL,
                                  .public_url = public_url(s),

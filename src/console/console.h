@@ -19,6 +19,7 @@ struct cache;
 struct control;
 struct gateway;
 struct ledger;
+struct limits;
 struct otlp;
 struct price_catalog;
 
@@ -27,6 +28,7 @@ struct console_settings {
     struct ledger *ledger;
     struct cache *cache;   /* NULL: none */
     struct otlp *otlp;     /* NULL: no traces are sent */
+    struct limits *limits; /* NULL: nothing is counted */
     const char *dir;       /* the data directory, for reading the ledger */
     bool tls;              /* clients are served over TLS */
     struct str public_url; /* where clients reach this server, without a slash at the end; "" = as they ask */

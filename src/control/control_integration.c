@@ -12,6 +12,7 @@
 #include "control/control_inner.h"
 #include "control/crypt.h"
 #include "control/integration_check.h"
+#include "control/limit/rule_inner.h"
 #include "control/model/model_inner.h"
 #include "control/people/audit.h"
 
@@ -467,6 +468,10 @@ static enum err delete_row(struct control *c, const struct control_integration *
                        "UPDATE integration SET deleted_us = ?2, updated_us = ?2, sealed_key = x'', is_default = 0 "
                        "WHERE id = ?1",
                        i->id, why);
+    if (e == ERR_OK)
+        e = rule_inner_drop(c, LIMIT_INTEGRATION, i->id, why);
+    if (e == ERR_OK)
+        e = rule_inner_drop(c, LIMIT_ACCESS, i->id, why);
     return e == ERR_OK ? note(c, i->account.n ? "provider.delete" : "integration.delete", i, NULL, why) : e;
 }
 

@@ -56,6 +56,15 @@ struct jval given_member(struct jval object, const char *name)
     return jdoc_find(object, camel);
 }
 
+struct jval given_nullable(struct jval object, const char *name, bool *ret_present)
+{
+    char camel[NAME_MAX_BYTES];
+    struct jval v = given_member(object, name);
+    to_camel(name, camel);
+    *ret_present = jdoc_has(v) || jdoc_has(jdoc_get(object, name)) || jdoc_has(jdoc_get(object, camel));
+    return v;
+}
+
 struct str given_text(struct given *g, struct jval object, const char *name)
 {
     struct jval v = given_member(object, name);
@@ -111,6 +120,16 @@ const int64_t *given_time(struct given *g, struct jval object, const char *name,
         return NULL;
     }
     return store;
+}
+
+const int64_t *given_expiry(struct given *g, struct jval object, const char *name, int64_t *store)
+{
+    bool present;
+    struct jval v = given_nullable(object, name, &present);
+    *store = 0;
+    if (present && (!jdoc_has(v) || jdoc_is(v, "")))
+        return store;
+    return given_time(g, object, name, store);
 }
 
 bool given_workspace(struct job *j, struct str name, int64_t *ret_id)

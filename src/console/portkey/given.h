@@ -28,6 +28,8 @@ void given_end(struct given *g);
 
 /* The member in either spelling; absent when null. `object` may be absent. */
 struct jval given_member(struct jval object, const char *name);
+/* The same; *ret_present tells whether the member is there, null included. */
+struct jval given_nullable(struct jval object, const char *name, bool *ret_present);
 /* p == NULL when absent. The text lives in the job's arena. */
 struct str given_text(struct given *g, struct jval object, const char *name);
 /* true, false, 1, 0. NULL when absent, else `store` holds it. */
@@ -36,6 +38,8 @@ const bool *given_bool(struct given *g, struct jval object, const char *name, bo
 struct str given_object(struct given *g, struct jval object, const char *name);
 /* A time as text. NULL when absent, else `store` holds it. */
 const int64_t *given_time(struct given *g, struct jval object, const char *name, int64_t *store);
+/* The same for an expiry: null and "" are 0, never. */
+const int64_t *given_expiry(struct given *g, struct jval object, const char *name, int64_t *store);
 /*
  * The id of the workspace that the text (member or query parameter `workspace_id`) names; the caller's own
  * when it is empty. Other workspaces are for owners. False when the job was answered.

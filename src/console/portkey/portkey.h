@@ -30,6 +30,35 @@
     X(GET, "/v1/api-keys/{}", ADMIN, ALL, portkey_keys_get, "One key, masked")                                      \
     X(PUT, "/v1/api-keys/{}", ADMIN, ALL, portkey_keys_update, "Change a key's name, scopes, defaults, expiry")     \
     X(DELETE, "/v1/api-keys/{}", ADMIN, ALL, portkey_keys_delete, "Revoke a key, for ever")                         \
+    X(GET, "/v1/virtual-keys", MEMBER, VIRTUAL_KEYS_LIST, virtual_keys_list, "Accounts of the workspace")           \
+    X(POST, "/v1/virtual-keys", ADMIN, VIRTUAL_KEYS_CREATE, virtual_keys_create, "Connect a provider account")      \
+    X(GET, "/v1/virtual-keys/{}", MEMBER, VIRTUAL_KEYS_READ, virtual_keys_get, "One account, without its key")      \
+    X(PUT, "/v1/virtual-keys/{}", ADMIN, VIRTUAL_KEYS_UPDATE, virtual_keys_update, "Change or rotate an account")   \
+    X(DELETE, "/v1/virtual-keys/{}", ADMIN, VIRTUAL_KEYS_DELETE, virtual_keys_delete, "Disconnect an account")      \
+    X(GET, "/v1/providers", MEMBER, PROVIDERS_LIST, portkey_providers_list, "What can be called as @slug")          \
+    X(POST, "/v1/providers", ADMIN, PROVIDERS_CREATE, portkey_providers_create,                                     \
+      "Another use of an integration, under its own slug")                                                          \
+    X(GET, "/v1/providers/{}", MEMBER, PROVIDERS_READ, portkey_providers_get, "One provider")                       \
+    X(PUT, "/v1/providers/{}", ADMIN, PROVIDERS_UPDATE, portkey_providers_update,                                   \
+      "Change a provider's name, note, limits, expiry")                                                             \
+    X(DELETE, "/v1/providers/{}", ADMIN, PROVIDERS_DELETE, portkey_providers_delete,                                \
+      "Delete a provider; the integration stays")                                                                   \
+    X(GET, "/v1/integrations", ADMIN, INTEGRATIONS_LIST, portkey_integrations_list, "Accounts with keys")           \
+    X(POST, "/v1/integrations", ADMIN, INTEGRATIONS_CREATE, portkey_integrations_create, "Connect an account")      \
+    X(GET, "/v1/integrations/{}", ADMIN, INTEGRATIONS_READ, portkey_integrations_get, "One account")                \
+    X(PUT, "/v1/integrations/{}", ADMIN, INTEGRATIONS_UPDATE, portkey_integrations_update, "Change an account")     \
+    X(DELETE, "/v1/integrations/{}", ADMIN, INTEGRATIONS_DELETE, portkey_integrations_delete,                       \
+      "Disconnect an account and its providers")                                                                    \
+    X(GET, "/v1/integrations/{}/models", ADMIN, INTEGRATIONS_READ, portkey_integrations_models,                     \
+      "Models, and whether the account serves them")                                                                \
+    X(PUT, "/v1/integrations/{}/models", ADMIN, INTEGRATIONS_UPDATE, portkey_integrations_set_models,               \
+      "Enable and disable models")                                                                                  \
+    X(DELETE, "/v1/integrations/{}/models", ADMIN, INTEGRATIONS_UPDATE, portkey_integrations_drop_models,           \
+      "Forget what was said of ?slugs=a,b")                                                                         \
+    X(GET, "/v1/integrations/{}/workspaces", ADMIN, INTEGRATIONS_READ, portkey_integrations_workspaces,             \
+      "Which workspaces may use the account")                                                                       \
+    X(PUT, "/v1/integrations/{}/workspaces", ADMIN, INTEGRATIONS_UPDATE, portkey_integrations_set_workspaces,       \
+      "Give and take access, with limits")                                                                          \
     X(GET, "/v1/logs/{}", VIEWER, LOGS_VIEW, logs_record, "One log row in full, with the figures of Portkey's log") \
     X(GET, "/model-configs/pricing/{}/{}", PUBLIC, ANY, pricing_get, "A model's prices, in cents for one unit")     \
     X(GET, "/v1/models", VIEWER, ANY, models_list, "Models of the workspace's accounts, as @slug/model")

@@ -80,7 +80,9 @@ void limits_gather(const struct limits_subject *s, enum limits_stage stage, stru
         add_attached(s, rules, LIMIT_MODEL, s->model_api_id, 0, ret);
     } else if (s->integration) {
         add_attached(s, rules, LIMIT_INTEGRATION, s->integration->id, 0, ret);
-        add_attached(s, rules, LIMIT_ACCESS, s->integration->id, workspace, ret);
+        if (s->integration->account_id != s->integration->id) /* a provider: its account's hold too */
+            add_attached(s, rules, LIMIT_INTEGRATION, s->integration->account_id, 0, ret);
+        add_attached(s, rules, LIMIT_ACCESS, s->integration->account_id, workspace, ret);
     }
     if (!ruleset_count(rules, LIMIT_POLICY))
         return;
