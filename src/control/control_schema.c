@@ -345,6 +345,28 @@ static const char people[] =
     "CREATE INDEX api_key_member ON api_key(member_id) WHERE member_id IS NOT NULL;"
     "CREATE INDEX api_key_account ON api_key(service_account_id) WHERE service_account_id IS NOT NULL;";
 
+/* Named policies of model APIs; lists and objects are JSON texts, "" = none. */
+static const char token_policies[] =
+    "CREATE TABLE token_policy ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  workspace_id INTEGER NOT NULL REFERENCES workspace(id),"
+    "  name TEXT NOT NULL,"
+    "  display_name TEXT NOT NULL DEFAULT '',"
+    "  labels TEXT NOT NULL DEFAULT '',"
+    "  type TEXT NOT NULL DEFAULT '',"
+    "  resource_types TEXT NOT NULL DEFAULT '',"
+    "  locations TEXT NOT NULL DEFAULT '',"
+    "  flavors TEXT NOT NULL DEFAULT '',"
+    "  max_tokens TEXT NOT NULL DEFAULT '',"
+    "  sandbox INTEGER NOT NULL DEFAULT 0,"
+    "  created_us INTEGER NOT NULL,"
+    "  updated_us INTEGER NOT NULL DEFAULT 0,"
+    "  created_by TEXT NOT NULL DEFAULT '',"
+    "  updated_by TEXT NOT NULL DEFAULT '',"
+    "  deleted_us INTEGER NOT NULL DEFAULT 0"
+    ") STRICT;"
+    "CREATE UNIQUE INDEX token_policy_name ON token_policy(workspace_id, name) WHERE deleted_us = 0;";
+
 const struct store_migration control_schema[] = {
     {1, "organization, workspaces, keys, integrations", first},
     {2, "stored configs, scopes, metadata", configs},
@@ -353,5 +375,6 @@ const struct store_migration control_schema[] = {
     {5, "audit log", audit_log},
     {6, "providers, models of accounts, rotation of keys", providers},
     {7, "people: memberships, invitations, service accounts, sessions", people},
+    {8, "policies of model APIs", token_policies},
 };
 const unsigned control_schema_count = sizeof control_schema / sizeof control_schema[0];

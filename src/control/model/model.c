@@ -369,6 +369,8 @@ static enum err create(struct control *c, struct model_row *m, struct control_wh
         e = insert_row(c, m, why);
     if (e == ERR_OK)
         e = write_row(c, m, why);
+    if (e == ERR_OK)
+        e = model_put_policies(c, m->workspace_id, m->id, STR(""), m->policies, why);
     return e == ERR_OK ? note(c, "model.create", NULL, m, why) : e;
 }
 
@@ -407,6 +409,8 @@ static enum err update(struct control *c, struct model_row *m, struct arena *a, 
     m->id = stored.id;
     m->revision = stored.revision + 1;
     e = write_row(c, m, why);
+    if (e == ERR_OK)
+        e = model_put_policies(c, m->workspace_id, m->id, stored.policies, m->policies, why);
     if (e == ERR_OK)
         e = note(c, "model.update", &stored, m, why);
     return e == ERR_OK ? find(c, m->workspace_id, m->name, a, ret_row, why) : e;
@@ -448,6 +452,8 @@ enum err model_delete(struct control *c, int64_t workspace_id, struct str name, 
         store_bind_i64(st, 2, clock_wall_us());
         e = control_inner_run(c, st, why);
     }
+    if (e == ERR_OK)
+        e = model_drop_policies(c, m.id, why);
     if (e == ERR_OK)
         e = note(c, "model.delete", &m, NULL, why);
     e = control_inner_end(c, e, why);
