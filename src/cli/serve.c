@@ -28,6 +28,7 @@
 #include "gateway/cache/cache.h"
 #include "gateway/gateway.h"
 #include "gateway/limits/limits.h"
+#include "gateway/limits/rebuild.h"
 #include "ledger/ledger.h"
 #include "net/address.h"
 #include "net/tls.h"
@@ -39,6 +40,7 @@
 static const struct option options[] = {SERVE_OPTIONS(X)};
 #undef X
 
+#define REBUILD_WAIT_MS 60000
 #define LEDGER_CLOSE_MS 30000
 #define OTLP_CLOSE_MS 3000
 #define OVERRIDE_MAX (16u << 20)
@@ -310,6 +312,7 @@ static void on_change(void *arg, struct snapshot *snapshot)
     struct server *s = arg;
     if (s->gateway)
         gateway_set_snapshot(s->gateway, snapshot);
+    limits_set_snapshot(s->limits, snapshot);
 }
 
 /* Without a slash at its end; "" when not given. */
@@ -348,6 +351,7 @@ static bool start_gateway(struct server *s)
         return complain(why) == EXIT_DONE;
     }
     struct snapshot *snapshot = control_snapshot(s->control);
+    limits_rebuild_start(s->limits, snapshot, s->ledger, s->dir, REBUILD_WAIT_MS);
     enum err e = gateway_start(&settings, snapshot, prices, &s->gateway, why, sizeof why);
     snapshot_unref(snapshot);
     if (e) {

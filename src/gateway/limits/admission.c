@@ -153,7 +153,7 @@ static bool admit(struct request *r, enum limits_stage stage)
     request_settle_metadata(r);
     fill_subject(r, &subject);
     estimate(r, &e);
-    if (limits_admit(l, &subject, stage, &e, clock_wall_us(), &r->hold, &refusal))
+    if (limits_admit(l, &subject, stage, &e, record_id_time_us(r->attempt_id), &r->hold, &refusal))
         return true;
     limits_release(l, &r->hold);
     r->limited = arena_alloc(r->arena, sizeof *r->limited);
@@ -177,10 +177,11 @@ void admission_end(struct request *r, const struct record *rec, const struct cos
     struct limits *l = r->worker->settings->use_limits;
     if (!r->hold)
         return;
+    bool hit = rec->routing.cache == RECORD_CACHE_HIT || rec->routing.cache == RECORD_CACHE_SEMANTIC_HIT;
     struct limits_actual actual = {.cost_pusd = cost->total_pusd,
                                    .unpriced = cost->state == COST_UNPRICED,
-                                   .input_tok = rec->usage.input_total_tok,
-                                   .output_tok = rec->usage.output_total_tok};
+                                   .input_tok = hit ? 0 : rec->usage.input_total_tok,
+                                   .output_tok = hit ? 0 : rec->usage.output_total_tok};
     bool nothing = cost->state == COST_NONE || cost->state == COST_FREE;
     if (nothing && !actual.input_tok && !actual.output_tok)
         limits_release(l, &r->hold);

@@ -8,11 +8,15 @@
 #include "gateway/limits/rebuild.h"
 
 #include <stdlib.h>
+#include <time.h>
 
+#include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/must.h"
 #include "control/limit/ruleset.h"
 #include "gateway/limits/limits_inner.h"
+#include "ledger/ledger.h"
 #include "ledger/query.h"
 #include "ledger/query_cost.h"
 
@@ -373,4 +377,46 @@ enum err limits_rebuild(struct limits *l, struct snapshot *s, struct query *q, i
     mem_free(b->hours);
     mem_free(b);
     return e;
+}
+
+/* ---- at the start ---- */
+
+static bool wait_for_rows(struct ledger *ledger, unsigned timeout_ms)
+{
+    uint64_t until = clock_mono_us() + (uint64_t)timeout_ms * 1000;
+    const struct timespec tick = {0, 10000000};
+    struct ledger_status status;
+    for (;;) {
+        if (ledger_flush(ledger, timeout_ms) != ERR_OK)
+            return false;
+        ledger_status(ledger, &status);
+        if (!status.recovering)
+            return true;
+        if (clock_mono_us() >= until)
+            return false;
+        nanosleep(&tick, NULL);
+    }
+}
+
+void limits_rebuild_start(struct limits *l, struct snapshot *s, struct ledger *ledger, const char *dir,
+                          unsigned timeout_ms)
+{
+    struct limits_rebuilt done = {0};
+    struct query *q;
+    uint64_t begin = clock_mono_us();
+    if (ruleset_all(snapshot_limits(s)).count == 0)
+        return;
+    if (!wait_for_rows(ledger, timeout_ms))
+        log_error("limits_incomplete",
+                  LOG_TEXT("why", "the ledger has not stored all records of the last run; they are not counted"));
+    enum err e = query_open(dir, &q);
+    if (e == ERR_OK) {
+        e = limits_rebuild(l, s, q, clock_wall_us(), &done);
+        query_close(q);
+    }
+    if (e != ERR_OK)
+        log_error("limits_not_rebuilt", LOG_TEXT("error", err_info(e)->code), LOG_TEXT("why", query_reason()));
+    else
+        log_info("limits_rebuilt", LOG_INT("rules", done.rules), LOG_INT("groups", done.groups),
+                 LOG_INT("rows", done.rows), LOG_INT("us", clock_mono_us() - begin));
 }

@@ -22,6 +22,7 @@
 #include "control/snapshot.h"
 #include "gateway/limits/limits.h"
 
+struct ledger;
 struct query;
 
 struct limits_rebuilt {
@@ -37,5 +38,13 @@ struct limits_rebuilt {
  */
 enum err limits_rebuild(struct limits *l, struct snapshot *s, struct query *q, int64_t now_us,
                         struct limits_rebuilt *ret) ERR_USE;
+
+/*
+ * The same at the start of a server: waits, at most `timeout_ms`, until the ledger has stored what the
+ * last process left in the journals, reads DIR/ledger.db and logs how it went. When the ledger cannot be
+ * read the server goes on, counting from nothing, and the log says so as an error.
+ */
+void limits_rebuild_start(struct limits *l, struct snapshot *s, struct ledger *ledger, const char *dir,
+                          unsigned timeout_ms);
 
 #endif
