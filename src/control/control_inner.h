@@ -78,6 +78,9 @@ enum err control_load(struct control *c, struct snapshot **ret_snapshot, struct 
 enum err control_start_up(struct control *c, const struct control_options *options, struct control_start *ret_start,
                           struct control_why *why) ERR_USE;
 
+/* control_key.c: an owner key that always works is left. Inside a change, after it. */
+enum err control_inner_check_owner_key(struct control *c, struct control_why *why) ERR_USE;
+
 /* control_key.c: a key's row from its text. Inside a change. */
 struct control_inner_key {
     int64_t workspace_id, member_id;
@@ -87,7 +90,7 @@ struct control_inner_key {
     int64_t expires_us;
     bool is_admin_key;
     struct str text;   /* what callers will present */
-    scope_set scopes;   /* 0 = all */
+    scope_set scopes;  /* 0 = all */
     int64_t config_id; /* 0 = none */
     bool config_fixed;
     struct str metadata;

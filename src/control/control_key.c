@@ -11,6 +11,7 @@
 #include "control/control_inner.h"
 #include "control/control_text.h"
 #include "control/people/audit.h"
+#include "control/people/people_inner.h"
 
 #define NAME_MAX_BYTES 100
 #define LIST_MAX 1000
@@ -62,8 +63,8 @@ static enum err find(struct control *c, int64_t workspace_id, struct str public_
     struct store_stmt *st;
     struct control_key found;
     bool row;
-    enum err e = control_inner_sql(c, "SELECT " KEY_COLUMNS " FROM api_key WHERE public_id = ?1 AND workspace_id = ?2",
-                                   &st, why);
+    enum err e = control_inner_sql(
+        c, "SELECT " KEY_COLUMNS " FROM api_key WHERE public_id = ?1 AND workspace_id = ?2 AND kind = 'key'", &st, why);
     if (e != ERR_OK)
         return e;
     store_bind_text(st, 1, public_id);
@@ -123,13 +124,44 @@ enum err control_key_list(struct control *c, int64_t workspace_id, int64_t after
     enum err e = control_inner_begin_read(c, why);
     if (e != ERR_OK)
         return e;
-    e = control_inner_sql(
-        c, "SELECT " KEY_COLUMNS " FROM api_key WHERE workspace_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3", &st, why);
+    e = control_inner_sql(c,
+                          "SELECT " KEY_COLUMNS
+                          " FROM api_key WHERE workspace_id = ?1 AND id > ?2 AND kind = 'key' ORDER BY id LIMIT ?3",
+                          &st, why);
     if (e == ERR_OK) {
         store_bind_i64(st, 1, workspace_id);
         store_bind_i64(st, 2, after_id);
         store_bind_i64(st, 3, (int64_t)cap);
         e = list(c, st, a, rows, cap, &count, why);
+    }
+    control_inner_end_read(c);
+    if (e != ERR_OK)
+        return e;
+    *ret_rows = rows;
+    *ret_count = count;
+    return ERR_OK;
+}
+
+enum err control_key_list_of(struct control *c, int64_t member_id, int64_t service_account_id, struct arena *a,
+                             struct control_key **ret_rows, size_t *ret_count, struct control_why *why)
+{
+    struct store_stmt *st;
+    size_t count = 0;
+    struct control_key *rows = arena_alloc(a, LIST_MAX * sizeof *rows);
+    if (!rows)
+        return control_inner_arena_full(why);
+    enum err e = control_inner_begin_read(c, why);
+    if (e != ERR_OK)
+        return e;
+    e = control_inner_sql(c,
+                          "SELECT " KEY_COLUMNS " FROM api_key WHERE kind = 'key' AND "
+                          "(member_id = ?1 OR service_account_id = ?2) ORDER BY id LIMIT ?3",
+                          &st, why);
+    if (e == ERR_OK) {
+        store_bind_i64(st, 1, member_id);
+        store_bind_i64(st, 2, service_account_id);
+        store_bind_i64(st, 3, LIST_MAX);
+        e = list(c, st, a, rows, LIST_MAX, &count, why);
     }
     control_inner_end_read(c);
     if (e != ERR_OK)
@@ -192,14 +224,16 @@ static void bind_scopes(struct store_stmt *st, int at, scope_set scopes, struct 
 }
 
 /* Somebody must be able to get in tomorrow. After the change, inside its transaction. */
-static enum err check_owner_left(struct control *c, struct control_why *why)
+enum err control_inner_check_owner_key(struct control *c, struct control_why *why)
 {
     struct store_stmt *st;
     int64_t left = 0;
     enum err e = control_inner_sql(c,
                                    "SELECT count(*) FROM api_key k JOIN workspace w ON w.id = k.workspace_id "
                                    "WHERE k.role = 'owner' AND k.disabled = 0 AND k.revoked_us = 0 "
-                                   "AND k.expires_us = 0 AND w.deleted_us = 0",
+                                   "AND k.expires_us = 0 AND w.deleted_us = 0 AND k.kind = 'key' "
+                                   "AND (k.member_id IS NULL OR EXISTS (SELECT 1 FROM member m "
+                                   "WHERE m.id = k.member_id AND m.role = 'owner' AND m.deleted_us = 0))",
                                    &st, why);
     if (e == ERR_OK)
         e = control_inner_number(c, st, 0, &left, why);
@@ -317,8 +351,8 @@ enum err control_inner_insert_key(struct control *c, const struct control_inner_
     return e;
 }
 
-static enum err create(struct control *c, struct control_inner_key *key, struct str config, struct arena *a,
-                       struct control_key *ret_row, struct control_why *why)
+static enum err create(struct control *c, struct control_inner_key *key, struct str config, int64_t service_account_id,
+                       struct arena *a, struct control_key *ret_row, struct control_why *why)
 {
     struct store_stmt *st;
     int64_t id = 0;
@@ -327,7 +361,12 @@ static enum err create(struct control *c, struct control_inner_key *key, struct 
     if (e == ERR_OK)
         e = find_config(c, key->workspace_id, config, &key->config_id, why);
     if (e == ERR_OK)
+        e = people_inner_holder(c, key->workspace_id, key->member_id, service_account_id, &key->role, why);
+    if (e == ERR_OK)
         e = control_inner_insert_key(c, key, &id, why);
+    if (e == ERR_OK && service_account_id)
+        e = people_inner_run(c, "UPDATE api_key SET service_account_id = ?2 WHERE id = ?1", id, service_account_id,
+                             why);
     if (e == ERR_OK)
         e = control_inner_sql(c, "SELECT " KEY_COLUMNS " FROM api_key WHERE id = ?1", &st, why);
     if (e != ERR_OK)
@@ -363,6 +402,7 @@ enum err control_key_create(struct control *c, int64_t workspace_id, const struc
     apikey_make(&text);
     struct control_inner_key key = {
         .workspace_id = workspace_id,
+        .member_id = spec->member_id,
         .name = spec->name,
         .role = spec->role,
         .record_bodies = spec->record_bodies,
@@ -372,7 +412,7 @@ enum err control_key_create(struct control *c, int64_t workspace_id, const struc
         .config_fixed = spec->config_fixed,
         .metadata = spec->metadata,
     };
-    e = control_inner_end(c, create(c, &key, spec->config, a, &made, why), why);
+    e = control_inner_end(c, create(c, &key, spec->config, spec->service_account_id, a, &made, why), why);
     if (e == ERR_OK) {
         *ret_row = made;
         secret_set(ret_key, secret_reveal(&text));
@@ -410,7 +450,7 @@ static enum err write_row(struct control *c, const struct control_key *k, bool w
     store_bind_text(st, 12, k->metadata);
     e = control_inner_run(c, st, why);
     buf_free(&scopes);
-    return e == ERR_OK && was_owner ? check_owner_left(c, why) : e;
+    return e == ERR_OK && was_owner ? control_inner_check_owner_key(c, why) : e;
 }
 
 static enum err update(struct control *c, int64_t workspace_id, struct str public_id,

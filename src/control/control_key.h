@@ -17,7 +17,7 @@
 struct control_key {
     int64_t id;
     int64_t workspace_id;
-    int64_t member_id;
+    int64_t member_id; /* whose key it is; 0 = a service key */
     struct str public_id;
     struct str name;
     char last[APIKEY_LAST + 1];
@@ -27,7 +27,7 @@ struct control_key {
     bool disabled;
     int64_t expires_us, revoked_us; /* 0 = never */
     int64_t created_us, updated_us;
-    scope_set scopes;     /* SNAPSHOT_SCOPES_ALL: no list */
+    scope_set scopes;    /* SNAPSHOT_SCOPES_ALL: no list */
     struct str config;   /* slug of its default config; "" = the workspace's */
     bool config_fixed;   /* requests may not bring a config of their own */
     struct str metadata; /* JSON object put over that of requests; "" = none */
@@ -38,10 +38,16 @@ struct control_key_spec {
     enum kind_role role;
     enum kind_bodies record_bodies;
     int64_t expires_us; /* 0 = never; otherwise in the future */
-    scope_set scopes;    /* 0 or SNAPSHOT_SCOPES_ALL = no list */
+    scope_set scopes;   /* 0 or SNAPSHOT_SCOPES_ALL = no list */
     struct str config;  /* slug of a config of the workspace; "" = none */
     bool config_fixed;
     struct str metadata; /* JSON object of strings; "" = none */
+    /*
+     * A person's key: the person must be in the workspace, and the key reaches all that they do, with the
+     * weaker of both roles (people/reach.h). 0 = a service key.
+     */
+    int64_t member_id;
+    int64_t service_account_id; /* a key of a service account of this workspace, whose role it gets; 0 = none */
 };
 
 /* A new key; `ret_key` is its text. */
@@ -72,5 +78,11 @@ enum err control_key_find(struct control *c, int64_t workspace_id, struct str pu
 /* Oldest first, from behind `after_id` (0 = start), at most `limit`; revoked ones included. */
 enum err control_key_list(struct control *c, int64_t workspace_id, int64_t after_id, size_t limit, struct arena *a,
                           struct control_key **ret_rows, size_t *ret_count, struct control_why *why) ERR_USE;
+/*
+ * Keys of a person in all workspaces, or of a service account; the other id is 0. Live and revoked, oldest
+ * first, at most 1000.
+ */
+enum err control_key_list_of(struct control *c, int64_t member_id, int64_t service_account_id, struct arena *a,
+                             struct control_key **ret_rows, size_t *ret_count, struct control_why *why) ERR_USE;
 
 #endif

@@ -31,6 +31,7 @@ struct loader {
     struct snapshot_build *build;
     struct control_why *why;
     struct arena *scratch; /* reset for each row */
+    int64_t member_id;     /* the last one added */
 };
 
 /* Calls `each` for every row of `st`, whose values have been bound. */
@@ -109,6 +110,29 @@ static enum err add_config(struct loader *l, struct store_stmt *st)
         config_name(config, id, slug, version, workspace_id);
     }
     snapshot_build_config(l->build, config, store_i64(st, 4) != 0);
+    return ERR_OK;
+}
+
+static const char member_sql[] = "SELECT m.id, m.name, m.role, w.id, s.role FROM member m "
+                                 "LEFT JOIN membership s ON s.member_id = m.id "
+                                 "LEFT JOIN workspace w ON w.id = s.workspace_id AND w.deleted_us = 0 "
+                                 "WHERE m.deleted_us = 0 ORDER BY m.id, w.id";
+
+/* One row for each membership, and one for a member who has none. */
+static enum err add_member(struct loader *l, struct store_stmt *st)
+{
+    enum kind_role role, there;
+    int64_t id = store_i64(st, 0);
+    if (!kind_role_from(store_text(st, 2), &role))
+        return damaged(l, "member", id);
+    if (id != l->member_id)
+        snapshot_build_member(l->build, id, store_text(st, 1), role);
+    l->member_id = id;
+    if (store_is_null(st, 3))
+        return ERR_OK;
+    if (!kind_role_from(store_text(st, 4), &there))
+        return damaged(l, "membership", id);
+    snapshot_build_reach(l->build, store_i64(st, 3), there);
     return ERR_OK;
 }
 
@@ -215,6 +239,10 @@ static enum err load_all(struct loader *l)
         e = for_rows(l, st, add_config);
     if (e == ERR_OK)
         e = model_load(l->control, l->build, l->why);
+    if (e == ERR_OK)
+        e = control_inner_sql(l->control, member_sql, &st, l->why);
+    if (e == ERR_OK)
+        e = for_rows(l, st, add_member);
     if (e == ERR_OK)
         e = control_inner_sql(l->control, key_sql, &st, l->why);
     if (e == ERR_OK) {

@@ -53,6 +53,9 @@ static void destroy(struct snapshot *s)
     for (size_t i = 0; i < s->model_count; i++)
         config_unref(s->models[i].config);
     mem_wipe(s->pepper, sizeof s->pepper);
+    mem_wipe(s->token_key, sizeof s->token_key);
+    mem_free(s->members);
+    mem_free(s->reaches);
     mem_free(s->keys);
     mem_free(s->key_slots);
     mem_free(s->workspaces);
@@ -111,6 +114,17 @@ static const struct snapshot_key *find_any(const struct snapshot *s, struct str 
     return NULL;
 }
 
+/* The key that an access token stands for. *ret_late is set when the token's time is over. */
+static const struct snapshot_key *find_token(const struct snapshot *s, struct str presented, int64_t now_us,
+                                             bool *ret_late)
+{
+    struct token t;
+    if (!token_read(s->token_key, presented, &t) || t.use != TOKEN_ACCESS)
+        return NULL;
+    *ret_late = now_us / 1000000 >= t.expires_s;
+    return reach_key(s, t.key_id);
+}
+
 const struct snapshot_key *snapshot_find_key(const struct snapshot *s, struct str presented)
 {
     const struct snapshot_key *k = find_any(s, presented);
@@ -120,7 +134,9 @@ const struct snapshot_key *snapshot_find_key(const struct snapshot *s, struct st
 enum snapshot_verdict snapshot_judge(const struct snapshot *s, struct str presented, int64_t now_us,
                                      const struct snapshot_key **ret_key)
 {
-    const struct snapshot_key *k = find_any(s, presented);
+    bool late = false;
+    const struct snapshot_key *k =
+        token_looks(presented) ? find_token(s, presented, now_us, &late) : find_any(s, presented);
     *ret_key = k;
     if (!k)
         return apikey_shape_of(presented) == APIKEY_MISTYPED ? SNAPSHOT_MISTYPED : SNAPSHOT_UNKNOWN;
@@ -129,7 +145,7 @@ enum snapshot_verdict snapshot_judge(const struct snapshot *s, struct str presen
     if (k->state == SNAPSHOT_KEY_DISABLED)
         return SNAPSHOT_DISABLED;
     must(k->state == SNAPSHOT_KEY_ACTIVE);
-    return k->expires_us != 0 && now_us >= k->expires_us ? SNAPSHOT_EXPIRED : SNAPSHOT_ADMITTED;
+    return late || (k->expires_us != 0 && now_us >= k->expires_us) ? SNAPSHOT_EXPIRED : SNAPSHOT_ADMITTED;
 }
 
 const char *snapshot_verdict_text(enum snapshot_verdict verdict)

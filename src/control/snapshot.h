@@ -93,16 +93,27 @@ struct snapshot_model {
     const struct config *config;
 };
 
+/* A person, for keys that are somebody's; see people/reach.h. */
+struct snapshot_member {
+    int64_t id;
+    struct str name;
+    enum kind_role role;       /* in the organization; owners and admins have it in every workspace */
+    const struct reach *reach; /* memberships, in order of workspace ids */
+    size_t reach_count;
+};
+
 enum snapshot_key_state { SNAPSHOT_KEY_ACTIVE, SNAPSHOT_KEY_DISABLED, SNAPSHOT_KEY_REVOKED };
 
 struct snapshot_key {
     int64_t id;
     int64_t workspace_id;
     const struct snapshot_workspace *workspace;
-    int64_t member_id;    /* whose key it is; 0 = nobody's in particular */
-    struct str public_id; /* APIKEY_ID_LEN characters */
+    int64_t member_id;                    /* whose key it is; 0 = nobody's in particular */
+    const struct snapshot_member *member; /* NULL: a service key */
+    struct str public_id;                 /* APIKEY_ID_LEN characters */
     struct str name;
-    enum kind_role role;
+    enum kind_role role;    /* in its workspace */
+    enum kind_role granted; /* the key's own; a person's key has the weaker of this and the person's */
     enum kind_bodies record_bodies;
     enum snapshot_key_state state;
     int64_t expires_us; /* wall clock; 0 = never */

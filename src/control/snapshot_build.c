@@ -20,7 +20,7 @@
 
 struct snapshot_build {
     struct snapshot *s;
-    size_t key_cap, workspace_cap, integration_cap, allowed_cap, config_cap, model_cap;
+    size_t key_cap, workspace_cap, integration_cap, allowed_cap, config_cap, model_cap, member_cap, reach_cap;
 };
 
 struct snapshot_build *snapshot_build_begin(uint64_t generation, const unsigned char pepper[APIKEY_PEPPER_BYTES])
@@ -31,6 +31,7 @@ struct snapshot_build *snapshot_build_begin(uint64_t generation, const unsigned 
     atomic_init(&s->refs, 1);
     s->generation = generation;
     memcpy(s->pepper, pepper, sizeof s->pepper);
+    token_key(pepper, s->token_key);
     s->arena = arena_new(16384, ARENA_MAX);
     s->limits = ruleset_new();
     b->s = s;
@@ -133,13 +134,89 @@ void snapshot_build_model(struct snapshot_build *b, const struct snapshot_model 
     m->model = dup(b, model->model);
 }
 
+void snapshot_build_member(struct snapshot_build *b, int64_t id, struct str name, enum kind_role role)
+{
+    struct snapshot *s = b->s;
+    must(s->key_count == 0);
+    must(s->member_count == 0 || s->members[s->member_count - 1].id < id);
+    s->members = grow(s->members, s->member_count, &b->member_cap, sizeof *s->members);
+    s->members[s->member_count++] = (struct snapshot_member){.id = id, .name = dup(b, name), .role = role};
+}
+
+void snapshot_build_reach(struct snapshot_build *b, int64_t workspace_id, enum kind_role role)
+{
+    struct snapshot *s = b->s;
+    must(s->member_count > 0);
+    s->reaches = grow(s->reaches, s->reach_count, &b->reach_cap, sizeof *s->reaches);
+    s->reaches[s->reach_count++] = (struct reach){workspace_of(b, workspace_id), role};
+    s->members[s->member_count - 1].reach_count++;
+}
+
+/* Now that the arrays do not move any more. */
+static void place_reaches(struct snapshot *s)
+{
+    size_t from = 0;
+    for (size_t i = 0; i < s->member_count; i++) {
+        s->members[i].reach = s->reaches ? s->reaches + from : NULL;
+        from += s->members[i].reach_count;
+    }
+    must(from == s->reach_count);
+}
+
+static const struct snapshot_member *member_of(const struct snapshot *s, int64_t id)
+{
+    size_t low = 0, high = s->member_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (s->members[middle].id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < s->member_count && s->members[low].id == id ? &s->members[low] : NULL;
+}
+
+/* What a person's key may, and where, follows from what the person may. */
+static void settle_in(struct snapshot_build *b, struct snapshot_key *k)
+{
+    const struct snapshot *s = b->s;
+    struct reach home;
+    int64_t wanted = k->workspace_id;
+    enum snapshot_key_state at_most = k->state == SNAPSHOT_KEY_REVOKED ? k->state : SNAPSHOT_KEY_DISABLED;
+    k->member = member_of(s, k->member_id);
+    if (!k->member) {
+        k->state = SNAPSHOT_KEY_REVOKED;
+        return;
+    }
+    if (k->member->role <= KIND_ROLE_ADMIN) {
+        k->role = k->granted > k->member->role ? k->granted : k->member->role;
+        return;
+    }
+    k->workspace_id = 0; /* so that it is looked up */
+    bool in = reach_workspace(s, k, wanted, &home);
+    bool moved = !in && reach_at(s, k, 0, &home);
+    k->workspace_id = in || moved ? home.workspace->id : wanted;
+    if (in || moved)
+        k->role = home.role;
+    if ((!in && !moved) || (moved && k->default_config))
+        k->state = at_most; /* without its config its requests would go another way */
+}
+
 void snapshot_build_key(struct snapshot_build *b, const struct snapshot_key *key)
 {
     struct snapshot *s = b->s;
     s->keys = grow(s->keys, s->key_count, &b->key_cap, sizeof *s->keys);
     struct snapshot_key *k = &s->keys[s->key_count++];
+    if (s->key_count == 1)
+        place_reaches(s);
+    must(s->key_count == 1 || k[-1].id < key->id);
     *k = *key;
+    k->granted = key->role;
     k->workspace = workspace_of(b, key->workspace_id);
+    if (k->member_id != 0) {
+        settle_in(b, k);
+        k->workspace = workspace_of(b, k->workspace_id);
+    }
     k->public_id = dup(b, key->public_id);
     k->name = dup(b, key->name);
     k->metadata = dup(b, key->metadata);

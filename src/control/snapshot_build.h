@@ -41,7 +41,15 @@ void snapshot_build_config(struct snapshot_build *b, const struct config *config
 const struct config *snapshot_build_config_of(const struct snapshot_build *b, int64_t config_id);
 
 /*
- * `key->workspace` is found by workspace_id, which must have been added; `key->default_config` comes
+ * A person, in order of ids, then that person's memberships in order of workspace ids. All before the
+ * first key.
+ */
+void snapshot_build_member(struct snapshot_build *b, int64_t id, struct str name, enum kind_role role);
+void snapshot_build_reach(struct snapshot_build *b, int64_t workspace_id, enum kind_role role);
+
+/*
+ * In order of ids. A key whose member is not there is revoked; one whose member has left its workspace
+ * moves to the first one left to them. `key->workspace` is found by workspace_id, which must have been added; `key->default_config` comes
  * from snapshot_build_config_of.
  */
 void snapshot_build_key(struct snapshot_build *b, const struct snapshot_key *key);

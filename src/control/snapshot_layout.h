@@ -3,7 +3,7 @@
 #define CONTROL_SNAPSHOT_LAYOUT_H
 
 /*
- * snapshot_layout: the inside of a snapshot, for snapshot.c and snapshot_build.c only.
+ * snapshot_layout: the inside of a snapshot, for snapshot.c, snapshot_build.c and people/reach.c only.
  *
  * Keys stand in one array, found through a table of slots by the first eight bytes of their hash,
  * which are as good as random and secret from outsiders (the hash is keyed). Workspaces and
@@ -16,6 +16,8 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "control/people/reach.h"
+#include "control/people/token.h"
 #include "control/snapshot.h"
 
 #define SNAPSHOT_MAGIC 0x736e6170u
@@ -35,12 +37,18 @@ struct snapshot {
     atomic_uint refs;
     uint64_t generation;
     unsigned char pepper[APIKEY_PEPPER_BYTES];
+    unsigned char token_key[TOKEN_KEY_BYTES];
     struct arena *arena; /* names and small objects; nothing secret */
 
     struct snapshot_key *keys;
     size_t key_count;
     struct snapshot_key_slot *key_slots;
     size_t key_mask;
+
+    struct snapshot_member *members; /* in order of ids */
+    size_t member_count;
+    struct reach *reaches; /* of all members, one after the other */
+    size_t reach_count;
 
     struct snapshot_workspace **workspaces; /* the objects are in the arena */
     size_t workspace_count;

@@ -39,6 +39,8 @@ static struct snapshot_build *begin(void)
     struct snapshot_build *b = snapshot_build_begin(1, pepper);
     snapshot_build_workspace(b, 1, STR("default"), STR(""));
     snapshot_build_workspace(b, 7, STR("team-a"), STR(""));
+    snapshot_build_member(b, 5, STR("ann"), KIND_ROLE_OWNER);
+    snapshot_build_member(b, 6, STR("bob"), KIND_ROLE_OWNER);
     add_key(b, 11, 1, 5);
     add_key(b, 12, 1, 6);
     add_key(b, 13, 7, 0);
