@@ -44,6 +44,16 @@
     X(GET, "/integrations/{}/models", VIEWER, MODELS_LIST, connections_type_models,                                    \
       "Models of the workspace's account with that provider")                                                          \
     X(GET, "/integrations/{}/models/{*}", VIEWER, MODELS_LIST, connections_type_model, "One of them")                  \
+    X(GET, "/policies", VIEWER, ANY, blaxel_policies_list, "Policies of model APIs")                                   \
+    X(POST, "/policies", ADMIN, ALL, blaxel_policies_create, "Make a policy")                                          \
+    X(GET, "/policies/{}", VIEWER, ANY, blaxel_policies_get, "One policy")                                             \
+    X(PUT, "/policies/{}", ADMIN, ALL, blaxel_policies_update, "Replace a policy; it holds from the next request on")  \
+    X(DELETE, "/policies/{}", ADMIN, ALL, blaxel_policies_delete, "Delete a policy that no model API carries")         \
+    X(GET, "/policies/{}/usages", VIEWER, ANY, blaxel_policies_usages, "Model APIs that carry a policy")               \
+    X(GET, "/accounts/{}/metrics", VIEWER, ANALYTICS_VIEW, account_metrics_get, "Spending, grouped, without holes")    \
+    X(GET, "/accounts/{}/metrics/enums/group-by", VIEWER, ANALYTICS_VIEW, account_metrics_group_by,                    \
+      "Dimensions of it")                                                                                              \
+    X(GET, "/accounts/{}/metrics/enums/resource-types", VIEWER, ANALYTICS_VIEW, account_metrics_types, "What spends")  \
     X(GET, "/workspaces", VIEWER, ANY, blaxel_workspaces_list, "Workspaces that the key reaches")                      \
     X(POST, "/workspaces", OWNER, ALL, blaxel_workspaces_create, "Make a workspace")                                   \
     X(POST, "/workspaces/availability", VIEWER, ANY, blaxel_workspaces_availability, "Whether a name is free")         \

@@ -10,6 +10,7 @@
 #include "control/control_integration.h"
 #include "control/control_text.h"
 #include "control/model/model.h"
+#include "control/model/token_policy.h"
 
 #define ACCOUNT "default"
 
@@ -18,16 +19,20 @@ static enum err write_counts(struct job *j, int64_t workspace_id, struct control
     struct model_row *models;
     struct control_integration *integrations;
     struct json_write *w = &j->json;
-    size_t model_count, integration_count;
+    struct token_policy *policies;
+    size_t model_count, integration_count, policy_count;
     struct control *control = j->console->settings.control;
     enum err e = model_list(control, workspace_id, j->arena, &models, &model_count, why);
     if (!e)
         e = control_integration_list(control, workspace_id, j->arena, &integrations, &integration_count, why);
+    if (!e)
+        e = token_policy_list(control, workspace_id, j->arena, &policies, &policy_count, why);
     if (e)
         return e;
     json_write_key(w, STR("resourceCounts"));
     json_write_object(w);
     json_write_member_uint(w, "models", model_count);
+    json_write_member_uint(w, "policies", policy_count);
     json_write_member_uint(w, "integrationconnections", integration_count);
     json_write_object_end(w);
     return ERR_OK;
