@@ -21,9 +21,7 @@
  * those of other pages too; a bill over the 10^13 dollars that fit is refused, never wrapped.
  *
  * Only rollups are read where they have the columns asked for (bill_rollup); whole months come from
- * monthly rollups whatever the dates are. Days are days since 1970-01-01 UTC.
- *
- * A reader belongs to one thread at a time. Results own all their texts.
+ * monthly rollups whatever the dates are. Days are days since 1970-01-01 UTC. A reader belongs to one thread at a time. Results own all their texts.
  */
 
 #include <stdbool.h>

@@ -77,7 +77,7 @@ const char *vql_field_text(enum vql_field f);
     X("costs.operation", SERVICE)            \
     X("costs.api_key", RESOURCE)
 
-#define VQL_PROVIDER "open_ai" /* "openai" means the same and is printed so */
+#define VQL_OPEN_AI "open_ai" /* "openai" means the same and is printed so */
 
 enum vql_ledger { VQL_BILLED, VQL_METERED, VQL_ALLOCATED, VQL_LEDGER_COUNT };
 const char *vql_ledger_text(enum vql_ledger l);
@@ -102,7 +102,7 @@ enum vql_op {
 struct vql_node {
     enum vql_kind kind;
     size_t at; /* where it begins */
-    const struct vql_node *const *children;
+    struct vql_node *const *children;
     const struct str *values;
     size_t child_count, value_count;
     enum vql_field field;       /* TEST */
