@@ -252,20 +252,24 @@ static void write_members(struct job *j, const struct control_integration *i, en
     write_configurations(w, form == PORTKEY_INTEGRATION ? "configurations" : "model_config", i);
     if (form == PORTKEY_INTEGRATION) {
         json_write_member_bool(w, "allow_all_models", !i->only_listed);
-        json_write_member_bool(w, "global_workspace_access", i->all_workspaces);
+        json_write_key(w, STR("global_workspace_access"));
+        json_write_object(w);
+        json_write_member_bool(w, "enabled", i->all_workspaces);
+        json_write_object_end(w);
         json_write_member_string(w, "type", STR("workspace"));
     }
     json_write_member_string(w, "object", str_c(objects[form]));
 }
 
 void portkey_accounts_write(struct job *j, const struct control_integration *i, enum portkey_account_form form,
-                            bool whole)
+                            bool listed)
 {
     struct control_why why = {.param = ""};
     const struct rule_place place = place_of(i);
     json_write_object(&j->json);
     write_members(j, i, form);
-    if (whole && portkey_limits_write(j, &place, false, &why) != ERR_OK) {
+    enum portkey_limits_form limits = listed && form == PORTKEY_PROVIDER ? PORTKEY_LIMITS_LOOSE : PORTKEY_LIMITS_ONE;
+    if (portkey_limits_write(j, &place, limits, &why) != ERR_OK) {
         job_fail_why(j, ERR_STORE_FAILED, &why);
         return;
     }
@@ -313,5 +317,5 @@ void portkey_accounts_reply_one(struct job *j, enum portkey_account_form form)
         return;
     }
     job_reply_json(j, 200);
-    portkey_accounts_write(j, &row, form, true);
+    portkey_accounts_write(j, &row, form, false);
 }

@@ -34,9 +34,9 @@ bool portkey_accounts_find(struct job *j, struct control_integration *ret_row);
 enum portkey_account_form { PORTKEY_VIRTUAL_KEY, PORTKEY_PROVIDER, PORTKEY_INTEGRATION };
 /* Whether it is in a list of that form. */
 bool portkey_accounts_is(const struct control_integration *i, enum portkey_account_form form);
-/* The object. With `whole` its limits too. */
+/* The object; `listed`: as it stands in a list. */
 void portkey_accounts_write(struct job *j, const struct control_integration *i, enum portkey_account_form form,
-                            bool whole);
+                            bool listed);
 /* GET of a list and of one. */
 void portkey_accounts_reply_list(struct job *j, enum portkey_account_form form);
 void portkey_accounts_reply_one(struct job *j, enum portkey_account_form form);

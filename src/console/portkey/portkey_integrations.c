@@ -265,7 +265,7 @@ static bool write_workspace(struct job *j, const struct control_integration *i, 
     json_write_member_string(w, "id", name);
     json_write_member_string(w, "name", name);
     json_write_member_bool(w, "enabled", enabled);
-    if (!fail(j, portkey_limits_write(j, &place, true, &why), &why))
+    if (!fail(j, portkey_limits_write(j, &place, PORTKEY_LIMITS_LOOSE, &why), &why))
         return false;
     json_write_object_end(w);
     return true;

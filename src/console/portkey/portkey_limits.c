@@ -245,10 +245,16 @@ static void write_one(struct job *j, const struct limit *l)
     json_write_object_end(w);
 }
 
-static void write_kind(struct job *j, const struct limit *list, size_t count, enum limit_kind kind, bool array)
+enum shape { SHAPE_OBJECT, SHAPE_ARRAY, SHAPE_LOOSE };
+
+static void write_kind(struct job *j, const struct limit *list, size_t count, enum limit_kind kind, enum shape shape)
 {
     struct json_write *w = &j->json;
+    size_t there = 0;
     bool any = false;
+    for (size_t i = 0; i < count; i++)
+        there += list[i].kind == kind;
+    bool array = shape == SHAPE_ARRAY || (shape == SHAPE_LOOSE && there > 1);
     if (array)
         json_write_array(w);
     for (size_t i = 0; i < count; i++) {
@@ -263,7 +269,8 @@ static void write_kind(struct job *j, const struct limit *list, size_t count, en
         json_write_null(w);
 }
 
-enum err portkey_limits_write(struct job *j, const struct rule_place *place, bool many, struct control_why *why)
+enum err portkey_limits_write(struct job *j, const struct rule_place *place, enum portkey_limits_form form,
+                              struct control_why *why)
 {
     struct limit *list = NULL;
     size_t count = 0;
@@ -276,10 +283,11 @@ enum err portkey_limits_write(struct job *j, const struct rule_place *place, boo
     enum err e = rule_list(j->console->settings.control, &filter, j->arena, &list, &count, why);
     if (e != ERR_OK)
         return e;
+    enum shape loose = form == PORTKEY_LIMITS_LOOSE ? SHAPE_LOOSE : SHAPE_ARRAY;
     json_write_key(&j->json, STR("usage_limits"));
-    write_kind(j, list, count, LIMIT_BUDGET, many);
+    write_kind(j, list, count, LIMIT_BUDGET, form == PORTKEY_LIMITS_ONE ? SHAPE_OBJECT : loose);
     json_write_key(&j->json, STR("rate_limits"));
-    write_kind(j, list, count, LIMIT_RATE, true);
+    write_kind(j, list, count, LIMIT_RATE, loose);
     return ERR_OK;
 }
 

@@ -39,10 +39,14 @@ enum err portkey_limits_put(struct job *j, const struct rule_place *place, const
 void portkey_limits_write_budget(struct json_write *w, const struct limit *l);
 void portkey_limits_write_rate(struct json_write *w, const struct limit *l);
 /*
- * "usage_limits" and "rate_limits" of what hangs there; the former an object or null, with `many` an
- * array. ERR_OK unless the rules cannot be read.
+ * "usage_limits" and "rate_limits" of what hangs there. ERR_OK unless the rules cannot be read.
  */
-enum err portkey_limits_write(struct job *j, const struct rule_place *place, bool many,
+enum portkey_limits_form {
+    PORTKEY_LIMITS_ONE,   /* an object or null, and an array */
+    PORTKEY_LIMITS_MANY,  /* two arrays */
+    PORTKEY_LIMITS_LOOSE, /* null, an object, or an array of several: where Python's types want an object */
+};
+enum err portkey_limits_write(struct job *j, const struct rule_place *place, enum portkey_limits_form form,
                               struct control_why *why) ERR_USE;
 /* Whether a budget there is used up. */
 bool portkey_limits_exhausted(struct job *j, const struct rule_place *place);

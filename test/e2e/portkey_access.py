@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+# tollgate-test: timeout=180
+"""
+Portkey's admin API, rows 111 to 120, with its SDKs: virtual keys, providers, integrations with their models and workspaces, keys of
+all kinds, limits on all of them, policies, users, invites, workspaces, the audit log.
+"""
+
+import datetime
+import json
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+from harness import ADMIN_KEY, check, wait_until
+from portkey import Bench, sees, suite, target
+
+ADMIN = {"apiKey": ADMIN_KEY}
+PY = {"api_key": ADMIN_KEY}
+SECRET = "sk-canary-9876543210-canary"
+
+
+def ask(b, method, path, body=None, key=ADMIN_KEY, status=None):
+    """(status, answer) of a raw call; the answer is always a JSON object."""
+    found, headers, answer = b.gw.request(method, path, body, {"x-portkey-api-key": key} if key else {}, key=None)
+    check(headers["content-type"] == "application/json", f"{method} {path}: {headers['content-type']}")
+    check("x-portkey-trace-id" in headers, f"{method} {path}: no trace id")
+    parsed = json.loads(answer)
+    check(isinstance(parsed, dict), f"{method} {path}: not an object: {parsed!r}")
+    check("canary" not in json.dumps(parsed), f"{method} {path} shows a secret: {parsed}")
+    if status is not None:
+        check(found == status, f"{method} {path} {body}: {found}, not {status}: {parsed}")
+    return found, parsed
+
+
+def good(b, method, path, body=None, key=ADMIN_KEY):
+    return ask(b, method, path, body, key, 200)[1]
+
+
+def chat(b, model="gpt-4o-mini", headers=None, key=None):
+    status, head, body = b.raw({"model": model, "messages": [{"role": "user", "content": "x"}]}, headers, key=key)
+    return status, head, json.loads(body)
+
+
+def in_future(**delta):
+    return (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(**delta)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+# --- accounts -----------------------------------------------------------------------------------------
+
+def row_117_virtual_keys_node(b):
+    made = b.node("virtualKeys.create", {"name": "Of Node (1)", "provider": "openai", "key": SECRET, "note": "n", "customHost": b.up.url,
+                                         "usageLimits": {"creditLimit": 5, "type": "cost", "alertThreshold": 4, "periodicReset": "monthly"},
+                                         "rateLimits": [{"type": "requests", "unit": "rpm", "value": 100}]}, **ADMIN).fine("row 117").value
+    slug = made["data"]["slug"]
+    sees("row 117", (made["success"], slug), (True, "of-node-1"), "created")
+    one = b.node("virtualKeys.retrieve", {"slug": slug}, **ADMIN).fine("row 117").value
+    sees("row 117", (one["name"], one["note"], one["status"], one["slug"]), ("Of Node (1)", "n", "active", slug), "retrieved")
+    usage = one["usage_limits"]
+    sees("row 117", (usage["credit_limit"], usage["alert_threshold"], usage["periodic_reset"], usage["type"]), (5, 4, "monthly", "cost"), "limits")
+    sees("row 117", [(r["type"], r["unit"], r["value"]) for r in one["rate_limits"]], [("requests", "rpm", 100)], "rates")
+    check("canary-98" not in json.dumps(one), "row 117: the secret was shown")
+    found = b.node("virtualKeys.list", {}, **ADMIN).fine("row 117").value
+    check(slug in [r["slug"] for r in found["data"]] and found["total"] == len(found["data"]), f"row 117: {found}")
+    sees("row 117", chat(b, "vk117", {"x-portkey-virtual-key": slug})[0], 200, "a chat with it")
+    sees("row 117", b.up.requests[-1].credential, "Bearer " + SECRET, "its key goes upstream")
+    again = b.node("virtualKeys.create", {"name": "Of Node (1)", "provider": "openai", "key": SECRET, "custom_host": b.up.url}, **ADMIN).fine("row 117").value
+    check(again["data"]["slug"].startswith("of-node-1-"), f"row 117: a second one of that name: {again}")
+    b.node("virtualKeys.update", {"slug": slug, "name": "renamed", "usageLimits": None}, **ADMIN).fine("row 117")
+    one = good(b, "GET", f"/v1/virtual-keys/{slug}")
+    sees("row 117", (one["name"], one["usage_limits"], len(one["rate_limits"])), ("renamed", None, 1), "changed")
+    b.node("virtualKeys.delete", {"slug": slug}, **ADMIN).fine("row 117")
+    status, _, body = chat(b, "x", {"x-portkey-virtual-key": slug})
+    sees("row 117", (status, body["message"]), (400, f"Following keys are not valid: {slug}"), "after the deletion")
+    ask(b, "GET", f"/v1/virtual-keys/{slug}", status=404)
+
+
+def row_117_azure_in_both_spellings(b):
+    url = b.up.url.removesuffix("/v1")
+    camel = {"name": "az camel", "provider": "azure-openai", "key": SECRET, "apiVersion": "2024-10-21", "resourceName": "my-res",
+             "deploymentConfig": [{"apiVersion": "2024-06-01", "alias": "gpt-4o", "is_default": True, "deploymentName": "dep-a"},
+                                  {"apiVersion": "2024-10-21", "alias": "mini", "isDefault": False, "deploymentName": "dep-b"}]}
+    snake = {"name": "az snake", "provider": "azure-openai", "key": SECRET, "api_version": "2024-10-21", "resource_name": "my-res",
+             "deployment_config": [{"api_version": "2024-06-01", "alias": "gpt-4o", "is_default": True, "deployment_name": "dep-a"},
+                                   {"api_version": "2024-10-21", "alias": "mini", "is_default": False, "deployment_name": "dep-b"}]}
+    inner = {"name": "az inner", "ai_provider_id": "azure-openai", "key": SECRET, "slug": "az-inner", "configurations": {
+        "azure_auth_mode": "default", "azure_resource_name": "my-res", "azure_api_version": "2024-10-21", "azure_deployment_config": [
+            {"alias": "gpt-4o", "azure_api_version": "2024-06-01", "azure_deployment_name": "dep-a", "is_default": True},
+            {"alias": "mini", "azure_api_version": "2024-10-21", "azure_deployment_name": "dep-b", "is_default": False}]}}
+    shown = []
+    for path, body in (("virtual-keys", camel), ("virtual-keys", snake), ("integrations", inner)):
+        made = good(b, "POST", f"/v1/{path}", body)
+        one = good(b, "GET", f"/v1/{path}/{made['slug']}")
+        shown.append(one.get("model_config") or one.get("configurations"))
+    check(shown[0] == shown[1] == shown[2], f"row 117: three spellings, not one account: {shown}")
+    sees("row 117", (shown[0]["azure_resource_name"], shown[0]["azure_api_version"]), ("my-res", "2024-10-21"), "resource and version")
+    sees("row 117", [(d["alias"], d["azure_deployment_name"], d["azure_api_version"], d["is_default"]) for d in shown[0]["azure_deployment_config"]],
+         [("gpt-4o", "dep-a", "2024-06-01", True), ("mini", "dep-b", "2024-10-21", False)], "deployments")
+    made = b.node("virtualKeys.create", {"name": "az here", "provider": "azure-openai", "key": SECRET, "apiVersion": "2024-10-21",
+                                         "deploymentName": "dep-one", "customHost": url + "/openai"}, **ADMIN).fine("row 117").value
+    chat(b, "whatever", {"x-portkey-virtual-key": made["slug"]})
+    sees("row 117", b.up.requests[-1].target, "/openai/deployments/dep-one/chat/completions?api-version=2024-10-21", "Azure's path")
+    for slug in ("az-camel", "az-snake", "az-inner", made["slug"]):
+        good(b, "DELETE", f"/v1/virtual-keys/{slug}")
+    for bad, part in (({"provider": "anthropic"}, "openai"), ({"provider": "azure-openai", "resourceName": "r", "azureAuthMode": "entra"}, "API key"),
+                      ({"provider": "openai", "pricing_adjustments": {"multiplier": {"default": 2}}}, "leave it out")):
+        status, answer = ask(b, "POST", "/v1/virtual-keys", {"name": "bad", "key": SECRET, **bad})
+        sees("row 117", (status, answer["data"]["errorCode"], part in answer["message"]), (400, "AB01", True), f"{bad}: {answer}")
+
+
+def row_116_providers(b):
+    made = b.node("integrations.create", {"name": "Main", "slug": "main116", "ai_provider_id": "openai", "key": SECRET, "description": "d",
+                                          "configurations": {"custom_host": b.up.url, "openai_project": "proj_1"}}, **ADMIN).fine("row 116").value
+    sees("row 116", (made["id"], made["slug"]), ("main116", "main116"), "the integration")
+    p = b.node("providers.create", {"name": "Team", "integration_id": "main116", "slug": "team116", "note": "for the team",
+                                    "usage_limits": {"credit_limit": 10, "periodic_reset": "weekly"}}, **ADMIN).fine("row 116").value
+    sees("row 116", p["slug"], "team116", "the provider")
+    sees("row 116", chat(b, "@team116/m116")[0], 200, "a chat by its slug")
+    sent = b.up.requests[-1]
+    sees("row 116", (sent.credential, sent.headers.get("openai-project"), sent.model),
+         ("Bearer " + SECRET, "proj_1", "m116"), "what went upstream")
+    one = b.node("providers.retrieve", {"slug": "team116", "workspace_id": "default"}, **ADMIN).fine("row 116").value
+    sees("row 116", (one["name"], one["note"], one["integration_id"], one["status"], one["usage_limits"]["periodic_reset"]),
+         ("Team", "for the team", "main116", "active", "weekly"), "retrieved")
+    slugs = [r["slug"] for r in b.python("providers.list", {}, **PY).fine("row 116").value["data"]]
+    check({"main116", "team116"} <= set(slugs), f"row 116: providers {slugs}")
+    own = [r["slug"] for r in b.node("integrations.list", {}, **ADMIN).fine("row 116").value["data"]]
+    check("main116" in own and "team116" not in own, f"row 116: integrations {own}")
+    # models
+    for model, status in (("gpt-4o", 200), ("gpt-4o-mini", 200)):
+        sees("row 116", chat(b, f"@team116/{model}")[0], status, model)
+    b.node("integrations.models.update", {"slug": "main116", "models": [{"slug": "gpt-4o", "enabled": False}]}, **ADMIN).fine("row 116")
+    before = len(b.up.requests)
+    for slug in ("main116", "team116"):
+        status, head, body = chat(b, f"@{slug}/gpt-4o")
+        sees("row 116", (status, body["error"]["type"], body["error"]["message"], body["error"]["param"], body["error"]["code"]),
+             (412, "model_not_allowed_error", "Model gpt-4o is not allowed for this integration", None, None), f"a disabled model, {slug}")
+    sees("row 116", (len(b.up.requests), chat(b, "@team116/gpt-4o-mini")[0]), (before, 200), "nothing went upstream; others do")
+    status, _, body = chat(b, "gpt-4o", {"x-portkey-config": {"strategy": {"mode": "fallback", "on_status_codes": [412]}, "targets": [
+        {"provider": "@team116"}, {"provider": "@a"}]}})
+    sees("row 116", status, 200, "a fallback on 412")
+    good(b, "PUT", "/v1/integrations/main116/models", {"allow_all_models": False, "models": [{"slug": "ft:gpt-4o:x::1", "is_finetune": True, "base_model_slug": "gpt-4o"}]})
+    found = b.node("integrations.models.list", {"slug": "main116"}, **ADMIN).fine("row 116").value
+    enabled = [m["slug"] for m in found["models"] if m["enabled"]]
+    sees("row 116", (enabled, found["allow_all_models"], found["total"]), (["ft:gpt-4o:x::1"], False, len(found["models"])), "the list")
+    sees("row 116", [chat(b, f"@team116/{m}")[0] for m in ("gpt-4o-mini", "ft:gpt-4o:x::1")], [412, 200], "only what is listed")
+    b.node("integrations.models.delete", {"slug": "main116", "slugs": "gpt-4o,ft:gpt-4o:x::1"}, **ADMIN).fine("row 116")
+    good(b, "PUT", "/v1/integrations/main116/models", {"allowAllModels": True})
+    sees("row 116", [chat(b, f"@team116/{m}")[0] for m in ("gpt-4o", "gpt-4o-mini")], [200, 200], "all again")
+    # expiry
+    b.node("providers.update", {"slug": "team116", "expires_at": in_future(milliseconds=400)}, **ADMIN).fine("row 116")
+    sees("row 116", chat(b, "@team116/m")[0], 200, "before it expires")
+    time.sleep(0.45)
+    status, _, body = chat(b, "@team116/m")
+    sees("row 116", (status, body["error"]["type"], body["error"]["message"]), (401, "virtual_key_expired_error", "Portkey Virtual Key te********116 Expired"), "expired")
+    sees("row 116", good(b, "GET", "/v1/providers/team116")["status"], "expired", "status")
+    b.node("providers.update", {"slug": "team116", "expires_at": None}, **ADMIN).fine("row 116")
+    sees("row 116", chat(b, "@team116/m")[0], 200, "no expiry")
+    # the integration's key is rotated for all of them
+    b.node("integrations.update", {"slug": "main116", "key": SECRET + "2"}, **ADMIN).fine("row 116")
+    chat(b, "@team116/m")
+    sees("row 116", b.up.requests[-1].credential, "Bearer " + SECRET + "2", "after a rotation")
+    ask(b, "PUT", "/v1/providers/team116", {"key": "sk-other"}, status=400)
+    # hiding, deleting
+    b.node("providers.delete", {"slug": "main116"}, **ADMIN).fine("row 116")
+    sees("row 116", [chat(b, f"@{s}/m")[0] for s in ("main116", "team116")], [400, 200], "the integration without its own slug")
+    b.node("integrations.delete", {"slug": "main116"}, **ADMIN).fine("row 116")
+    sees("row 116", chat(b, "@team116/m")[0], 400, "its provider went with it")
+    ask(b, "GET", "/v1/providers/team116", status=404)
+
+
+def row_116_default_provider(b):
+    base = {"name": "D", "ai_provider_id": "openai", "key": SECRET, "configurations": {"custom_host": b.up.url}}
+    good(b, "POST", "/v1/integrations", {**base, "slug": "d-one", "default_provider_slug": "d-prod"})
+    good(b, "POST", "/v1/integrations", {**base, "slug": "d-two", "create_default_provider": False})
+    sees("row 116", [chat(b, f"@{s}/m")[0] for s in ("d-one", "d-prod", "d-two")], [400, 200, 400], "who is called by what")
+    for slug in ("d-one", "d-two"):
+        good(b, "DELETE", f"/v1/integrations/{slug}")
+
+
+if __name__ == "__main__":
+    suite(Bench, [row_117_virtual_keys_node, row_117_azure_in_both_spellings, row_116_providers, row_116_default_provider])
