@@ -312,15 +312,29 @@ static void pass_held(struct request *r)
     count_events(r, events);
 }
 
+static void relay_end(struct request *r);
+
+/* Nothing can follow. Of the assistants' streams something may: `done` comes behind the run's completion. */
+static bool nothing_follows(const struct request *r)
+{
+    return (r->relay->meter.ends & USAGE_END_DONE) || r->endpoint->shape == USAGE_SHAPE_RESPONSES;
+}
+
 /*
  * Clients take the final event for the end, so it waits for the record like every last byte. If
- * upstream does not end the stream then, it leaves without.
+ * upstream keeps the stream open behind it, there is nothing to wait for: that is the end.
  */
 static void on_late(struct loop_timer *t)
 {
     struct request *r = list_entry(t, struct request, late);
-    if (!r->finished)
+    if (r->finished)
+        return;
+    if (!nothing_follows(r)) {
         pass_held(r);
+        return;
+    }
+    r->last_us = clock_mono_us();
+    relay_end(r);
 }
 
 static void hold_late(struct request *r, struct str bytes)

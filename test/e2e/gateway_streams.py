@@ -225,7 +225,31 @@ def a_slow_reader_gets_everything():
         equal(g.rows(1)[0]["outcome"], "completed", "the row")
 
 
+def a_stream_that_stays_open_behind_its_final_event_ends_there():
+    """Whoever has [DONE] has a record, whatever upstream does with the connection."""
+    left = threading.Event()
+
+    def lingering(request):
+        request.begin_stream()
+        for event in EVENTS:
+            request.chunk(event)
+        left.wait(20)
+
+    up = Upstream(lingering)
+    try:
+        with Gateway(up.url) as g:
+            begun = time.monotonic()
+            status, _, got = g.post("/v1/chat/completions", chat(stream=True))
+            took = time.monotonic() - begun
+            check(status == 200 and got.endswith(b"data: [DONE]\n\n"), f"the whole stream: {got[-80:]!r}")
+            check(took < 5, f"the answer ended after {took:.1f} s")
+            row = g.rows(1)[0]
+            equal((row["outcome"], row["usage"]["source"]), ("completed", "reported"), "the row")
+    finally:
+        left.set()
+
+
 run(a_cut_stream_ends_with_an_error_event_and_no_half_event, a_cut_stream_is_counted_and_marked_estimated,
-    responses_streams_end_with_an_error_event_of_their_own, a_break_between_two_images_is_no_end, a_break_behind_the_final_event_is_an_end,
+    responses_streams_end_with_an_error_event_of_their_own, a_break_between_two_images_is_no_end, a_break_behind_the_final_event_is_an_end, a_stream_that_stays_open_behind_its_final_event_ends_there,
     a_client_that_leaves_cancels_upstream_at_once,
     a_client_that_leaves_before_the_answer_is_recorded, events_leave_when_they_come, a_slow_reader_gets_everything)
