@@ -34,6 +34,7 @@ extern const struct command command_logs;
 extern const struct command command_cost;
 extern const struct command command_plan;
 extern const struct command command_reprice;
+extern const struct command command_rotate_master_key;
 extern const struct command command_audit_verify;
 extern const struct command command_audit_list;
 extern const struct command command_verify;

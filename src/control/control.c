@@ -122,6 +122,7 @@ enum err control_inner_end(struct control *c, enum err e, struct control_why *wh
             crypt_forget_from(c->crypt, c->fresh_key_from);
         c->fresh_key_from = 0;
     }
+    crypt_rewrap_end(c->crypt, e == ERR_OK);
     pthread_mutex_unlock(&c->lock);
     return e;
 }
@@ -191,6 +192,8 @@ enum err control_open(const struct control_options *options, struct control **re
     c->magic = CONTROL_MAGIC;
     c->lock_fd = -1;
     must(pthread_mutex_init(&c->lock, NULL) == 0);
+    must(pthread_mutex_init(&c->rotating, NULL) == 0);
+    c->dir = mem_strdup(options->dir);
     *why = (struct control_why){.param = ""};
     enum err e = open_all(c, options, &start, why);
     if (e != ERR_OK) {
@@ -214,6 +217,8 @@ void control_close(struct control *c)
     store_close(c->db);
     file_close(c->lock_fd);
     pthread_mutex_destroy(&c->lock);
+    pthread_mutex_destroy(&c->rotating);
+    mem_free(c->dir);
     c->magic = 0;
     mem_free(c);
 }

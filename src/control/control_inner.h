@@ -36,9 +36,12 @@ struct control {
     struct snapshot *current;
     control_change_fn *on_change;
     void *on_change_arg;
-    unsigned held;          /* depth of control_hold */
-    bool stale;             /* a change was made while held */
-    int64_t fresh_key_from; /* data keys from this id on are not committed yet; 0 = none */
+    unsigned held; /* depth of control_hold */
+    bool stale;    /* a change was made while held */
+    char *dir;
+    bool own_master_file;     /* the master key is in DIR/master.key */
+    pthread_mutex_t rotating; /* held through a rotation of the master key; taken before `lock` */
+    int64_t fresh_key_from;   /* data keys from this id on are not committed yet; 0 = none */
 };
 
 /* The sentence; returns `e`. */

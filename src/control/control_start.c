@@ -25,6 +25,7 @@
 #include "control/key_file.h"
 #include "control/master_key.h"
 #include "control/people/audit.h"
+#include "control/people/rotate.h"
 #include "control/snapshot.h"
 
 #define MASTER_FILE "master.key"
@@ -111,6 +112,9 @@ static enum err open_crypt(struct control *c, const struct control_options *o, s
     if (e != ERR_OK)
         return e;
     e = needed_master_id(c, needed_id, why);
+    c->own_master_file = !o->master_key && !o->master_key_file;
+    if (e == ERR_OK && c->own_master_file)
+        e = rotate_settle(o->dir, needed_id, why);
     if (e == ERR_OK)
         e = find_master_key(o, needed_id, &k, why);
     if (e == ERR_OK) {

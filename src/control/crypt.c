@@ -33,11 +33,17 @@ struct data_key {
     struct secret bytes;
 };
 
+/* What a master key gives. */
+struct wrapping {
+    struct secret key;
+    unsigned char id_bytes[MASTER_KEY_ID_BYTES];
+    char id[MASTER_KEY_ID_MAX];
+};
+
 struct crypt {
     unsigned magic;
-    struct secret wrapping_key;
-    unsigned char master_id_bytes[MASTER_KEY_ID_BYTES];
-    char master_id[MASTER_KEY_ID_MAX];
+    struct wrapping now, old; /* `old` while a rewrap is under way */
+    bool rewrapping;
     EVP_CIPHER *cipher;
     struct data_key *keys;
     size_t count, cap;
@@ -107,16 +113,21 @@ static struct aad key_aad(const void *header, int64_t key_id, int64_t workspace_
     return a;
 }
 
+static void derive(struct wrapping *w, const struct master_key *k)
+{
+    unsigned char bytes[CRYPT_KEY_BYTES];
+    master_key_derive(k, "tollgate wrapping key 1", bytes, sizeof bytes);
+    secret_set(&w->key, str_of((const char *)bytes, sizeof bytes));
+    mem_wipe(bytes, sizeof bytes);
+    memcpy(w->id_bytes, k->id_bytes, sizeof w->id_bytes);
+    memcpy(w->id, k->id, sizeof w->id);
+}
+
 struct crypt *crypt_new(struct master_key *k)
 {
     struct crypt *c = mem_zalloc(sizeof *c);
-    unsigned char wrapping[CRYPT_KEY_BYTES];
     c->magic = CRYPT_MAGIC;
-    master_key_derive(k, "tollgate wrapping key 1", wrapping, sizeof wrapping);
-    secret_set(&c->wrapping_key, str_of((const char *)wrapping, sizeof wrapping));
-    mem_wipe(wrapping, sizeof wrapping);
-    memcpy(c->master_id_bytes, k->id_bytes, sizeof c->master_id_bytes);
-    memcpy(c->master_id, k->id, sizeof c->master_id);
+    derive(&c->now, k);
     master_key_wipe(k);
     c->cipher = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
     must(c->cipher != NULL);
@@ -131,7 +142,8 @@ void crypt_free(struct crypt *c)
     for (size_t i = 0; i < c->count; i++)
         secret_wipe(&c->keys[i].bytes);
     mem_free(c->keys);
-    secret_wipe(&c->wrapping_key);
+    secret_wipe(&c->now.key);
+    secret_wipe(&c->old.key);
     EVP_CIPHER_free(c->cipher);
     c->magic = 0;
     mem_free(c);
@@ -139,7 +151,7 @@ void crypt_free(struct crypt *c)
 
 const char *crypt_master_id(const struct crypt *c)
 {
-    return c->master_id;
+    return c->now.id;
 }
 
 /* Appends header, nonce, ciphertext and tag to `out`. Nothing here can fail but for want of memory. */
@@ -225,18 +237,57 @@ bool crypt_has_key(const struct crypt *c, int64_t workspace_id)
     return newest_key(c, workspace_id) != NULL;
 }
 
+static void wrap(const struct crypt *c, int64_t key_id, int64_t workspace_id, const struct secret *key, struct buf *out)
+{
+    unsigned char header[HEADER_BYTES] = {VERSION_WRAPPED};
+    memcpy(header + 1, c->now.id_bytes, MASTER_KEY_ID_BYTES);
+    struct aad aad = key_aad(header, key_id, workspace_id);
+    encrypt(c, &c->now.key, header, &aad, secret_reveal(key), out);
+}
+
 void crypt_make_key(struct crypt *c, int64_t key_id, int64_t workspace_id, struct buf *out)
 {
-    unsigned char bytes[CRYPT_KEY_BYTES], header[HEADER_BYTES] = {VERSION_WRAPPED};
+    unsigned char bytes[CRYPT_KEY_BYTES];
     struct secret key = {0};
     must(!find_key(c, key_id));
     rng_bytes(bytes, sizeof bytes);
     secret_set(&key, str_of((const char *)bytes, sizeof bytes));
     mem_wipe(bytes, sizeof bytes);
-    memcpy(header + 1, c->master_id_bytes, MASTER_KEY_ID_BYTES);
-    struct aad aad = key_aad(header, key_id, workspace_id);
-    encrypt(c, &c->wrapping_key, header, &aad, secret_reveal(&key), out);
+    wrap(c, key_id, workspace_id, &key, out);
     remember(c, key_id, workspace_id, key);
+}
+
+void crypt_rewrap_begin(struct crypt *c, const struct master_key *k)
+{
+    must(c->magic == CRYPT_MAGIC);
+    must(!c->rewrapping);
+    c->rewrapping = true;
+    c->old = c->now;
+    c->now.key = (struct secret){0};
+    derive(&c->now, k);
+}
+
+bool crypt_rewrap_key(const struct crypt *c, int64_t key_id, struct buf *out)
+{
+    const struct data_key *key = find_key(c, key_id);
+    must(c->rewrapping);
+    if (key)
+        wrap(c, key_id, key->workspace_id, &key->bytes, out);
+    return key != NULL;
+}
+
+void crypt_rewrap_end(struct crypt *c, bool keep)
+{
+    if (!c || !c->rewrapping)
+        return;
+    c->rewrapping = false;
+    if (keep) {
+        secret_wipe(&c->old.key);
+    } else {
+        secret_wipe(&c->now.key);
+        c->now = c->old;
+        c->old.key = (struct secret){0};
+    }
 }
 
 enum err crypt_add_key(struct crypt *c, int64_t key_id, int64_t workspace_id, struct str wrapped, char *why,
@@ -247,16 +298,16 @@ enum err crypt_add_key(struct crypt *c, int64_t key_id, int64_t workspace_id, st
         snprintf(why, why_cap, "Data key %lld is damaged.", (long long)key_id);
         return ERR_CORRUPT;
     }
-    if (memcmp(wrapped.p + 1, c->master_id_bytes, MASTER_KEY_ID_BYTES) != 0) {
+    if (memcmp(wrapped.p + 1, c->now.id_bytes, MASTER_KEY_ID_BYTES) != 0) {
         char needed[MASTER_KEY_ID_MAX];
         master_key_id_text((const unsigned char *)wrapped.p + 1, needed);
         snprintf(why, why_cap, "The stored secrets were sealed with master key %s, but the key given is %s.", needed,
-                 c->master_id);
+                 c->now.id);
         return ERR_BAD_MASTER_KEY;
     }
     struct aad aad = key_aad(wrapped.p, key_id, workspace_id);
     struct secret key = {0};
-    if (!decrypt(c, &c->wrapping_key, &aad, wrapped, &key)) {
+    if (!decrypt(c, &c->now.key, &aad, wrapped, &key)) {
         snprintf(why, why_cap, "Data key %lld was altered.", (long long)key_id);
         return ERR_CORRUPT;
     }

@@ -62,6 +62,14 @@ void crypt_forget_from(struct crypt *c, int64_t key_id);
 /* Whether something can be sealed for this workspace. */
 bool crypt_has_key(const struct crypt *c, int64_t workspace_id);
 
+/*
+ * Another master key: from begin on, data keys are wrapped with it; crypt_rewrap_key appends one that is
+ * known (false when it is not). end keeps the new key or goes back to the old one; without begin it does nothing.
+ */
+void crypt_rewrap_begin(struct crypt *c, const struct master_key *k);
+bool crypt_rewrap_key(const struct crypt *c, int64_t key_id, struct buf *out) __attribute__((warn_unused_result));
+void crypt_rewrap_end(struct crypt *c, bool keep);
+
 struct crypt_place {
     const char *table;
     int64_t row;

@@ -33,6 +33,7 @@
       "Workspaces, with their metadata and default config")                                                          \
     X(PATCH, "/tollgate/v1/workspaces/{}", ADMIN, ALL, workspaces_update,                                            \
       "Change a workspace's display name, metadata")                                                                 \
+    X(POST, "/tollgate/v1/master-key", OWNER, ALL, master_key_rotate, "Wrap all data keys with another master key")  \
     X(GET, "/tollgate/v1/audit", ADMIN, ALL, audit_log_list, "Who changed what, newest first")                       \
     X(GET, "/tollgate/v1/integrations", ADMIN, ALL, integrations_list, "Provider accounts of the workspace")         \
     X(POST, "/tollgate/v1/integrations", ADMIN, ALL, integrations_create, "Connect a provider account")              \
