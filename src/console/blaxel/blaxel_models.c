@@ -23,6 +23,12 @@ static void write_json(struct json_write *w, const char *name, struct str json, 
     json_write_member_raw(w, name, json.n ? json : str_c(empty));
 }
 
+static void write_given(struct json_write *w, const char *name, struct str text)
+{
+    if (text.n)
+        json_write_member_string(w, name, text);
+}
+
 static void write_url(struct job *j, const char *name, struct str model)
 {
     struct buf url;
@@ -67,9 +73,10 @@ static void write_spec(struct json_write *w, const struct model_row *m)
     json_write_object(w);
     json_write_member_string(w, "type", m->type);
     json_write_member_string(w, "model", m->model);
-    json_write_member_string(w, "organization", m->organization);
-    json_write_member_string(w, "endpointName", m->endpoint_name);
-    json_write_member_string(w, "generation", m->generation);
+    /* The Python SDK does not know an empty generation. */
+    write_given(w, "organization", m->organization);
+    write_given(w, "endpointName", m->endpoint_name);
+    write_given(w, "generation", m->generation);
     if (m->any_model)
         json_write_member_bool(w, "allowModelOverride", true);
     if (m->configuration.n)

@@ -2,28 +2,41 @@
 /* Who is admitted is decided before; here, whether they may speak of the workspace they name. */
 #include "console/blaxel/tenant.h"
 
+#include <stdio.h>
+
 #include "console/console_inner.h"
 
 #define FIRST_VERSION "2026-04-16"
-#define PAGES_VERSION "2026-04-28"
 
 static struct str version_of(const struct job *j)
 {
     return j->blaxel.version.n ? j->blaxel.version : STR(FIRST_VERSION);
 }
 
+/* Those that were published, by their dates. All from the second on have pages. */
+static const char *const versions[] = {FIRST_VERSION, "2026-04-28", "2026-09-22"};
+#define VERSION_COUNT (sizeof versions / sizeof versions[0])
+
 static bool check_version(struct job *j)
 {
     struct str version = version_of(j);
-    if (str_eq(version, STR(FIRST_VERSION)) || str_eq(version, STR(PAGES_VERSION)))
-        return true;
+    char text[256];
+    size_t n = 0;
+    for (size_t i = 0; i < VERSION_COUNT; i++) {
+        if (str_eq(version, str_c(versions[i])))
+            return true;
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s%s", i ? ", " : "", versions[i]);
+    }
+    struct buf message;
+    buf_init(&message, 512);
+    bool ok = buf_printf(&message, "There is no such Blaxel-Version. Valid versions: %s", text);
     job_reply_json(j, 400);
     json_write_object(&j->json);
     json_write_member_int(&j->json, "code", 400);
     json_write_member_string(&j->json, "error", STR("invalid_api_version"));
-    json_write_member_string(&j->json, "message",
-                             STR("There is no such Blaxel-Version. Valid versions: " FIRST_VERSION ", " PAGES_VERSION));
+    json_write_member_string(&j->json, "message", ok ? buf_str(&message) : STR(""));
     json_write_object_end(&j->json);
+    buf_free(&message);
     return false;
 }
 
@@ -58,7 +71,7 @@ bool tenant_begin(struct job *j)
 
 bool tenant_has_pages(const struct job *j)
 {
-    return str_eq(version_of(j), STR(PAGES_VERSION));
+    return !str_eq(version_of(j), STR(FIRST_VERSION));
 }
 
 struct str tenant_name(const struct job *j)
