@@ -8,6 +8,7 @@
 #include "gateway/heads.h"
 #include "gateway/intake.h"
 #include "gateway/limits/admission.h"
+#include "gateway/limits/limits.h"
 #include "gateway/realtime.h"
 #include "gateway/relay.h"
 #include "gateway/run/after.h"
@@ -78,6 +79,8 @@ static void note_open(struct request *r)
         .metadata = r->metadata,
         .stream = r->stream,
         .request_bytes = r->body_bytes,
+        .attempt = r->attempt,
+        .reserved_pusd = limits_held_pusd(r->hold),
     };
     journal_add_open(r->worker->journal, &o);
     loop_wake_hooks(r->worker->loop);

@@ -35,6 +35,7 @@ struct limits_item {
 
 struct limits_hold {
     struct snapshot *snapshot; /* a reference */
+    int64_t bound_pusd;        /* of the attempt's cost */
     uint32_t count, cap;
     struct limits_item items[];
 };
@@ -92,14 +93,16 @@ static int64_t tokens(uint64_t n)
     return n > TOKENS_MAX ? TOKENS_MAX : (int64_t)n;
 }
 
+static int64_t bound_of(const struct limits *l, const struct limits_estimate *e)
+{
+    int64_t bound = e->unpriced ? limits_ceiling(l, e->input_tok + e->output_tok + LIMITS_UNPRICED_TOK) : e->cost_pusd;
+    return bound < 0 ? 0 : bound > LIMIT_AMOUNT_MAX ? LIMIT_AMOUNT_MAX : bound;
+}
+
 static void ask_cost(const struct limits *l, struct limits_ask *ask, const struct limits_estimate *e)
 {
-    int64_t bound = e->cost_pusd, sure = e->cost_input_pusd;
-    if (e->unpriced) {
-        bound = limits_ceiling(l, e->input_tok + e->output_tok + LIMITS_UNPRICED_TOK);
-        sure = limits_ceiling(l, e->input_tok + LIMITS_UNPRICED_TOK);
-    }
-    bound = bound < 0 ? 0 : bound > LIMIT_AMOUNT_MAX ? LIMIT_AMOUNT_MAX : bound;
+    int64_t bound = bound_of(l, e);
+    int64_t sure = e->unpriced ? limits_ceiling(l, e->input_tok + LIMITS_UNPRICED_TOK) : e->cost_input_pusd;
     sure = sure < 0 ? 0 : sure > bound ? bound : sure;
     bool hard = ask->rule->limit.mode == LIMIT_HARD;
     ask->need[COUNTER_MAIN] = hard ? bound : 0;
@@ -185,8 +188,9 @@ static void count_requests(struct limits_asks *asks)
     }
 }
 
-static void reserve(const struct limits_asks *asks, struct limits_hold *h)
+static void reserve(const struct limits_asks *asks, struct limits_hold *h, int64_t bound_pusd)
 {
+    h->bound_pusd = bound_pusd > h->bound_pusd ? bound_pusd : h->bound_pusd;
     for (uint32_t i = 0; i < asks->count; i++) {
         const struct limits_ask *ask = &asks->list[i];
         struct counter *c = ask->counter;
@@ -221,6 +225,7 @@ static struct limits_hold *hold_grow(struct limits *l, struct limits_hold *h, ui
     h->cap = count + more;
     if (fresh) {
         h->count = 0;
+        h->bound_pusd = 0;
         h->snapshot = snapshot_ref(snapshot);
         bump(&l->holds);
     }
@@ -271,7 +276,7 @@ bool limits_admit(struct limits *l, const struct limits_subject *subject, enum l
         seen = no->counter->now;
     count_requests(&asks);
     if (!no && items)
-        reserve(&asks, h);
+        reserve(&asks, h, bound_of(l, estimate));
     counters_unlock(l->counters, stripes);
     if (h && !h->count)
         hold_free(l, &h);
@@ -381,6 +386,11 @@ void limits_settle(struct limits *l, struct limits_hold **hold, const struct lim
 void limits_release(struct limits *l, struct limits_hold **hold)
 {
     end(l, hold, NULL);
+}
+
+int64_t limits_held_pusd(const struct limits_hold *hold)
+{
+    return hold ? hold->bound_pusd : 0;
 }
 
 void limits_set_snapshot(struct limits *l, const struct snapshot *s)

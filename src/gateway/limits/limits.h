@@ -131,6 +131,9 @@ bool limits_admit(struct limits *l, const struct limits_subject *subject, enum l
 void limits_settle(struct limits *l, struct limits_hold **hold, const struct limits_actual *actual);
 void limits_release(struct limits *l, struct limits_hold **hold);
 
+/* The upper bound of the attempt's cost, for the journal's open entry: what it counts if we are killed. NULL: 0. */
+int64_t limits_held_pusd(const struct limits_hold *hold);
+
 /* ---- looking ---- */
 
 struct limits_state {
