@@ -97,6 +97,9 @@ struct control_inner_key {
     int64_t config_id; /* 0 = none */
     bool config_fixed;
     struct str metadata;
+    bool of_organization;
+    struct str description, alert_emails; /* p may be NULL */
+    int64_t overlap_us;
 };
 enum err control_inner_insert_key(struct control *c, const struct control_inner_key *key, int64_t *ret_id,
                                   struct control_why *why) ERR_USE;

@@ -16,6 +16,8 @@
 #define NAME_MAX_BYTES 100
 #define LIST_MAX 1000
 #define ID_TRIES 8
+#define DESCRIPTION_MAX 500
+#define EMAILS_MAX 10
 /* A key's row is small; this is for those that are read only to be changed. */
 #define ROW_ARENA 1024
 #define ROW_ARENA_MAX 65536
@@ -24,7 +26,8 @@
 #define KEY_COLUMNS                                                                                                 \
     "id, workspace_id, member_id, public_id, name, last, role, record_bodies, is_admin_key, disabled, expires_us, " \
     "revoked_us, created_us, updated_us, scopes, config_fixed, metadata, "                                          \
-    "(SELECT slug FROM config WHERE config.id = api_key.config_id)"
+    "(SELECT slug FROM config WHERE config.id = api_key.config_id), of_organization, description, alert_emails, "   \
+    "overlap_us, previous_until_us"
 
 /* ---- rows ---- */
 
@@ -46,6 +49,11 @@ static enum err read_row(struct store_stmt *st, struct arena *a, struct control_
         .config_fixed = store_i64(st, 15) != 0,
         .metadata = arena_dup(a, store_text(st, 16)),
         .config = arena_dup(a, store_text(st, 17)),
+        .of_organization = store_i64(st, 18) != 0,
+        .description = arena_dup(a, store_text(st, 19)),
+        .alert_emails = arena_dup(a, store_text(st, 20)),
+        .overlap_us = store_i64(st, 21),
+        .previous_until_us = store_i64(st, 22),
     };
     struct str unknown;
     str_copy(k->last, sizeof k->last, store_text(st, 5));
@@ -53,7 +61,8 @@ static enum err read_row(struct store_stmt *st, struct arena *a, struct control_
         !scope_list_read(store_text(st, 14), &k->scopes, &unknown))
         return control_inner_fail(why, ERR_CORRUPT, "", "control.db: row %lld of api_key has a value that cannot be.",
                                   (long long)k->id);
-    return k->public_id.p && k->name.p && k->metadata.p && k->config.p ? ERR_OK : control_inner_arena_full(why);
+    bool whole = k->public_id.p && k->name.p && k->metadata.p && k->config.p && k->description.p && k->alert_emails.p;
+    return whole ? ERR_OK : control_inner_arena_full(why);
 }
 
 /* The row with this id; inside a transaction. */
@@ -194,6 +203,42 @@ static enum err check_metadata(struct str metadata, struct control_why *why)
     return fault ? control_inner_fail(why, ERR_BAD_PARAMETER, "metadata", "%s", fault) : ERR_OK;
 }
 
+static enum err check_notes(struct str description, struct str emails, int64_t overlap_us, struct control_why *why)
+{
+    struct str part;
+    int count = 0;
+    if (description.n && !control_text_is_name(description, DESCRIPTION_MAX))
+        return control_inner_fail(why, ERR_BAD_PARAMETER, "description",
+                                  "A description has at most %d bytes of UTF-8 without control characters.",
+                                  DESCRIPTION_MAX);
+    while (emails.n && str_split(&emails, ',', &part))
+        if (++count > EMAILS_MAX || !control_text_is_visible(part, 254) || str_find(part, '@') < 1)
+            return control_inner_fail(why, ERR_BAD_PARAMETER, "alert_emails", "Give at most %d addresses.", EMAILS_MAX);
+    if (overlap_us < 0 || overlap_us > CONTROL_KEY_OVERLAP_MAX_US)
+        return control_inner_fail(why, ERR_BAD_PARAMETER, "key_transition_period_ms",
+                                  "A rotated key is good for at most 90 days more.");
+    return ERR_OK;
+}
+
+/* What requests need, and a key of the organization does not have. */
+#define SERVING_SCOPES                                                                        \
+    (SCOPE_BIT(SNAPSHOT_SCOPE_COMPLETIONS_WRITE) | SCOPE_BIT(SNAPSHOT_SCOPE_PROMPTS_RENDER) | \
+     SCOPE_BIT(SNAPSHOT_SCOPE_GUARDRAILS_INVOKE) | SCOPE_BIT(SNAPSHOT_SCOPE_MCP_INVOKE))
+
+static enum err fit_scopes(bool of_organization, scope_set *scopes, struct control_why *why)
+{
+    scope_set every = ((scope_set)1 << SNAPSHOT_SCOPE_COUNT) - 1;
+    if (!of_organization)
+        return ERR_OK;
+    if (*scopes == 0 || *scopes == SNAPSHOT_SCOPES_ALL)
+        *scopes = every & ~SERVING_SCOPES;
+    if (*scopes & SERVING_SCOPES)
+        return control_inner_fail(why, ERR_BAD_PARAMETER, "scopes",
+                                  "A key of the organization administers; it cannot have completions.write or other "
+                                  "scopes that requests need.");
+    return ERR_OK;
+}
+
 /* The id of the workspace's config with this slug, 0 for "". Inside a transaction. */
 static enum err find_config(struct control *c, int64_t workspace_id, struct str slug, int64_t *ret_id,
                             struct control_why *why)
@@ -231,7 +276,7 @@ enum err control_inner_check_owner_key(struct control *c, struct control_why *wh
     enum err e = control_inner_sql(c,
                                    "SELECT count(*) FROM api_key k JOIN workspace w ON w.id = k.workspace_id "
                                    "WHERE k.role = 'owner' AND k.disabled = 0 AND k.revoked_us = 0 "
-                                   "AND k.expires_us = 0 AND w.deleted_us = 0 AND k.kind = 'key' "
+                                   "AND k.expires_us = 0 AND w.deleted_us = 0 AND k.kind = 'key' AND k.scopes = '' "
                                    "AND (k.member_id IS NULL OR EXISTS (SELECT 1 FROM member m "
                                    "WHERE m.id = k.member_id AND m.role = 'owner' AND m.deleted_us = 0))",
                                    &st, why);
@@ -263,6 +308,10 @@ static void describe(struct audit_text *t, const struct control_key *k)
     buf_free(&scopes);
     json_write_member_text(w, "config", k->config);
     json_write_member_bool(w, "config_fixed", k->config_fixed);
+    json_write_member_bool(w, "of_organization", k->of_organization);
+    json_write_member_text(w, "description", k->description);
+    json_write_member_text(w, "alert_emails", k->alert_emails);
+    json_write_member_int(w, "previous_until_us", k->previous_until_us);
     if (k->metadata.n)
         json_write_member_raw(w, "metadata", k->metadata);
 }
@@ -316,12 +365,14 @@ enum err control_inner_insert_key(struct control *c, const struct control_inner_
     char public_id[APIKEY_ID_LEN], last[APIKEY_LAST + 1];
     enum err e = fresh_id(c, public_id, why);
     if (e == ERR_OK)
-        e = control_inner_sql(c,
-                              "INSERT INTO api_key(public_id, workspace_id, member_id, name, role, hash, last, "
-                              "is_admin_key, record_bodies, expires_us, created_us, updated_us, scopes, "
-                              "config_id, config_fixed, metadata) "
-                              "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12, ?13, ?14, ?15)",
-                              &st, why);
+        e = control_inner_sql(
+            c,
+            "INSERT INTO api_key(public_id, workspace_id, member_id, name, role, hash, last, "
+            "is_admin_key, record_bodies, expires_us, created_us, updated_us, scopes, "
+            "config_id, config_fixed, metadata, of_organization, description, alert_emails, overlap_us) "
+            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12, ?13, ?14, ?15, ?16, "
+            "?17, ?18, ?19)",
+            &st, why);
     if (e != ERR_OK)
         return e;
     bool hashed = apikey_hash((const unsigned char *)secret_reveal(&c->pepper).p, key->text, hash);
@@ -344,6 +395,10 @@ enum err control_inner_insert_key(struct control *c, const struct control_inner_
         store_bind_i64(st, 13, key->config_id);
     store_bind_i64(st, 14, key->config_fixed);
     store_bind_text(st, 15, key->metadata.p ? key->metadata : STR(""));
+    store_bind_i64(st, 16, key->of_organization);
+    store_bind_text(st, 17, key->description.p ? key->description : STR(""));
+    store_bind_text(st, 18, key->alert_emails.p ? key->alert_emails : STR(""));
+    store_bind_i64(st, 19, key->overlap_us);
     e = control_inner_run(c, st, why);
     buf_free(&scopes);
     if (e == ERR_OK)
@@ -396,6 +451,11 @@ enum err control_key_create(struct control *c, int64_t workspace_id, const struc
     if (e == ERR_OK)
         e = check_metadata(spec->metadata, why);
     if (e == ERR_OK)
+        e = check_notes(spec->description, spec->alert_emails, spec->overlap_us, why);
+    scope_set scopes = spec->scopes;
+    if (e == ERR_OK)
+        e = fit_scopes(spec->of_organization, &scopes, why);
+    if (e == ERR_OK)
         e = control_inner_begin(c, why);
     if (e != ERR_OK)
         return e;
@@ -404,13 +464,17 @@ enum err control_key_create(struct control *c, int64_t workspace_id, const struc
         .workspace_id = workspace_id,
         .member_id = spec->member_id,
         .name = spec->name,
-        .role = spec->role,
+        .role = spec->of_organization ? KIND_ROLE_OWNER : spec->role,
         .record_bodies = spec->record_bodies,
         .expires_us = spec->expires_us,
         .text = secret_reveal(&text),
-        .scopes = spec->scopes,
+        .scopes = scopes,
         .config_fixed = spec->config_fixed,
         .metadata = spec->metadata,
+        .of_organization = spec->of_organization,
+        .description = spec->description,
+        .alert_emails = spec->alert_emails,
+        .overlap_us = spec->overlap_us,
     };
     e = control_inner_end(c, create(c, &key, spec->config, spec->service_account_id, a, &made, why), why);
     if (e == ERR_OK) {
@@ -428,11 +492,13 @@ static enum err write_row(struct control *c, const struct control_key *k, bool w
     int64_t config_id;
     enum err e = find_config(c, k->workspace_id, k->config, &config_id, why);
     if (e == ERR_OK)
-        e = control_inner_sql(c,
-                              "UPDATE api_key SET name = ?2, role = ?3, record_bodies = ?4, disabled = ?5, "
-                              "expires_us = ?6, revoked_us = ?7, updated_us = ?8, scopes = ?9, config_id = ?10, "
-                              "config_fixed = ?11, metadata = ?12 WHERE id = ?1",
-                              &st, why);
+        e = control_inner_sql(
+            c,
+            "UPDATE api_key SET name = ?2, role = ?3, record_bodies = ?4, disabled = ?5, "
+            "expires_us = ?6, revoked_us = ?7, updated_us = ?8, scopes = ?9, config_id = ?10, "
+            "config_fixed = ?11, metadata = ?12, description = ?13, alert_emails = ?14, overlap_us = ?15 "
+            "WHERE id = ?1",
+            &st, why);
     if (e != ERR_OK)
         return e;
     store_bind_i64(st, 1, k->id);
@@ -448,9 +514,40 @@ static enum err write_row(struct control *c, const struct control_key *k, bool w
         store_bind_i64(st, 10, config_id);
     store_bind_i64(st, 11, k->config_fixed);
     store_bind_text(st, 12, k->metadata);
+    store_bind_text(st, 13, k->description);
+    store_bind_text(st, 14, k->alert_emails);
+    store_bind_i64(st, 15, k->overlap_us);
     e = control_inner_run(c, st, why);
     buf_free(&scopes);
     return e == ERR_OK && was_owner ? control_inner_check_owner_key(c, why) : e;
+}
+
+static void put_changes(const struct control_key_change *change, struct control_key *k)
+{
+    if (change->name)
+        k->name = *change->name;
+    if (change->role)
+        k->role = *change->role;
+    if (change->record_bodies)
+        k->record_bodies = *change->record_bodies;
+    if (change->expires_us)
+        k->expires_us = *change->expires_us;
+    if (change->disabled)
+        k->disabled = *change->disabled;
+    if (change->scopes)
+        k->scopes = *change->scopes;
+    if (change->config)
+        k->config = *change->config;
+    if (change->config_fixed)
+        k->config_fixed = *change->config_fixed;
+    if (change->metadata)
+        k->metadata = *change->metadata;
+    if (change->description)
+        k->description = *change->description;
+    if (change->alert_emails)
+        k->alert_emails = *change->alert_emails;
+    if (change->overlap_us)
+        k->overlap_us = *change->overlap_us;
 }
 
 static enum err update(struct control *c, int64_t workspace_id, struct str public_id,
@@ -464,25 +561,12 @@ static enum err update(struct control *c, int64_t workspace_id, struct str publi
     if (k.revoked_us != 0)
         return control_inner_fail(why, ERR_KEY_REVOKED, "id", "This key is revoked; it stays as it is.");
     bool was_owner = k.role == KIND_ROLE_OWNER;
-    if (change->name)
-        k.name = *change->name;
-    if (change->role)
-        k.role = *change->role;
-    if (change->record_bodies)
-        k.record_bodies = *change->record_bodies;
-    if (change->expires_us)
-        k.expires_us = *change->expires_us;
-    if (change->disabled)
-        k.disabled = *change->disabled;
-    if (change->scopes)
-        k.scopes = *change->scopes;
-    if (change->config)
-        k.config = *change->config;
-    if (change->config_fixed)
-        k.config_fixed = *change->config_fixed;
-    if (change->metadata)
-        k.metadata = *change->metadata;
-    e = write_row(c, &k, was_owner, why);
+    put_changes(change, &k);
+    e = fit_scopes(k.of_organization, &k.scopes, why);
+    if (e == ERR_OK)
+        e = check_notes(k.description, k.alert_emails, k.overlap_us, why);
+    if (e == ERR_OK)
+        e = write_row(c, &k, was_owner, why);
     return e == ERR_OK ? note(c, "key.update", &before, &k, why) : e;
 }
 
@@ -500,6 +584,71 @@ enum err control_key_update(struct control *c, int64_t workspace_id, struct str 
         return e;
     struct arena *a = arena_new(ROW_ARENA, ROW_ARENA_MAX);
     e = control_inner_end(c, update(c, workspace_id, public_id, change, a, why), why);
+    arena_free(a);
+    return e;
+}
+
+/* The hash that was moves to `previous_hash`. */
+static enum err write_hash(struct control *c, struct control_key *k, struct str text, struct control_why *why)
+{
+    struct store_stmt *st;
+    unsigned char hash[APIKEY_HASH_BYTES];
+    enum err e = control_inner_sql(c,
+                                   "UPDATE api_key SET previous_hash = CASE WHEN ?4 = 0 THEN x'' ELSE hash END, "
+                                   "hash = ?2, last = ?3, previous_until_us = ?4, updated_us = ?5 WHERE id = ?1",
+                                   &st, why);
+    if (e != ERR_OK)
+        return e;
+    bool hashed = apikey_hash((const unsigned char *)secret_reveal(&c->pepper).p, text, hash);
+    must(hashed);
+    apikey_last(text, k->last);
+    store_bind_i64(st, 1, k->id);
+    store_bind_blob(st, 2, str_of((const char *)hash, sizeof hash));
+    store_bind_text(st, 3, str_c(k->last));
+    store_bind_i64(st, 4, k->previous_until_us);
+    store_bind_i64(st, 5, clock_wall_us());
+    return control_inner_run(c, st, why);
+}
+
+static enum err rotate(struct control *c, int64_t workspace_id, struct str public_id, int64_t overlap_us,
+                       struct str text, struct arena *a, int64_t *ret_until_us, struct control_why *why)
+{
+    struct control_key k, before;
+    enum err e = find(c, workspace_id, public_id, a, &k, why);
+    if (e != ERR_OK)
+        return e;
+    if (k.revoked_us != 0)
+        return control_inner_fail(why, ERR_KEY_REVOKED, "id", "This key is revoked; it stays as it is.");
+    if (k.is_admin_key)
+        return control_inner_fail(why, ERR_BAD_PARAMETER, "id",
+                                  "This is the key of TOLLGATE_ADMIN_KEY or admin.key; change it there.");
+    before = k;
+    if (overlap_us < 0)
+        overlap_us = k.overlap_us ? k.overlap_us : CONTROL_KEY_OVERLAP_US;
+    k.previous_until_us = overlap_us ? clock_wall_us() + overlap_us : 0;
+    if (k.previous_until_us && k.expires_us && k.expires_us < k.previous_until_us)
+        k.previous_until_us = k.expires_us;
+    *ret_until_us = k.previous_until_us;
+    e = write_hash(c, &k, text, why);
+    return e == ERR_OK ? note(c, "key.rotate", &before, &k, why) : e;
+}
+
+enum err control_key_rotate(struct control *c, int64_t workspace_id, struct str public_id, int64_t overlap_us,
+                            struct secret *ret_key, int64_t *ret_until_us, struct control_why *why)
+{
+    struct secret text = {0};
+    enum err e = check_notes(STR(""), STR(""), overlap_us < 0 ? 0 : overlap_us, why);
+    if (e == ERR_OK)
+        e = control_inner_begin(c, why);
+    if (e != ERR_OK)
+        return e;
+    struct arena *a = arena_new(ROW_ARENA, ROW_ARENA_MAX);
+    apikey_make(&text);
+    e = control_inner_end(c, rotate(c, workspace_id, public_id, overlap_us, secret_reveal(&text), a, ret_until_us, why),
+                          why);
+    if (e == ERR_OK)
+        secret_set(ret_key, secret_reveal(&text));
+    secret_wipe(&text);
     arena_free(a);
     return e;
 }

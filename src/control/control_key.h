@@ -7,7 +7,8 @@
  * thread, failures explained in struct control_why, results live in the caller's arena.
  *
  * A key is found by its public id, 8 characters, within its workspace. Its text is seen once, by
- * who made it. Revoking is for ever; disabling is not. The last owner key that always works cannot
+ * who made it, or rotated it: a rotated key has a new text, and the one before is good for a while longer.
+ * Revoking is for ever; disabling is not. The last owner key that always works cannot
  * be taken away, so nobody locks themselves out.
  */
 
@@ -27,11 +28,19 @@ struct control_key {
     bool disabled;
     int64_t expires_us, revoked_us; /* 0 = never */
     int64_t created_us, updated_us;
-    scope_set scopes;    /* SNAPSHOT_SCOPES_ALL: no list */
-    struct str config;   /* slug of its default config; "" = the workspace's */
-    bool config_fixed;   /* requests may not bring a config of their own */
-    struct str metadata; /* JSON object put over that of requests; "" = none */
+    scope_set scopes;     /* SNAPSHOT_SCOPES_ALL: no list */
+    struct str config;    /* slug of its default config; "" = the workspace's */
+    bool config_fixed;    /* requests may not bring a config of their own */
+    struct str metadata;  /* JSON object put over that of requests; "" = none */
+    bool of_organization; /* administers, in all workspaces, and serves no requests */
+    struct str description;
+    struct str alert_emails;   /* with commas; "" = none */
+    int64_t overlap_us;        /* how long a rotation leaves the text before; 0 = CONTROL_KEY_OVERLAP_US */
+    int64_t previous_until_us; /* until when the text before the last rotation is good; 0 = there is none */
 };
+
+#define CONTROL_KEY_OVERLAP_US INT64_C(1800000000)
+#define CONTROL_KEY_OVERLAP_MAX_US (INT64_C(90) * 24 * 3600 * 1000000)
 
 struct control_key_spec {
     struct str name; /* required; 1 to 100 characters, unique among the workspace's live keys */
@@ -48,6 +57,14 @@ struct control_key_spec {
      */
     int64_t member_id;
     int64_t service_account_id; /* a key of a service account of this workspace, whose role it gets; 0 = none */
+    /*
+     * A key that only administers. It has the role owner, and as scopes those given, or all but the ones that
+     * requests need, which are refused.
+     */
+    bool of_organization;
+    struct str description;  /* at most 500 bytes; "" = none */
+    struct str alert_emails; /* at most 10, with commas; "" = none */
+    int64_t overlap_us;      /* 0 = CONTROL_KEY_OVERLAP_US */
 };
 
 /* A new key; `ret_key` is its text. */
@@ -66,9 +83,17 @@ struct control_key_change {
     const struct str *config; /* "" = none */
     const bool *config_fixed;
     const struct str *metadata; /* "" = none */
+    const struct str *description, *alert_emails;
+    const int64_t *overlap_us;
 };
 enum err control_key_update(struct control *c, int64_t workspace_id, struct str public_id,
                             const struct control_key_change *change, struct control_why *why) ERR_USE;
+/*
+ * A new text for the key, which keeps all else. The text it had is good for `overlap_us` more (negative: as
+ * the key says; 0: not at all), the one before that not any longer.
+ */
+enum err control_key_rotate(struct control *c, int64_t workspace_id, struct str public_id, int64_t overlap_us,
+                            struct secret *ret_key, int64_t *ret_until_us, struct control_why *why) ERR_USE;
 /* A second time is no error. */
 enum err control_key_revoke(struct control *c, int64_t workspace_id, struct str public_id,
                             struct control_why *why) ERR_USE;

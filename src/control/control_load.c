@@ -138,7 +138,8 @@ static enum err add_member(struct loader *l, struct store_stmt *st)
 
 static const char key_sql[] =
     "SELECT k.id, k.workspace_id, k.member_id, k.public_id, k.name, k.role, k.record_bodies, k.disabled, "
-    "       k.revoked_us, k.expires_us, k.hash, k.scopes, k.config_fixed, k.metadata, k.config_id "
+    "       k.revoked_us, k.expires_us, k.hash, k.scopes, k.config_fixed, k.metadata, k.config_id, "
+    "       k.previous_hash, k.previous_until_us "
     "FROM api_key k JOIN workspace w ON w.id = k.workspace_id "
     "WHERE w.deleted_us = 0 AND (k.revoked_us = 0 OR k.revoked_us > ?1) ORDER BY k.id";
 
@@ -166,6 +167,15 @@ static enum err add_key(struct loader *l, struct store_stmt *st)
                                       : SNAPSHOT_KEY_ACTIVE;
     memcpy(k.hash, hash.p, sizeof k.hash);
     snapshot_build_key(l->build, &k);
+    struct str previous = store_text(st, 15);
+    int64_t until_us = store_i64(st, 16);
+    if (previous.n == sizeof k.hash && until_us > clock_wall_us() - REVOKED_SHOWN_US) {
+        /* The text before the last rotation: the same key, that ends sooner. */
+        memcpy(k.hash, previous.p, sizeof k.hash);
+        if (!k.expires_us || until_us < k.expires_us)
+            k.expires_us = until_us;
+        snapshot_build_key(l->build, &k);
+    }
     return ERR_OK;
 }
 
