@@ -35,9 +35,7 @@
 
 /* --- what may be asked ----------------------------------------------------------------------- */
 
-/*
- * Groupings. Columns: name, text in the API, key in JSON, heading in CSV. TAG stands for "tag:<key>".
- */
+/* Groupings. Columns: name, text in the API, key in JSON, heading in CSV. TAG stands for "tag:<key>". */
 #define COST_GROUP_TABLE(X)                                                           \
     X(PROVIDER, "provider", "provider", "Provider")                                   \
     X(BILLING_ACCOUNT, "billing_account_id", "billing_account_id", "Billing Account") \
@@ -135,6 +133,9 @@ struct cost_query {
     struct cost_settings settings;
     const struct cost_tag *tags;
     size_t tag_count;
+    /* Metered costs know keys by their ids in control.db: what the API shows for them. NULL: the number. */
+    bool (*key_text)(void *context, int64_t id, struct str *ret_id, struct str *ret_name);
+    void *key_context;
     bool ascending; /* by time; else newest first. Within a bin: most money first, then by the groups' texts */
     uint64_t limit; /* rows of a page; 0 = all */
     uint64_t page;  /* from 1; 0 = 1 */
@@ -148,7 +149,7 @@ struct cost_query cost_query_all(void);
 
 struct cost_usage {
     struct str unit;
-    cost_sum amount;
+    money_sum amount; /* 10^-12 of a unit */
 };
 
 struct cost_row {
@@ -157,8 +158,8 @@ struct cost_row {
     const struct str *names;  /* one a group: what people call it; "" where nothing is known beyond the value */
     cost_sum amount;
     struct str unit; /* of `usage`; "" when there is none or there are several */
-    cost_sum usage;
-    uint64_t rows; /* rows of the ledger in it */
+    money_sum usage; /* 10^-12 of a unit */
+    uint64_t rows;   /* rows of the ledger in it */
 };
 
 struct cost_count {
@@ -182,7 +183,6 @@ struct cost_result {
 struct cost_error {
     char text[256]; /* a sentence */
 };
-
 struct cost_reader;
 /* Of DIR/bill.db and DIR/ledger.db, as far as they are there: what is not has no rows. */
 enum err cost_reader_open(const char *dir, struct cost_reader **ret, struct cost_error *error) ERR_USE;
