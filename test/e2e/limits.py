@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+# tollgate-test: timeout=120
+"""
+Limits of a running gateway: a hard budget under hundreds of simultaneous requests, what a kill in the middle leaves, rates and
+what the refused are told. DESIGN D6, R18, R19.
+"""
+
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from decimal import Decimal
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+from harness import ADMIN_KEY, Gateway, Upstream, chat, check, completion, equal, receive, request_bytes, run, wait_until
+
+BUDGET = Decimal("0.001")
+AT_ONCE = 200
+
+
+def slow(request):
+    time.sleep(0.3)
+    request.answer(completion())
+
+
+def silent(request):
+    time.sleep(60)
+
+
+def set_limits(gw, **limits):
+    status, _, body = gw.request("PUT", "/v1/virtual-keys/openai", limits, {"x-portkey-api-key": ADMIN_KEY}, key=None)
+    equal(status, 200, f"limits are set: {body}")
+
+
+def used(gw):
+    status, _, body = gw.request("GET", "/v1/virtual-keys/openai", None, {"x-portkey-api-key": ADMIN_KEY}, key=None)
+    equal(status, 200, "the virtual key")
+    return json.loads(body, parse_float=Decimal)["usage_limits"]
+
+
+def spent(gw):
+    """What the rows say, estimates included."""
+    return sum(Decimal(row["cost_usd"]) for row in gw.rows(limit=1000) if row["cost_usd"])
+
+
+def send_all(gw, count, key=ADMIN_KEY, fields=""):
+    sockets = [gw.socket(60) for _ in range(count)]
+    wire = request_bytes(json.dumps(chat(max_tokens=7)).encode(), key=key, fields=fields)
+    for s in sockets:
+        s.sendall(wire)
+    return sockets
+
+
+def statuses(sockets):
+    found = {}
+    for s in sockets:
+        answer = receive(s)
+        status = int(answer.split(b" ", 2)[1])
+        found.setdefault(status, []).append(answer)
+        s.close()
+    return found
+
+
+def a_hard_budget_holds_under_simultaneous_requests():
+    up = Upstream(slow)
+    with Gateway(up.url) as gw:
+        set_limits(gw, usage_limits={"credit_limit": float(BUDGET), "periodic_reset": "monthly"})
+        admitted, sent, turn, last = 0, 0, 0, 1
+        while last and turn < 20:
+            found = statuses(send_all(gw, AT_ONCE if turn < 2 else 40))
+            last = len(found.get(200, []))
+            admitted, sent = admitted + last, sent + sum(map(len, found.values()))
+            equal(set(found) - {200, 429}, set(), "statuses")
+            if turn == 0:
+                check(0 < len(found[200]) < AT_ONCE, f"some of them: {len(found[200])}")
+                refused = json.loads(found[429][0].split(b"\r\n\r\n", 1)[1])
+                equal(refused["error"]["code"], "budget_exceeded", "the refusal")
+                check(b"retry-after: " in found[429][0].lower(), "when to come back")
+            limit = used(gw)
+            check(limit["used"] <= BUDGET, f"used {limit['used']} of {BUDGET}")
+            turn += 1
+        wait_until("the rows are there", 20, lambda: spent(gw) == used(gw)["used"])
+        check(used(gw)["used"] > BUDGET * Decimal("0.9"), f"nearly all of it: {used(gw)['used']}")
+        print(f"     {admitted} of {sent} admitted, {used(gw)['used']} of {BUDGET} dollars")
+        status, _, body = gw.request("POST", "/v1/chat/completions", chat(max_tokens=200), {"x-portkey-api-key": ADMIN_KEY}, key=None)
+        equal((status, json.loads(body)["error"]["type"]), (412, "virtual_key_exhaust_error"), "in Portkey's words")
+    up.close()
+
+
+def a_kill_leaves_no_reservation_and_no_gap():
+    up = Upstream(silent)
+    gw = Gateway(up.url)
+    with gw:
+        set_limits(gw, usage_limits={"credit_limit": float(BUDGET), "periodic_reset": "monthly"})
+        sockets = send_all(gw, 100)
+        wait_until("some wait for upstream", 20, lambda: gw.metrics().get("tollgate_requests_in_flight", 0) >= 20)
+        time.sleep(0.5)
+        gw.stop(signal.SIGKILL)
+        for s in sockets:
+            s.close()
+        gw.start()
+        limit = used(gw)
+        check(0 < limit["used"] <= BUDGET, f"what was under way counts: {limit}")
+        equal(limit["used"], spent(gw), "used, by the rows")
+        check("limits_rebuilt" in gw.log_text(), "the log says so")
+        gw.stop(signal.SIGKILL)
+        gw.start()
+        equal(used(gw)["used"], limit["used"], "the same after another kill")
+        set_limits(gw, usage_limits={"credit_limit": 1, "periodic_reset": "monthly"})
+        equal(used(gw)["used"], limit["used"], "a new amount goes on counting")
+    up.close()
+
+
+def rates_refuse_with_the_time_to_wait():
+    up = Upstream(lambda request: request.answer(completion()))
+    with Gateway(up.url) as gw:
+        set_limits(gw, rate_limits=[{"type": "requests", "unit": "rph", "value": 3}])
+        found = [gw.post("/v1/chat/completions", chat()) for _ in range(5)]
+        equal([status for status, _, _ in found], [200, 200, 200, 429, 429], "statuses")
+        left = 3600 - int(time.time()) % 3600
+        check(abs(int(found[4][1]["retry-after"]) - left) <= 2, f"retry-after {found[4][1]['retry-after']}, {left} s are left")
+        equal(json.loads(found[4][2])["error"]["code"], "rate_limit_exceeded", "the refusal")
+        set_limits(gw, rate_limits=[{"type": "requests", "unit": "rph", "value": 100}])
+        equal(gw.post("/v1/chat/completions", chat())[0], 200, "a new amount is in force at once")
+        set_limits(gw, rate_limits=[])
+        equal(gw.post("/v1/chat/completions", chat())[0], 200, "without")
+    up.close()
+
+
+if __name__ == "__main__":
+    run(a_hard_budget_holds_under_simultaneous_requests, a_kill_leaves_no_reservation_and_no_gap, rates_refuse_with_the_time_to_wait)
