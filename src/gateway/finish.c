@@ -253,7 +253,7 @@ void finish_attempt(struct request *r, int status, enum record_outcome outcome, 
     r->reply_status = 0;
     r->response_headers = STR("");
     r->sent_us = r->first_us = r->last_us = 0;
-    r->opened = r->usage_asked_by_us = false;
+    r->opened = false;
     r->soft_status = 0;
     r->attempt++;
     r->attempt_id = record_ids_next(&r->worker->ids, clock_wall_us());

@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+# tollgate-test: timeout=200
+"""
+What one try of a routed request leaves behind for the next: nothing. And what is never sent, checked or paid for by
+mistake when tries follow each other, when an answer is larger than is held, or when a body is not what its type says.
+"""
+
+import json
+import os
+import sys
+import time
+from decimal import Decimal
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+from harness import ADMIN_KEY, check, completion, equal, free_port
+from portkey import Bench, asked, fallback, suite, target
+from scripted import events_of, say, stream
+
+
+def saying(text, model="gpt-4o-mini", **usage):
+    body = completion(model=model, **usage)
+    body["choices"][0]["message"]["content"] = text
+    return say(body=body)
+
+
+def words(operator, *list_, **more):
+    return {"default.contains": {"operator": operator, "words": list(list_)}, **more}
+
+
+def chunks_of(answer):
+    return [json.loads(line[6:]) for line in answer.split(b"\n") if line.startswith(b"data: {")]
+
+
+def rows_of(b, headers, count):
+    return b.rows(headers["x-portkey-trace-id"], count)
+
+
+def a_retried_stream_hides_the_usage_nobody_asked_for(b):
+    b.up.on("usage-retry", say(500), stream())
+    config = {"provider": "@a", "retry": {"attempts": 2}}
+    status, headers, answer = b.raw(asked("usage-retry", stream=True), {"x-portkey-config": config})
+    equal((status, headers["x-portkey-retry-attempt-count"]), (200, "1"), "status and tries")
+    found = chunks_of(answer)
+    check(found and all(c["choices"] and "usage" not in c for c in found), f"usage that was not asked for: {answer[-600:]}")
+    row = rows_of(b, headers, 2)[-1]
+    equal(row["usage"]["source"], "reported", "where the usage comes from")
+
+
+def model_events(model):
+    return events_of(usage=True, model=model)
+
+
+if __name__ == "__main__":
+    suite(Bench, [a_retried_stream_hides_the_usage_nobody_asked_for])
