@@ -47,9 +47,22 @@ def a_retried_stream_hides_the_usage_nobody_asked_for(b):
     equal(row["usage"]["source"], "reported", "where the usage comes from")
 
 
+def what_follows_a_denied_hit_is_paid_for(b):
+    plain = {"provider": "@a", "cache": {"mode": "simple"}, "override_params": {"model": "hit-denied"}}
+    b.up.on("hit-denied", saying("a bad word", "hit-denied"))
+    equal(b.raw(asked("m", "hit denied"), {"x-portkey-config": plain})[1]["x-portkey-cache-status"], "MISS", "put into the cache")
+    guarded = fallback({**plain, "output_guardrails": [words("none", "bad", deny=True)]}, target("b", "gpt-4o-mini"), codes=[446])
+    status, headers, answer = b.raw(asked("m", "hit denied"), {"x-portkey-config": guarded})
+    equal((status, headers["x-portkey-last-used-option-index"], headers["x-portkey-cache-status"]), (200, "config.targets[1]", "DISABLED"), "where it came from")
+    first, second = rows_of(b, headers, 2)
+    equal((first["status"], first["cache"], Decimal(first["cost_usd"])), (446, "HIT", Decimal(0)), "the hit")
+    check(Decimal(second["cost_usd"]) > 0 and second["usage"]["source"] == "reported", f"the call behind it is paid for: {second}")
+    check(Decimal(headers["x-tollgate-cost-usd"]) > 0, "and the answer says so")
+
+
 def model_events(model):
     return events_of(usage=True, model=model)
 
 
 if __name__ == "__main__":
-    suite(Bench, [a_retried_stream_hides_the_usage_nobody_asked_for])
+    suite(Bench, [a_retried_stream_hides_the_usage_nobody_asked_for, what_follows_a_denied_hit_is_paid_for])

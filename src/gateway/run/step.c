@@ -520,6 +520,8 @@ void step_begin(struct run *run)
     run->used_up = run->waited_as_told = run->timed_out = false;
     run->allowance_ms = RUN_RETRY_AFTER_MAX_MS;
     run->cache = RECORD_CACHE_DISABLED;
+    cache_release(run->hit); /* of a step whose guardrails did not like it */
+    run->hit = NULL;
     run->base = buf_str(&r->body);
     const struct plan_step *step = plan_step(run);
     if (step && step->refusal) {
