@@ -60,9 +60,24 @@ def what_follows_a_denied_hit_is_paid_for(b):
     check(Decimal(headers["x-tollgate-cost-usd"]) > 0, "and the answer says so")
 
 
+def a_broken_stream_is_no_part_of_the_next_ones_answer(b):
+    half = b'data: {"id":"chatcmpl-half","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"ha'
+    b.up.on("tee", stream([half, b"never"], gap=0.05, cut_after=1), stream(model_events("tee")))
+    config = {"provider": "@a", "cache": {"mode": "simple"}, "retry": {"attempts": 2, "on_status_codes": [500]}}
+    body = asked("tee", "half an event", stream=True)
+    status, headers, answer = b.raw(body, {"x-portkey-config": config})
+    equal((status, headers["x-portkey-cache-status"], headers["x-portkey-retry-attempt-count"]), (200, "MISS", "1"), "the second try")
+    check(b"half" not in answer, f"the first try's bytes: {answer[:300]}")
+    status, headers, answer = b.raw(body, {"x-portkey-config": config})
+    equal((status, headers["x-portkey-cache-status"]), (200, "HIT"), "kept")
+    check(b"half" not in answer and b"[DONE]" in answer, f"what was kept has the first try's bytes: {answer[:300]}")
+    equal("".join(c["choices"][0]["delta"].get("content") or "" for c in chunks_of(answer) if c["choices"]), "Hello.", "text of the hit")
+
+
 def model_events(model):
     return events_of(usage=True, model=model)
 
 
 if __name__ == "__main__":
-    suite(Bench, [a_retried_stream_hides_the_usage_nobody_asked_for, what_follows_a_denied_hit_is_paid_for])
+    suite(Bench, [a_retried_stream_hides_the_usage_nobody_asked_for, what_follows_a_denied_hit_is_paid_for,
+                  a_broken_stream_is_no_part_of_the_next_ones_answer])

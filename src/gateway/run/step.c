@@ -330,6 +330,8 @@ static void send(struct run *run)
     if (!admitted(run))
         return;
     uint64_t ms = timeout_ms(run);
+    buf_free(&run->tee); /* what a try that broke off left */
+    buf_free(&run->untouched);
     heads_routed(r);
     if (ms) {
         run->timeout.on_time = on_timeout;
