@@ -41,6 +41,7 @@ static struct relay *relay_new(struct worker *w)
     memset(y, 0, offsetof(struct relay, meter)); /* the meter has its own beginning */
     y->lines = lines;
     y->held = held;
+    y->held.max = RELAY_HELD_MAX; /* what guardrails added had more room */
     y->capture = capture;
     y->text = text;
     return y;
@@ -398,10 +399,11 @@ static void relay_held(struct request *r, struct str bytes)
     struct relay *y = r->relay;
     if (y->swallow || buf_add_str(&y->held, bytes))
         return;
-    if (r->run && y->run_held && y->status != 200) { /* it is likely to be dropped, and is no use to anybody cut */
+    if (y->run_held && !run_lets_go(r)) { /* it is likely to be dropped, and is no use to anybody cut */
         y->swallow = true;
         return;
     }
+    y->run_held = false; /* once it has begun there is no other answer */
     y->mode = RELAY_PLAIN;
     if (y->text_in_held)
         read_held_text(r);

@@ -14,7 +14,7 @@ from decimal import Decimal
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from harness import ADMIN_KEY, check, completion, equal, free_port
-from portkey import Bench, asked, fallback, suite, target
+from portkey import Bench, Wire, asked, fallback, suite, target
 from scripted import events_of, say, stream
 
 
@@ -78,6 +78,43 @@ def model_events(model):
     return events_of(usage=True, model=model)
 
 
+def an_answer_too_large_to_be_checked_is_not_given(b):
+    large = "x" * (9 << 20)
+    b.up.on("huge-answer", saying(large + " bad", "huge-answer"))
+    deny = {"provider": "@a", "output_guardrails": [words("none", "bad", deny=True)]}
+    status, headers, answer = b.raw(asked("huge-answer"), {"x-portkey-config": deny})
+    check(status != 200 and len(answer) < 1 << 20, f"an unchecked answer of {len(answer)} bytes with status {status}")
+    before = {"provider": "@a", "input_guardrails": [words("none", "bad")]}
+    status, headers, answer = b.raw(asked("huge-answer"), {"x-portkey-config": before})
+    equal((status, len(answer) > len(large)), (200, True), "whose guardrails look at the request only passes")
+    b.up.on("huge-200", saying(large, "huge-200"))
+    again = {"provider": "@a", "retry": {"attempts": 2, "on_status_codes": [200]}}
+    calls = b.up.count("huge-200")
+    status, headers, answer = b.raw(asked("huge-200"), {"x-portkey-config": again})
+    equal(status, 200, "an answer that would have been tried again")
+    equal(json.loads(answer)["choices"][0]["message"]["content"], large, "is whole")
+
+
+def room_of_answers_does_not_grow(b):
+    b.up.on("roomy", saying("good", "roomy"))
+    large = completion(model="roomy-large")
+    large["choices"][0]["message"]["content"] = "y" * (10 << 20)
+    data = json.dumps(large).encode()
+
+    def chunked(request):
+        request.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+        request.send(b"%x\r\n%s\r\n0\r\n\r\n" % (len(data), data))
+    b.up.on("roomy-large", chunked)
+    wire = Wire(b)
+    config = {"provider": "@a", "output_guardrails": [words("none", "bad")]}
+    for _ in range(6):
+        equal(wire.post(asked("roomy"), {"x-portkey-config": config})[0], 200, "an answer with results")
+    status, headers, answer = wire.post(asked("roomy-large"), {"x-portkey-config": {"provider": "@a"}})
+    equal((status, len(answer), "x-tollgate-cost-usd" in headers), (200, len(data), False), "10 MiB are not held behind them")
+    wire.close()
+
+
 if __name__ == "__main__":
     suite(Bench, [a_retried_stream_hides_the_usage_nobody_asked_for, what_follows_a_denied_hit_is_paid_for,
-                  a_broken_stream_is_no_part_of_the_next_ones_answer])
+                  a_broken_stream_is_no_part_of_the_next_ones_answer, an_answer_too_large_to_be_checked_is_not_given,
+                  room_of_answers_does_not_grow])

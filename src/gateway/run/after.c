@@ -152,6 +152,13 @@ bool run_holds(const struct request *r, int status)
     return can_retry(run, status) || next_step(run, status, false) >= 0 || checks_answer(run, status);
 }
 
+bool run_lets_go(const struct request *r)
+{
+    const struct run *run = r->run;
+    bool checked = checks_answer(run, r->relay->status) && hooks_apply(&run->settings->after, HOOKS_AFTER, r->endpoint);
+    return r->relay->status == 200 && !checked;
+}
+
 /* "hook_results":{…}, for an answer of ours. */
 struct str after_results_member(struct run *run)
 {
@@ -260,7 +267,10 @@ bool after_held(struct request *r)
     struct run *run = r->run;
     struct relay *y = r->relay;
     if (y->mode == RELAY_HELD && checks_answer(run, y->status)) {
-        if (relay_decode(r))
+        if (y->swallow)
+            after_refused(run, REFUSAL_UNSUPPORTED, STR("The provider's answer is larger than guardrails can check."),
+                          STR(""));
+        else if (relay_decode(r))
             check_answer(run, buf_str(&y->held));
         else
             after_refused(run, REFUSAL_UNSUPPORTED,

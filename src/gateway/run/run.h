@@ -116,6 +116,8 @@ void run_spares_free(struct worker *w);
 
 /* Whether an answer of that status must be held to its end, since it may not be the client's as it is. */
 bool run_holds(const struct request *r, int status);
+/* Whether one that is too large to be held may go to the client as it is: no guardrail has to see it. */
+bool run_lets_go(const struct request *r);
 /* Whether another try is possible at all as long as nothing was sent. */
 bool run_may_repeat(const struct request *r);
 /* Whether upstream must answer without a content coding. */
