@@ -256,6 +256,17 @@ const struct ruleset *snapshot_limits(const struct snapshot *s)
     return s->limits;
 }
 
+size_t snapshot_integration_count(const struct snapshot *s)
+{
+    return s->integration_count;
+}
+
+const struct snapshot_integration *snapshot_integration_at(const struct snapshot *s, size_t at)
+{
+    must(at < s->integration_count);
+    return s->integrations[at];
+}
+
 const struct snapshot_deployment *snapshot_find_deployment(const struct snapshot_integration *i, struct str model)
 {
     const struct snapshot_deployment *otherwise = NULL;

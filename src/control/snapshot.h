@@ -169,6 +169,9 @@ const struct snapshot_workspace *snapshot_workspace_of(const struct snapshot *s,
 const struct snapshot_integration *snapshot_find_integration(const struct snapshot *s, int64_t workspace_id,
                                                              struct str slug);
 const struct snapshot_integration *snapshot_integration_of(const struct snapshot *s, int64_t integration_id);
+/* All of them, of all kinds and workspaces: 0 … count - 1. */
+size_t snapshot_integration_count(const struct snapshot *s);
+const struct snapshot_integration *snapshot_integration_at(const struct snapshot *s, size_t at);
 /* A stored config by its slug "pc-…"; NULL when there is none. */
 const struct config *snapshot_find_config(const struct snapshot *s, int64_t workspace_id, struct str slug);
 /* A model API by its name; NULL when there is none. */
