@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef REPORT_IMPORT_IMPORT_H
+#define REPORT_IMPORT_IMPORT_H
+
+/*
+ * import: keeps bill.db at what OpenAI says, for every integration of kind openai-admin.
+ *
+ * One thread looks after the accounts: it follows the snapshot, knows when each is due, and gives a pull
+ * (import_run.h) to a thread of its own, at most IMPORT_PULLS_MAX at a time and one an account. An
+ * account is PENDING until its first pull begins, IMPORTING until that is done, then IMPORTED; ERROR
+ * after three failures in a row, or at once when the key is refused. What was imported stays through
+ * all of that; a pull that goes well heals. An integration that is deleted takes its costs with it,
+ * unless import_keep was said.
+ *
+ * bill.db is made when the first such integration is there. Any thread may call anything here.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "report/bill/bill.h"
+#include "report/import/import_fetch.h"
+
+struct import;
+struct snapshot;
+struct snapshot_integration;
+
+#define IMPORT_PULLS_MAX 8
+#define IMPORT_DAYS_DEFAULT 180
+#define IMPORT_DAYS_MAX 1100
+
+struct import_options {
+    const char *dir; /* the data directory */
+    struct import_way way;
+    /* The newest snapshot, with a reference for the caller. */
+    struct snapshot *(*snapshot)(void *ctx);
+    void *snapshot_ctx;
+    unsigned days;          /* how far back a first import goes; 0 = IMPORT_DAYS_DEFAULT */
+    uint64_t period_us;     /* between two requests for one account; 0 = a second */
+    uint64_t wait_first_us; /* before the first try again; 0 = a second */
+};
+
+enum err import_open(const struct import_options *options, struct import **ret, char why[IMPORT_WHY_MAX]) ERR_USE;
+void import_close(struct import *im); /* pulls under way are broken off; NULL does nothing */
+
+/*
+ * Pulls now: what is due, or everything since a day (0 = what is due). `slug` "" means all accounts of
+ * the workspace. *ret_count says how many; ERR_NOT_FOUND when there is none.
+ */
+enum err import_start(struct import *im, int64_t workspace, struct str slug, int64_t since_day,
+                      unsigned *ret_count) ERR_USE;
+/* When this account's integration goes, its costs stay. */
+enum err import_keep(struct import *im, int64_t account, bool keep) ERR_USE;
+
+struct import_state {
+    struct bill_account account;
+    bool running, waiting; /* a pull is under way; or will be in a moment */
+    size_t step, steps;    /* of it, or of the last one */
+    uint64_t rows, changed, corrections, inconsistent;
+    uint64_t requests, limited; /* since the start of this process */
+};
+/* States of a workspace's accounts, or of all (0). Texts and list live in `a`. */
+enum err import_list(struct import *im, int64_t workspace, struct arena *a, struct import_state **ret,
+                     size_t *ret_count) ERR_USE;
+
+/* --- is this key any good -------------------------------------------------------------------- */
+
+enum import_verdict {
+    IMPORT_KEY_GOOD,
+    IMPORT_KEY_REFUSED, /* 401, 403: a sentence with what to do */
+    IMPORT_KEY_UNKNOWN, /* upstream could not be asked, or is busy: keep the key, it will be tried again */
+};
+#define IMPORT_CHECK_US (9 * UINT64_C(1000000))
+/* Asks for one day of costs; takes at most ten seconds. `organization` gets "org-…" where upstream says it. */
+enum import_verdict import_check(const struct import_way *way, const struct import_target *target,
+                                 char organization[128], char why[IMPORT_WHY_MAX]);
+/* The way that was given to import_open, for import_check. */
+const struct import_way *import_way_of(const struct import *im);
+/* Where an integration's requests go; good as long as the snapshot. */
+struct import_target import_target_of(const struct snapshot_integration *i);
+
+#endif
