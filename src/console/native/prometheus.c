@@ -16,6 +16,7 @@
 #include "console/native/native.h"
 #include "gateway/cache/cache.h"
 #include "gateway/gateway.h"
+#include "gateway/limits/limits.h"
 #include "gateway/series.h"
 #include "ledger/ledger.h"
 #include "net/http_client.h"
@@ -280,6 +281,25 @@ static void put_cache(struct job *j, struct cache *c)
     put_metric(j, "tollgate_cache_dropped_total", "counter", "Answers that did not reach the disk.", s.dropped);
 }
 
+static void put_limits(struct job *j, const struct limits *l)
+{
+    struct limits_counts n;
+    limits_count(l, &n);
+    put_metric(j, "tollgate_limits_refused_budget_total", "counter", "Requests refused by a budget.", n.refused_budget);
+    put_metric(j, "tollgate_limits_refused_rate_total", "counter", "Requests refused by a rate limit.", n.refused_rate);
+    put_metric(j, "tollgate_limits_refused_cap_total", "counter", "Requests refused by a cap on tokens.",
+               n.refused_cap);
+    put_metric(j, "tollgate_limits_refused_full_total", "counter", "Requests refused for want of a counter.",
+               n.refused_counters);
+    put_metric(j, "tollgate_limits_alerts_total", "counter", "Alert thresholds that were crossed.", n.alerts);
+    put_metric(j, "tollgate_limits_unpriced_total", "counter", "Attempts without a price, counted at the ceiling.",
+               n.unpriced);
+    put_metric(j, "tollgate_limits_beyond_total", "counter", "Attempts that used more than a hard limit had reserved.",
+               n.beyond);
+    put_metric(j, "tollgate_limits_counters", "gauge", "Counters of rules and their groups.", n.counters);
+    put_metric(j, "tollgate_limits_holds", "gauge", "Attempts under way that have something reserved.", n.holds);
+}
+
 static void put_otlp(struct job *j, struct otlp *o)
 {
     struct otlp_status s;
@@ -304,6 +324,8 @@ void prometheus_metrics(struct job *j)
     put_ledger(j);
     if (s->cache)
         put_cache(j, s->cache);
+    if (s->limits)
+        put_limits(j, s->limits);
     if (s->otlp)
         put_otlp(j, s->otlp);
 }
