@@ -187,7 +187,7 @@ static bool allowed(enum kind_role role, enum job_access access)
 
 /*
  * A list of scopes is what an admin wanted the key to do: with a scope on it a member's key may do what
- * else takes an admin. A viewer's never may more than look.
+ * else takes an admin, though never what takes an owner. A viewer's never may more than look.
  */
 static bool may_call(const struct snapshot_key *key, const struct route *route)
 {
@@ -197,7 +197,8 @@ static bool may_call(const struct snapshot_key *key, const struct route *route)
     if (route->scope == JOB_SCOPE_ALL)
         return false;
     enum snapshot_scope scope = (enum snapshot_scope)(route->scope - JOB_SCOPE_ALL - 1);
-    return snapshot_key_may(key, scope) && (by_role || key->role <= KIND_ROLE_MEMBER);
+    bool widened = key->role <= KIND_ROLE_MEMBER && route->access <= JOB_ADMIN;
+    return snapshot_key_may(key, scope) && (by_role || widened);
 }
 
 /* `json` is the answer's body, taken over. */

@@ -170,7 +170,7 @@ static enum err add_key(struct loader *l, struct store_stmt *st)
     struct str previous = store_text(st, 15);
     int64_t until_us = store_i64(st, 16);
     if (previous.n == sizeof k.hash && until_us > clock_wall_us() - REVOKED_SHOWN_US) {
-        /* The text before the last rotation: the same key, that ends sooner. */
+        /* The text before the last rotation: the same key, that ends sooner; by its id the one above is found. */
         memcpy(k.hash, previous.p, sizeof k.hash);
         if (!k.expires_us || until_us < k.expires_us)
             k.expires_us = until_us;

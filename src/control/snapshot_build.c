@@ -209,7 +209,7 @@ void snapshot_build_key(struct snapshot_build *b, const struct snapshot_key *key
     struct snapshot_key *k = &s->keys[s->key_count++];
     if (s->key_count == 1)
         place_reaches(s);
-    must(s->key_count == 1 || k[-1].id < key->id);
+    must(s->key_count == 1 || k[-1].id <= key->id);
     *k = *key;
     k->granted = key->role;
     k->workspace = workspace_of(b, key->workspace_id);

@@ -49,8 +49,8 @@ void snapshot_build_reach(struct snapshot_build *b, int64_t workspace_id, enum k
 
 /*
  * In order of ids. A key whose member is not there is revoked; one whose member has left its workspace
- * moves to the first one left to them. `key->workspace` is found by workspace_id, which must have been added; `key->default_config` comes
- * from snapshot_build_config_of.
+ * moves to the first one left to them. Twice for a key with two texts. `key->workspace` is found by workspace_id,
+ * which must have been added; `key->default_config` comes from snapshot_build_config_of.
  */
 void snapshot_build_key(struct snapshot_build *b, const struct snapshot_key *key);
 

@@ -179,5 +179,120 @@ def row_116_default_provider(b):
         good(b, "DELETE", f"/v1/integrations/{slug}")
 
 
+# --- keys ---------------------------------------------------------------------------------------------
+
+def row_111_node(b):
+    body = {"name": "k111", "type": "workspace", "sub-type": "service", "description": "d", "scopes": ["completions.write", "logs.view"],
+            "usage_limits": {"credit_limit": 3, "type": "cost", "periodic_reset": "monthly", "alert_threshold": 2},
+            "rate_limits": [{"type": "requests", "unit": "rpm", "value": 1000}, {"type": "tokens", "unit": "rpd", "value": 5000000}],
+            "defaults": {"metadata": {"team": "t"}, "allow_config_override": False}, "alert_emails": ["a@example.com", "b@example.com"],
+            "expires_at": in_future(days=1)}
+    made = b.node("apiKeys.create", body, **ADMIN).fine("row 111").value
+    sees("row 111", (made["object"], made["key"].startswith("tg-"), chat(b, "@a/k111", key=made["key"])[0]), ("api-key", True, 200), "created")
+    one = b.node("apiKeys.retrieve", {"id": made["id"]}, **ADMIN).fine("row 111").value
+    sees("row 111", (one["type"], one["status"], one["creation_mode"], one["description"], sorted(one["scopes"]), one["alert_emails"]),
+         ("workspace-service", "active", "api", "d", ["completions.write", "logs.view"], ["a@example.com", "b@example.com"]), "retrieved")
+    check(made["key"] not in json.dumps(one) and one["key"].endswith(made["key"][-4:]) and "***" in one["key"], f"row 111: {one['key']}")
+    sees("row 111", (one["usage_limits"]["credit_limit"], one["usage_limits"]["periodic_reset"], one["usage_limits"]["alert_threshold"]),
+         (3, "monthly", 2), "its budget")
+    sees("row 111", [(r["type"], r["unit"], r["value"]) for r in one["rate_limits"]], [("requests", "rpm", 1000), ("tokens", "rpd", 5000000)], "its rates")
+    sees("row 111", (one["defaults"]["metadata"], one["defaults"]["allow_config_override"]), ({"team": "t"}, False), "its defaults")
+    b.node("apiKeys.update", {"id": made["id"], "name": "renamed", "usage_limits": {"credit_limit": 2500, "type": "tokens"}, "rate_limits": [],
+                              "expires_at": None}, **ADMIN).fine("row 111")
+    one = b.python("api_keys.retrieve", {"id": made["id"]}, **PY).fine("row 111").value
+    sees("row 111", (one["name"], one["usage_limits"]["type"], one["usage_limits"]["credit_limit"], one["rate_limits"], one["expires_at"]),
+         ("renamed", "tokens", 2500, [], None), "changed")
+    listed = b.node("apiKeys.list", {"page_size": 1000, "current_page": 0}, **ADMIN).fine("row 111").value
+    check(made["id"] in [r["id"] for r in listed["data"]] and listed["object"] == "list" and listed["total"] >= 2, f"row 111: {listed}")
+    b.node("apiKeys.delete", {"id": made["id"]}, **ADMIN).fine("row 111")
+    sees("row 111", chat(b, "@a/k111", key=made["key"])[0], 401, "deleted")
+    ask(b, "GET", f"/v1/api-keys/{made['id']}", status=404)
+
+
+def row_111_python(b):
+    made = b.python("api_keys.create", {"name": "py", "type": "workspace", "sub_type": "service", "workspace_id": "default", "scopes": ["completions.write"],
+                                        "rate_limits": [{"type": "requests", "unit": "rpm", "value": 2}]}, **PY).fine("row 111").value
+    sees("row 111", [chat(b, "@a/py111", key=made["key"])[0] for _ in range(3)], [200, 200, 429], "a rate of two")
+    b.python("api_keys.update", {"id": made["id"], "name": "py2", "rate_limits": [{"type": "requests", "unit": "rpm", "value": 50}]}, **PY).fine("row 111")
+    sees("row 111", chat(b, "@a/py111", key=made["key"])[0], 200, "a rate of fifty")
+    b.python("api_keys.delete", {"id": made["id"]}, **PY).fine("row 111")
+
+
+def row_111_kinds(b):
+    org = good(b, "POST", "/v1/api-keys/organisation/service", {"name": "org", "scopes": ["workspace_service_api_keys.create", "organisation_service_api_keys.create",
+               "workspace_service_api_keys.list", "workspace_service_api_keys.read", "virtual_keys.list", "completions.write"][:-1]})
+    one = good(b, "GET", f"/v1/api-keys/{org['id']}")
+    sees("row 111", (one["type"], one["workspace_id"]), ("organisation-service", None), "a key of the organization")
+    status, _, body = chat(b, "@a/x", key=org["key"])
+    sees("row 111", (status, body["message"]), (403, "Portkey Error: Forbidden!. Error Code: 033"), "it serves no requests")
+    status, answer = ask(b, "POST", "/v1/api-keys/organisation/service", {"name": "x", "scopes": ["completions.write"]})
+    sees("row 111", (status, "administers" in answer["message"]), (400, True), "nor is it given the scope for them")
+    for body, status in (({"name": "less", "scopes": ["virtual_keys.list"]}, 200), ({"name": "more", "scopes": ["configs.create"]}, 403), ({"name": "all"}, 403)):
+        ask(b, "POST", "/v1/api-keys/workspace/service", body, key=org["key"], status=status)
+    ask(b, "GET", "/v1/virtual-keys", key=org["key"], status=200)
+    ask(b, "GET", "/v1/configs", key=org["key"], status=403)
+    ask(b, "DELETE", f"/v1/api-keys/{org['id']}", key=b.key, status=403)
+    everything = good(b, "POST", "/v1/api-keys/organisation/service", {"name": "all of it"})
+    ask(b, "GET", "/v1/integrations", key=everything["key"], status=200)
+    sees("row 111", chat(b, "@a/x", key=everything["key"])[0], 403, "without a list neither")
+    admin = b.gw.cli("key", "create", "--name", "an admin", "--role", "admin").stdout.strip()
+    for path in ("organisation/service", "organisation/user"):
+        ask(b, "POST", f"/v1/api-keys/{path}", {"name": "x", "scopes": ["logs.view"]}, key=admin, status=403)
+    ask(b, "PUT", f"/v1/api-keys/{org['id']}", {"name": "mine"}, key=admin, status=403)
+    ask(b, "POST", "/v1/api-keys/workspace/robot", {"name": "x"}, status=404)
+    ask(b, "POST", "/v1/api-keys/workspace/user", {"name": "x"}, status=400)
+    ask(b, "POST", "/v1/api-keys/workspace/user", {"name": "x", "user_id": "nobody@example.com"}, status=404)
+    for row in (org, everything):
+        good(b, "DELETE", f"/v1/api-keys/{row['id']}")
+
+
+def row_111_rotation(b):
+    made = good(b, "POST", "/v1/api-keys/workspace/service", {"name": "rot", "scopes": ["completions.write"], "usage_limits": {"credit_limit": 100},
+                "rotation_policy": {"key_transition_period_ms": 1800000}})
+    ask(b, "POST", f"/v1/api-keys/{made['id']}/rotate", {"key_transition_period_ms": 1000}, status=400)
+    turned = good(b, "POST", f"/v1/api-keys/{made['id']}/rotate", {"key_transition_period_ms": 3600000})
+    check(turned["id"] == made["id"] and turned["key"] != made["key"], f"row 111: {turned}")
+    until = datetime.datetime.fromisoformat(turned["key_transition_expires_at"].replace("Z", "+00:00"))
+    left = (until - datetime.datetime.now(datetime.timezone.utc)).total_seconds()
+    check(3500 < left <= 3600, f"row 111: the overlap is {left} s")
+    sees("row 111", [chat(b, "@a/rot", key=k)[0] for k in (made["key"], turned["key"])], [200, 200], "both within the overlap")
+    again = good(b, "POST", f"/v1/api-keys/{made['id']}/rotate")
+    sees("row 111", [chat(b, "@a/rot", key=k)[0] for k in (made["key"], turned["key"], again["key"])], [401, 200, 200], "after a second rotation")
+    one = good(b, "GET", f"/v1/api-keys/{made['id']}")
+    sees("row 111", (one["usage_limits"]["credit_limit"], one["key"][-4:], one["rotation_policy"]["key_transition_period_ms"]),
+         (100, again["key"][-4:], 1800000), "all else stays")
+    good(b, "PUT", f"/v1/api-keys/{made['id']}", {"expires_at": in_future(milliseconds=300)})
+    time.sleep(0.35)
+    for key in (turned["key"], again["key"]):
+        status, _, body = chat(b, "@a/rot", key=key)
+        sees("row 111", (status, body["message"]), (401, "Portkey Error: Portkey API Key Expired. Error Code: 01"), "both end with the key")
+    sees("row 111", good(b, "GET", f"/v1/api-keys/{made['id']}")["status"], "expired", "status")
+    good(b, "DELETE", f"/v1/api-keys/{made['id']}")
+    sees("row 111", [chat(b, "@a/rot", key=k)[0] for k in (turned["key"], again["key"])], [401, 401], "revoked in both forms")
+
+
+def row_112_budget_of_a_key(b):
+    made = good(b, "POST", "/v1/api-keys/workspace/service", {"name": "b112", "scopes": ["completions.write"], "usage_limits": {"credit_limit": 12, "type": "tokens"}})
+    first = chat(b, "@a/m112", key=made["key"])
+    sees("row 112", first[0], 200, f"the first request {first[2]}")
+    wait_until("the budget is used up", 5, lambda: good(b, "GET", f"/v1/api-keys/{made['id']}")["status"] == "exhausted")
+    status, head, body = chat(b, "@a/m112", key=made["key"])
+    sees("row 112", (status, body["message"], body["error"]["code"]), (412, "Portkey Error: Portkey API Key Usage Limit Exceeded. Error Code: 04", "04"), "family A")
+    check(int(head["retry-after"]) >= 1, f"row 112: {head}")
+    good(b, "PUT", f"/v1/api-keys/{made['id']}", {"reset_usage": True})
+    sees("row 112", (chat(b, "@a/m112", key=made["key"])[0]), 200, "after reset_usage")
+    slug = good(b, "POST", "/v1/providers", {"name": "p112", "slug": "p112", "integration_id": "a", "usage_limits": {"credit_limit": 12, "type": "tokens"}})["slug"]
+    sees("row 112", chat(b, "@p112/m112")[0], 200, "a provider's first")
+    wait_until("the provider's budget is used up", 5, lambda: good(b, "GET", f"/v1/providers/{slug}")["status"] == "exhausted")
+    status, _, body = chat(b, "@p112/m112")
+    sees("row 112", (status, body["error"]["type"]), (412, "virtual_key_exhaust_error"), f"family B {body}")
+    sees("row 112", [chat(b, "@a/m112")[0], chat(b, "m112", {"x-portkey-config": {"strategy": {"mode": "fallback"}, "targets": [
+        {"provider": "@p112"}, {"provider": "@b"}]}})[0]], [200, 200], "the account itself, and a fallback")
+    good(b, "PUT", f"/v1/providers/{slug}", {"reset_usage": True})
+    sees("row 112", chat(b, "@p112/m112")[0], 200, "after reset_usage")
+    good(b, "DELETE", f"/v1/providers/{slug}")
+
+
 if __name__ == "__main__":
-    suite(Bench, [row_117_virtual_keys_node, row_117_azure_in_both_spellings, row_116_providers, row_116_default_provider])
+    suite(Bench, [row_117_virtual_keys_node, row_117_azure_in_both_spellings, row_116_providers, row_116_default_provider,
+                  row_111_node, row_111_python, row_111_kinds, row_111_rotation, row_112_budget_of_a_key])

@@ -25,11 +25,18 @@
     X(DELETE, "/v1/configs/{}", ADMIN, CONFIGS_DELETE, portkey_configs_delete,                                      \
       "Delete a config that nothing uses by default")                                                               \
     X(GET, "/v1/configs/{}/versions", MEMBER, CONFIGS_READ, portkey_configs_versions, "All versions of a config")   \
-    X(GET, "/v1/api-keys", ADMIN, ALL, portkey_keys_list, "Keys of the workspace")                                  \
-    X(POST, "/v1/api-keys/{}/{}", ADMIN, ALL, portkey_keys_create, "A new key; its text is in this answer only")    \
-    X(GET, "/v1/api-keys/{}", ADMIN, ALL, portkey_keys_get, "One key, masked")                                      \
-    X(PUT, "/v1/api-keys/{}", ADMIN, ALL, portkey_keys_update, "Change a key's name, scopes, defaults, expiry")     \
-    X(DELETE, "/v1/api-keys/{}", ADMIN, ALL, portkey_keys_delete, "Revoke a key, for ever")                         \
+    X(GET, "/v1/api-keys", ADMIN, WORKSPACE_SERVICE_API_KEYS_LIST, portkey_keys_list, "Keys of the workspace")      \
+    X(POST, "/v1/api-keys/{}/rotate", ADMIN, WORKSPACE_SERVICE_API_KEYS_ROTATE, portkey_keys_rotate,                \
+      "A new text for a key; the one before is good for a while")                                                   \
+    X(POST, "/v1/api-keys/workspace/{}", ADMIN, WORKSPACE_SERVICE_API_KEYS_CREATE, portkey_keys_workspace,          \
+      "A new key; its text is in this answer only")                                                                 \
+    X(POST, "/v1/api-keys/organisation/{}", OWNER, ORGANISATION_SERVICE_API_KEYS_CREATE, portkey_keys_organisation, \
+      "A new key that administers and serves no requests")                                                          \
+    X(GET, "/v1/api-keys/{}", ADMIN, WORKSPACE_SERVICE_API_KEYS_READ, portkey_keys_get, "One key, masked")          \
+    X(PUT, "/v1/api-keys/{}", ADMIN, WORKSPACE_SERVICE_API_KEYS_UPDATE, portkey_keys_update,                        \
+      "Change a key's name, scopes, limits, defaults, expiry")                                                      \
+    X(DELETE, "/v1/api-keys/{}", ADMIN, WORKSPACE_SERVICE_API_KEYS_DELETE, portkey_keys_delete,                     \
+      "Revoke a key, for ever")                                                                                     \
     X(GET, "/v1/virtual-keys", MEMBER, VIRTUAL_KEYS_LIST, virtual_keys_list, "Accounts of the workspace")           \
     X(POST, "/v1/virtual-keys", ADMIN, VIRTUAL_KEYS_CREATE, virtual_keys_create, "Connect a provider account")      \
     X(GET, "/v1/virtual-keys/{}", MEMBER, VIRTUAL_KEYS_READ, virtual_keys_get, "One account, without its key")      \
