@@ -19,6 +19,7 @@
 #include "base/must.h"
 #include "control/control_inner.h"
 #include "control/control_schema.h"
+#include "control/people/tries.h"
 #include "control/snapshot.h"
 
 enum err control_inner_fail(struct control_why *why, enum err e, const char *param, const char *format, ...)
@@ -194,6 +195,7 @@ enum err control_open(const struct control_options *options, struct control **re
     must(pthread_mutex_init(&c->lock, NULL) == 0);
     must(pthread_mutex_init(&c->rotating, NULL) == 0);
     c->dir = mem_strdup(options->dir);
+    c->tries = mem_zalloc(sizeof *c->tries);
     *why = (struct control_why){.param = ""};
     enum err e = open_all(c, options, &start, why);
     if (e != ERR_OK) {
@@ -219,6 +221,7 @@ void control_close(struct control *c)
     pthread_mutex_destroy(&c->lock);
     pthread_mutex_destroy(&c->rotating);
     mem_free(c->dir);
+    mem_free(c->tries);
     c->magic = 0;
     mem_free(c);
 }

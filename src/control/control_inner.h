@@ -36,8 +36,9 @@ struct control {
     struct snapshot *current;
     control_change_fn *on_change;
     void *on_change_arg;
-    unsigned held; /* depth of control_hold */
-    bool stale;    /* a change was made while held */
+    unsigned held;       /* depth of control_hold */
+    bool stale;          /* a change was made while held */
+    struct tries *tries; /* wrong passwords; people/tries.h */
     char *dir;
     bool own_master_file;     /* the master key is in DIR/master.key */
     pthread_mutex_t rotating; /* held through a rotation of the master key; taken before `lock` */

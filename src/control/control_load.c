@@ -139,9 +139,10 @@ static enum err add_member(struct loader *l, struct store_stmt *st)
 static const char key_sql[] =
     "SELECT k.id, k.workspace_id, k.member_id, k.public_id, k.name, k.role, k.record_bodies, k.disabled, "
     "       k.revoked_us, k.expires_us, k.hash, k.scopes, k.config_fixed, k.metadata, k.config_id, "
-    "       k.previous_hash, k.previous_until_us "
+    "       k.previous_hash, k.previous_until_us, k.kind "
     "FROM api_key k JOIN workspace w ON w.id = k.workspace_id "
-    "WHERE w.deleted_us = 0 AND (k.revoked_us = 0 OR k.revoked_us > ?1) ORDER BY k.id";
+    "WHERE w.deleted_us = 0 AND (k.revoked_us = 0 OR k.revoked_us > ?1) "
+    "AND (k.kind <> 'session' OR k.expires_us > ?1) ORDER BY k.id";
 
 static enum err add_key(struct loader *l, struct store_stmt *st)
 {
@@ -154,6 +155,7 @@ static enum err add_key(struct loader *l, struct store_stmt *st)
         .expires_us = store_i64(st, 9),
         .config_fixed = store_i64(st, 12) != 0,
         .metadata = store_text(st, 13),
+        .session = str_eq(store_text(st, 17), STR("session")),
     };
     struct str hash = store_text(st, 10), unknown;
     if (!kind_role_from(store_text(st, 5), &k.role) || !kind_bodies_from(store_text(st, 6), &k.record_bodies) ||
