@@ -8,11 +8,31 @@
 #define OPTIONS_MAX 64
 
 static const struct command *const commands[] = {
-    &command_serve,         &command_connect,       &command_key_create,      &command_key_list,
-    &command_key_revoke,    &command_config_create, &command_config_list,     &command_config_show,
-    &command_config_update, &command_config_delete, &command_config_versions, &command_logs,
-    &command_cost,          &command_plan,          &command_reprice,         &command_rotate_master_key,
-    &command_audit_verify,  &command_audit_list,    &command_verify,          &command_version,
+    &command_serve,
+    &command_connect,
+    &command_key_create,
+    &command_key_list,
+    &command_key_revoke,
+    &command_config_create,
+    &command_config_list,
+    &command_config_show,
+    &command_config_update,
+    &command_config_delete,
+    &command_config_versions,
+    &command_model_create,
+    &command_model_list,
+    &command_model_show,
+    &command_model_update,
+    &command_model_delete,
+    &command_logs,
+    &command_cost,
+    &command_plan,
+    &command_reprice,
+    &command_rotate_master_key,
+    &command_audit_verify,
+    &command_audit_list,
+    &command_verify,
+    &command_version,
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])

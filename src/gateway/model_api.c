@@ -2,6 +2,7 @@
 /* What is particular about a request to a model's own address; the rest is run/. */
 #include "gateway/model_api.h"
 
+#include "base/json_write.h"
 #include "gateway/finish.h"
 #include "gateway/target/model_path.h"
 #include "openai/body_edit.h"
@@ -62,21 +63,13 @@ bool model_api_admit(struct request *r)
     return !r->finished;
 }
 
-/* {"inputs": "text", …} → {"messages":[{"role":"user","content":"text"}], …}. False: the body is full. */
-static bool wrap_inputs(struct request *r, struct str inputs, struct request_facts *facts)
+/* The body with these edits; `facts` are read again. False: it is full. */
+static bool change_body(struct request *r, const struct body_edits *edits, struct request_facts *facts)
 {
-    static const struct str gone[] = {{"inputs", 6}};
-    struct buf messages, out;
+    struct buf out;
     bool asked;
-    buf_init(&messages, inputs.n + 64);
     buf_init(&out, r->body.max);
-    bool ok = buf_add_str(&messages, STR("[{\"role\":\"user\",\"content\":")) && buf_add_str(&messages, inputs) &&
-              buf_add_str(&messages, STR("}]"));
-    struct body_member chat = {STR("messages"), buf_str(&messages)};
-    struct body_edits edits = {.overrides = &chat, .override_count = 1, .drop = gone, .drop_count = 1};
-    ok = ok && body_edit(buf_str(&r->body), &edits, &out, &asked) == BODY_EDIT_DONE;
-    buf_free(&messages);
-    if (!ok) {
+    if (body_edit(buf_str(&r->body), edits, &out, &asked) != BODY_EDIT_DONE) {
         buf_free(&out);
         return false;
     }
@@ -88,6 +81,34 @@ static bool wrap_inputs(struct request *r, struct str inputs, struct request_fac
     return true;
 }
 
+/* {"inputs": "text", …} → {"messages":[{"role":"user","content":"text"}], …}. False: the body is full. */
+static bool wrap_inputs(struct request *r, struct str inputs, struct request_facts *facts)
+{
+    static const struct str gone[] = {{"inputs", 6}};
+    struct buf messages;
+    buf_init(&messages, inputs.n + 64);
+    bool ok = buf_add_str(&messages, STR("[{\"role\":\"user\",\"content\":")) && buf_add_str(&messages, inputs) &&
+              buf_add_str(&messages, STR("}]"));
+    struct body_member chat = {STR("messages"), buf_str(&messages)};
+    struct body_edits edits = {.overrides = &chat, .override_count = 1, .drop = gone, .drop_count = 1};
+    ok = ok && change_body(r, &edits, facts);
+    buf_free(&messages);
+    return ok;
+}
+
+/* Where requests may name any model, the config overrides none: the name of the model API becomes upstream's here. */
+static bool name_upstream_model(struct request *r, struct request_facts *facts)
+{
+    struct buf json;
+    buf_init(&json, 4096);
+    bool ok = json_write_quoted(&json, r->model_api->model);
+    struct body_member model = {STR("model"), buf_str(&json)};
+    struct body_edits edits = {.overrides = &model, .override_count = 1};
+    ok = ok && change_body(r, &edits, facts);
+    buf_free(&json);
+    return ok;
+}
+
 bool model_api_body(struct request *r, struct request_facts *facts)
 {
     struct str inputs = r->base_call ? body_member_find(buf_str(&r->body), STR("inputs")) : STR("");
@@ -96,6 +117,11 @@ bool model_api_body(struct request *r, struct request_facts *facts)
         return false;
     }
     struct str model = str_c(facts->model);
+    bool named = str_eq(model, r->model_api->name) && !str_eq(model, r->model_api->model);
+    if (r->model_api->any_model && named && !name_upstream_model(r, facts)) {
+        finish_with_error(r, ERR_BODY_TOO_LARGE, STR(""), STR(""));
+        return false;
+    }
     bool ours = !model.n || str_eq(model, r->model_api->name) || str_eq(model, r->model_api->model);
     if (ours || r->model_api->any_model)
         return true;

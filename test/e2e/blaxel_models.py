@@ -243,6 +243,7 @@ def rows_39_to_45_requests(b):
     b.model("open", "open-upstream", runtime={"allowModelOverride": True})
     sees("row 45", chat(b, "open", body={"model": "other-upstream", "messages": []}), 200, "another model where that is allowed")
     sees("row 45", b.up.count("other-upstream"), 1, "it went upstream")
+    sees("row 45", [chat(b, "open"), chat(b, "open", body={"model": "open", "messages": []}), b.up.count("open-upstream")], [200, 200, 2], "its own")
     envelope("7.3", b.run("plain", path="/v1/files", method="GET"), 404, "ROUTE_NOT_FOUND")
 
 

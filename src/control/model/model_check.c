@@ -6,6 +6,7 @@
 
 #include "base/json_write.h"
 #include "base/mem.h"
+#include "base/must.h"
 #include "control/config/config.h"
 #include "control/control_inner.h"
 #include "control/control_text.h"
@@ -142,19 +143,27 @@ static enum err check_flavors(const struct model_row *m, struct control_why *why
 
 /* ---- the config ---- */
 
-/* {"override_params":{"model":"@slug/model"},"openai_organization":"org"}, without the braces. */
+/*
+ * {"override_params":{"model":"@slug/model"},"openai_organization":"org"}, without the braces; where requests
+ * may name another model, {"provider":"@slug","default_params":{"model":"model"}, …}.
+ */
 static void write_target(struct json_write *w, const struct model_row *m, struct str slug)
 {
-    struct buf model;
-    buf_init(&model, MODEL_TEXT_MAX + 80);
-    bool ok = buf_printf(&model, "@%.*s/%.*s", STR_ARG(slug), STR_ARG(m->model));
-    json_write_key(w, STR("override_params"));
+    struct buf text;
+    buf_init(&text, MODEL_TEXT_MAX + 80);
+    bool ok = buf_printf(&text, "@%.*s", STR_ARG(slug));
+    if (m->any_model)
+        json_write_member_string(w, "provider", buf_str(&text));
+    else
+        ok = ok && buf_printf(&text, "/%.*s", STR_ARG(m->model));
+    must(ok); /* both were checked */
+    json_write_key(w, m->any_model ? STR("default_params") : STR("override_params"));
     json_write_object(w);
-    json_write_member_string(w, "model", ok ? buf_str(&model) : m->model);
+    json_write_member_string(w, "model", m->any_model ? m->model : buf_str(&text));
     json_write_object_end(w);
     if (m->organization.n)
         json_write_member_string(w, "openai_organization", m->organization);
-    buf_free(&model);
+    buf_free(&text);
 }
 
 static void write_config(struct json_write *w, const struct model_row *m, struct jval integrations,

@@ -17,7 +17,7 @@ enum err model_check(struct model_row *m, struct control_why *why) ERR_USE;
 
 /*
  * The config: {"override_params":{"model":"@slug/model"}} for one integration, a fallback over such
- * targets for several. Named "models/<name>", with the revision as its version. The reference is the
+ * targets for several; with any_model the provider alone, and the model where the request has none. Named "models/<name>", with the revision as its version. The reference is the
  * caller's.
  */
 enum err model_check_compile(const struct model_row *m, struct config **ret_config, struct control_why *why) ERR_USE;
