@@ -38,6 +38,8 @@ extern const struct command command_model_delete;
 extern const struct command command_logs;
 extern const struct command command_cost;
 extern const struct command command_plan;
+extern const struct command command_import;
+extern const struct command command_import_status;
 extern const struct command command_reprice;
 extern const struct command command_rotate_master_key;
 extern const struct command command_audit_verify;

@@ -27,6 +27,8 @@ static const struct command *const commands[] = {
     &command_logs,
     &command_cost,
     &command_plan,
+    &command_import_status,
+    &command_import,
     &command_reprice,
     &command_rotate_master_key,
     &command_audit_verify,

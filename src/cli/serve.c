@@ -33,6 +33,7 @@
 #include "net/address.h"
 #include "net/tls.h"
 #include "openai/price.h"
+#include "report/import/import.h"
 #include "report/otlp/otlp.h"
 
 #define X(name, kind, fallback, env, min, max, metavar, text) \
@@ -58,6 +59,7 @@ struct server {
     struct cache *cache;
     struct limits *limits;
     struct otlp *otlp;
+    struct import *import;
     uint64_t threshold_milli;
     struct gateway *gateway;
 };
@@ -251,6 +253,24 @@ static void close_otlp(struct server *s)
     otlp_close(s->otlp, OTLP_CLOSE_MS);
 }
 
+/* OpenAI's bill, where a key for it is connected. */
+static bool open_import(struct server *s)
+{
+    char why[IMPORT_WHY_MAX];
+    struct import_options o = {.dir = s->dir,
+                               .way = {.allowed = s->allowed,
+                                       .tls = s->tls,
+                                       .https_proxy = proxy_env("HTTPS_PROXY", "https_proxy"),
+                                       .http_proxy = proxy_env("TOLLGATE_HTTP_PROXY", "http_proxy"),
+                                       .no_proxy = proxy_env("NO_PROXY", "no_proxy"),
+                                       .connect_timeout_us = value(s, "connect-timeout")->number},
+                               .snapshot = newest_names,
+                               .snapshot_ctx = s->control,
+                               .days = (unsigned)value(s, "import-days")->number,
+                               .period_us = value(s, "import-period")->number};
+    return import_open(&o, &s->import, why) == ERR_OK || complain(why) == EXIT_DONE;
+}
+
 /* The gateway. */
 
 /* What the platform gives a workload identity; docs/AZURE.md. */
@@ -333,6 +353,7 @@ static bool start_gateway(struct server *s)
                                  .ledger = s->ledger,
                                  .cache = s->cache,
                                  .otlp = s->otlp,
+                                 .import = s->import,
                                  .limits = s->limits,
                                  .dir = s->dir,
                                  .tls = s->client_tls != NULL,
@@ -452,6 +473,7 @@ static void close_all(struct server *s)
     if (s->gateway)
         gateway_stop(s->gateway);
     close_otlp(s);
+    import_close(s->import);
     console_free(s->console);
     cache_close(s->cache);
     limits_free(s->limits);
@@ -483,7 +505,7 @@ static int run(const struct command *self, struct option_value *values, int oper
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     raise_descriptor_limit();
     bool ok = read_allowed(&s) && open_tls(&s) && open_dir(&s) && open_control(&s, &start) && open_ledger(&s) &&
-              open_cache(&s) && open_otlp(&s) && start_gateway(&s);
+              open_cache(&s) && open_otlp(&s) && open_import(&s) && start_gateway(&s);
     if (ok) {
         announce(&s, &start);
         run_until_stopped(&s, &signals);

@@ -73,6 +73,10 @@
       "OpenTelemetry collector that traces are sent to (OTLP over HTTP, JSON); /v1/traces is put behind it.")         \
     X("otlp-headers", TEXT, NULL, "TOLLGATE_OTLP_HEADERS", 0, 0, "K=V,K=V",                                           \
       "Header fields for it, a secret: better set in the environment. Then OTEL_EXPORTER_OTLP_HEADERS.")              \
+    X("import-days", INT, "180", NULL, 1, 1100, "N",                                                                  \
+      "How many days back the first import of OpenAI's bill goes, for integrations of kind openai-admin.")            \
+    X("import-period", DURATION, "1s", NULL, 1, 60000, "TIME",                                                        \
+      "Shortest time between two requests of such an import to one account.")                                         \
     X("drain-timeout", DURATION, "15m", NULL, 0, 86400000, "TIME",                                                    \
       "On SIGTERM, how long requests under way may take to end.")                                                     \
     X("log-level", TEXT, "info", "TOLLGATE_LOG_LEVEL", 0, 0, "LEVEL", "debug, info, warn, error or off.")

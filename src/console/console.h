@@ -18,6 +18,7 @@ struct console;
 struct cache;
 struct control;
 struct gateway;
+struct import;
 struct ledger;
 struct limits;
 struct otlp;
@@ -29,6 +30,7 @@ struct console_settings {
     struct cache *cache;   /* NULL: none */
     struct otlp *otlp;     /* NULL: no traces are sent */
     struct limits *limits; /* NULL: nothing is counted */
+    struct import *import; /* NULL: no bills are imported */
     const char *dir;       /* the data directory, for reading the ledger */
     bool tls;              /* clients are served over TLS */
     struct str public_url; /* where clients reach this server, without a slash at the end; "" = as they ask */

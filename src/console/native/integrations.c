@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Integrations: JSON to control and back. The provider's key goes in and never comes out. */
 #include "console/console_inner.h"
+#include "console/native/imports.h"
 #include "console/native/input.h"
 #include "console/native/native.h"
 #include "console/native/output.h"
 #include "control/control_integration.h"
+#include "control/integration_check.h"
 
 static void write_integration(struct json_write *w, const struct control_integration *i)
 {
@@ -52,6 +54,21 @@ static bool read_spec(struct job *j, struct input *in, struct control_integratio
     return false;
 }
 
+/*
+ * A key for bills is tried before it is stored, since upstream says at once whether it will ever do; what
+ * cannot be asked now is stored and tried by the importer. False when the job was answered.
+ */
+static bool admin_key_may_do(struct job *j, const struct control_integration_spec *spec,
+                             const struct control_integration *row)
+{
+    char organization[128], why[IMPORT_WHY_MAX];
+    if (row->kind != KIND_INTEGRATION_OPENAI_ADMIN || !spec->api_key.n ||
+        imports_check(j, row->base_url, spec->api_key, organization, why) != IMPORT_KEY_REFUSED)
+        return true;
+    job_fail(j, ERR_BAD_PARAMETER, STR("api_key"), str_c(why));
+    return false;
+}
+
 static void reply(struct job *j, int status, enum err e, const struct control_integration *row,
                   const struct control_why *why)
 {
@@ -95,25 +112,37 @@ void integrations_create(struct job *j)
     int64_t workspace_id;
     if (!read_spec(j, &in, &spec, &is_default, &workspace_id))
         return;
-    enum err e = control_integration_create(j->console->settings.control, workspace_id, &spec, j->arena, &row, &why);
+    struct control_integration wanted = {.workspace_id = workspace_id};
+    enum err e = integration_check_new(&spec, j->arena, &wanted, &why);
+    bool may = e != ERR_OK || admin_key_may_do(j, &spec, &wanted);
+    if (may && e == ERR_OK)
+        e = control_integration_create(j->console->settings.control, workspace_id, &spec, j->arena, &row, &why);
     input_end(&in);
-    reply(j, 201, e, &row, &why);
+    if (may)
+        reply(j, 201, e, &row, &why);
 }
 
 void integrations_update(struct job *j)
 {
     struct input in;
     struct control_integration_spec spec = {0};
-    struct control_integration row;
+    struct control_integration row = {.id = 0};
     struct control_why why = {.param = ""};
     bool is_default;
     int64_t workspace_id;
     if (!read_spec(j, &in, &spec, &is_default, &workspace_id))
         return;
-    enum err e = control_integration_update(j->console->settings.control, workspace_id, j->params[0], &spec, j->arena,
-                                            &row, &why);
+    struct control *c = j->console->settings.control;
+    enum err e = control_integration_find(c, workspace_id, j->params[0], j->arena, &row, &why);
+    struct control_integration wanted = row;
+    if (e == ERR_OK)
+        e = integration_check_change(&spec, j->arena, &wanted, &why);
+    bool may = e != ERR_OK || admin_key_may_do(j, &spec, &wanted);
+    if (may && e == ERR_OK)
+        e = control_integration_update(c, workspace_id, j->params[0], &spec, j->arena, &row, &why);
     input_end(&in);
-    reply(j, 200, e, &row, &why);
+    if (may)
+        reply(j, 200, e, &row, &why);
 }
 
 void integrations_delete(struct job *j)

@@ -44,6 +44,9 @@
     X(GET, "/tollgate/v1/traces/{}", VIEWER, LOGS_VIEW, traces_get,                                                  \
       "One trace: its spans as a tree, each with its attempts")                                                      \
     X(GET, "/tollgate/v1/cost", VIEWER, ANALYTICS_VIEW, cost_report, "Cost, tokens and counts by any dimensions")    \
+    X(GET, "/tollgate/v1/imports", VIEWER, ANALYTICS_VIEW, imports_list,                                             \
+      "How far the import of OpenAI's bill is, by account")                                                          \
+    X(POST, "/tollgate/v1/imports", ADMIN, ALL, imports_start, "Import OpenAI's bill now, or from a day on")         \
     X(GET, "/tollgate/v1/models", VIEWER, MODELS_LIST, prices_models, "Models of the price catalogue")               \
     X(POST, "/tollgate/v1/prices/reprice", OWNER, ALL, prices_reprice,                                               \
       "Give stored requests new costs by today's prices")                                                            \
