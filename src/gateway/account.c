@@ -72,7 +72,14 @@ static void usage_from_request(struct request *r, struct usage *u)
     }
 }
 
-static void work_out_usage(struct request *r, struct usage *u)
+/* Somebody stopped waiting while upstream was at work: the prompt at least was read. */
+static bool was_at_work(const struct request *r, const struct record *rec)
+{
+    bool left = rec->outcome != RECORD_UPSTREAM_FAILED || rec->err == ERR_UPSTREAM_TIMEOUT;
+    return left && r->sent_us && r->body_us && !r->reply_ready;
+}
+
+static void work_out_usage(struct request *r, const struct record *rec, struct usage *u)
 {
     *u = (struct usage){.source = USAGE_NONE};
     if (r->realtime) {
@@ -80,8 +87,7 @@ static void work_out_usage(struct request *r, struct usage *u)
         return;
     }
     if (!r->relay) {
-        /* The client left while upstream was at work: the prompt at least was read. */
-        if (r->sent_us && r->body_us && !r->reply_ready && can_estimate(r))
+        if (was_at_work(r, rec) && can_estimate(r))
             estimate(r, u);
         return;
     }
@@ -144,7 +150,7 @@ static void price(struct request *r, struct record *rec)
 
 void account_usage_and_cost(struct request *r, struct record *rec)
 {
-    work_out_usage(r, &rec->usage);
+    work_out_usage(r, rec, &rec->usage);
     rec->catalog_version = price_catalog_version(r->worker->prices);
     rec->service_tier = rec->usage.service_tier[0] ? str_c(rec->usage.service_tier) : r->service_tier_asked;
     if (rec->usage.source == USAGE_NONE && begins_work(r))
