@@ -302,11 +302,9 @@ void after_hit(struct run *run, struct str type, struct str body)
 
 static enum record_outcome outcome_of(const struct request *r, enum refusal which)
 {
-    if (r->relay)
-        return RECORD_COMPLETED; /* upstream did its work; what the client gets instead is ours */
-    return which == REFUSAL_TIMEOUT || which == REFUSAL_CONNECTION || which == REFUSAL_CONNECT_TIMEOUT
-               ? RECORD_UPSTREAM_FAILED
-               : RECORD_REFUSED;
+    if (which == REFUSAL_TIMEOUT || which == REFUSAL_CONNECTION || which == REFUSAL_CONNECT_TIMEOUT)
+        return RECORD_UPSTREAM_FAILED;
+    return r->relay ? RECORD_COMPLETED : RECORD_REFUSED; /* upstream did its work; what the client gets instead is ours */
 }
 
 void after_refused(struct run *run, enum refusal which, struct str detail, struct str more)
