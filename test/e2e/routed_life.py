@@ -114,7 +114,33 @@ def room_of_answers_does_not_grow(b):
     wire.close()
 
 
+def calls_that_never_came_there_cost_nothing(b):
+    dead = {"provider": "openai", "api_key": "sk-x", "custom_host": f"http://127.0.0.1:{free_port()}/v1", "override_params": {"model": "gpt-4o-mini"}}
+    status, headers, answer = b.raw(asked("gpt-4o-mini", "word " * 400), {"x-portkey-config": fallback(dead, target("b", "gpt-4o-mini"))})
+    equal((status, headers["x-portkey-last-used-option-index"]), (200, "config.targets[1]"), "the second one answers")
+    first, second = rows_of(b, headers, 2)
+    equal((first["outcome"], first["usage"]["source"], first["cost_usd"]), ("upstream_failed", "none", "0.00"), "the first")
+    equal(Decimal(headers["x-tollgate-cost-usd"]), Decimal(second["cost_usd"]), "the answer's cost")
+
+
+def a_broken_answer_is_not_called_complete(b):
+    def cut(request):
+        request.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 900\r\n\r\n{\"id\":\"x\"")
+        return "close"
+    b.up.on("cut-held", cut)
+    status, headers, _ = b.raw(asked("cut-held"), {"x-portkey-config": fallback(target("a", "cut-held"), target("b", "fine"))})
+    first, second = rows_of(b, headers, 2)
+    equal((status, first["outcome"] in ("upstream_failed", "upstream_aborted"), second["outcome"]), (200, True, "completed"), f"outcomes: {first['outcome']}")
+
+
+def a_refused_request_names_no_account(b):
+    status, headers, _ = b.raw(asked("@nowhere/gpt-4o-mini"))
+    row = rows_of(b, headers, 1)[0]
+    equal((status, row["integration"], row["upstream_host"]), (400, None, None), f"{row}")
+
+
 if __name__ == "__main__":
     suite(Bench, [a_retried_stream_hides_the_usage_nobody_asked_for, what_follows_a_denied_hit_is_paid_for,
                   a_broken_stream_is_no_part_of_the_next_ones_answer, an_answer_too_large_to_be_checked_is_not_given,
-                  room_of_answers_does_not_grow])
+                  room_of_answers_does_not_grow, calls_that_never_came_there_cost_nothing, a_broken_answer_is_not_called_complete,
+                  a_refused_request_names_no_account])

@@ -245,6 +245,7 @@ void run_promote(struct request *r)
     if (!run->pass_lines.p)
         run->pass_lines = STR("");
     buf_reset(&r->upstream_head);
+    r->integration = NULL;
 }
 
 void run_take_facts(struct request *r, const struct request_facts *facts)

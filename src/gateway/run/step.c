@@ -491,6 +491,7 @@ static void resolve(struct run *run)
                               .allowed = r->worker->settings->allowed,
                               .wall_us = clock_wall_us()};
     run->has_target = false;
+    r->integration = NULL;
     switch (target_resolve(&in, r->arena, &result)) {
     case TARGET_READY:
         take_target(run, &result.target);
@@ -528,6 +529,7 @@ void step_begin(struct run *run)
     const struct plan_step *step = plan_step(run);
     if (step && step->refusal) {
         run->has_target = false;
+        r->integration = NULL;
         after_refused(run, REFUSAL_ROUTER, str_c(step->refusal), STR(""));
         return;
     }
