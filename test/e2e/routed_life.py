@@ -139,8 +139,18 @@ def a_refused_request_names_no_account(b):
     equal((status, row["integration"], row["upstream_host"]), (400, None, None), f"{row}")
 
 
+def guardrails_are_not_passed_by_with_another_type(b):
+    deny = {"provider": "@a", "input_guardrails": [words("none", "secret", deny=True)]}
+    for kind in ("text/plain", "application/octet-stream", "text/json; charset=utf-8"):
+        before = len(b.up.requests)
+        status, _, answer = b.raw(asked("typed", "the secret"), {"x-portkey-config": deny, "Content-Type": kind})
+        check(status >= 400 and len(b.up.requests) == before, f"{kind}: {status}, {len(b.up.requests) - before} calls upstream")
+    status, _, _ = b.raw(asked("typed", "the secret"), {"x-portkey-config": {"provider": "@a"}, "Content-Type": "text/plain"})
+    equal(status, 200, "without guardrails it passes")
+
+
 if __name__ == "__main__":
     suite(Bench, [a_retried_stream_hides_the_usage_nobody_asked_for, what_follows_a_denied_hit_is_paid_for,
                   a_broken_stream_is_no_part_of_the_next_ones_answer, an_answer_too_large_to_be_checked_is_not_given,
                   room_of_answers_does_not_grow, calls_that_never_came_there_cost_nothing, a_broken_answer_is_not_called_complete,
-                  a_refused_request_names_no_account])
+                  a_refused_request_names_no_account, guardrails_are_not_passed_by_with_another_type])

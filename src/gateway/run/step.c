@@ -105,6 +105,12 @@ static struct str body_now(const struct run *run)
     return buf_size(&run->r->edited) ? buf_str(&run->r->edited) : run->base;
 }
 
+static bool rewrites(const struct run *run)
+{
+    const struct config_settings *s = run->settings;
+    return s->default_params.n || s->override_params.n || s->drop_params.n;
+}
+
 /* Defaults, overrides, model, drops. */
 static bool apply_config(struct run *run)
 {
@@ -117,7 +123,7 @@ static bool apply_config(struct run *run)
                                .model = run->target.send_model,
                                .drop = s->drop_params.list,
                                .drop_count = s->drop_params.n};
-    bool changed, rewritten = s->default_params.n || s->override_params.n || s->drop_params.n;
+    bool changed, rewritten = rewrites(run);
     if (!edits.defaults || !edits.overrides) {
         finish_with_error(r, ERR_OVERLOADED, STR(""),
                           STR("the config's parameters need more memory than one request may"));
@@ -392,6 +398,14 @@ static void on_checked(void *ctx, const struct hooks_result *result)
     checked(run, result);
 }
 
+/* What a target may take for JSON in spite of its type, and nobody has looked into though the config wants it. */
+static bool is_hidden(const struct run *run, bool checks)
+{
+    const struct request *r = run->r;
+    return !run->streamed && !run->facts && r->body_bytes && r->endpoint->body == ENDPOINT_JSON &&
+           (checks || (rewrites(run) && (r->endpoint->flags & ENDPOINT_BILLED)));
+}
+
 static void check(struct run *run)
 {
     struct request *r = run->r;
@@ -411,7 +425,15 @@ static void check(struct run *run)
     run->hooks = run->hooks_before = RECORD_HOOKS_NONE;
     run->before = run->after = STR("");
     r->soft_status = 0;
-    if (run->streamed || !run->facts || !hooks_apply(&run->settings->before, HOOKS_BEFORE, r->endpoint)) {
+    bool checks = hooks_apply(&run->settings->before, HOOKS_BEFORE, r->endpoint);
+    if (is_hidden(run, checks)) {
+        after_refused(run, REFUSAL_UNSUPPORTED,
+                      STR("This config checks or changes the body, which therefore must be JSON with the Content-Type "
+                          "application/json."),
+                      STR(""));
+        return;
+    }
+    if (run->streamed || !run->facts || !checks) {
         if (make_body(run))
             look_up(run);
         return;
