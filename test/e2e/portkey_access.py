@@ -293,6 +293,45 @@ def row_112_budget_of_a_key(b):
     good(b, "DELETE", f"/v1/providers/{slug}")
 
 
+def row_115_policies(b):
+    usage = good(b, "POST", "/v1/policies/usage-limits", {"name": "by user", "conditions": [{"key": "model", "value": "@a/*"}, {"key": "metadata.env", "excludes": ["dev"]}],
+                 "group_by": [{"key": "metadata._user"}], "type": "tokens", "credit_limit": 12, "periodicReset": "weekly"})["id"]
+    one = good(b, "GET", f"/v1/policies/usage-limits/{usage}")
+    sees("row 115", (one["name"], one["credit_limit"], one["type"], one["periodic_reset"], one["group_by"], len(one["conditions"])),
+         ("by user", 12, "tokens", "weekly", [{"key": "metadata._user"}], 2), "stored")
+    def ask_as(user, slug="a", **metadata):
+        return chat(b, f"@{slug}/m115", {"x-portkey-metadata": {**({"_user": user} if user else {}), **metadata}})
+    sees("row 115", ask_as("u1")[0], 200, "the first of u1")
+    wait_until("u1 is counted", 5, lambda: [e for e in good(b, "GET", f"/v1/policies/usage-limits/{usage}/entities")["data"] if e["status"] == "exhausted"])
+    status, _, body = ask_as("u1")
+    sees("row 115", (status, body["error"]["type"], body["error"]["code"]), (412, "usage_limits_policy_exhaust_error", "06"), f"u1 has used it up {body}")
+    sees("row 115", [ask_as("u2")[0], ask_as("u1", slug="b")[0], ask_as("u1", env="dev")[0], ask_as(None)[0], ask_as(None)[0]],
+         [200, 200, 200, 200, 200], "another user, another account, an excluded value, no value")
+    entity = next(e for e in good(b, "GET", f"/v1/policies/usage-limits/{usage}/entities")["data"] if e["value_key"] == {"metadata._user": "u1"})
+    check(entity["current_usage"] >= 12, f"row 115: {entity}")
+    ask(b, "PUT", f"/v1/policies/usage-limits/{usage}/entities/0123456789abcdef/reset", status=404)
+    good(b, "PUT", f"/v1/policies/usage-limits/{usage}/entities/{entity['id']}/reset")
+    sees("row 115", ask_as("u1")[0], 200, "after the entity's reset")
+    rate = good(b, "POST", "/v1/policies/rate-limits", {"name": "slow", "conditions": [{"key": "metadata.slow", "value": "*"}], "group_by": [{"key": "api_key"}],
+                "type": "requests", "unit": "rpd", "value": 2})["id"]
+    found = [ask_as("r", slug="c", slow="1") for _ in range(3)]
+    sees("row 115", ([f[0] for f in found], found[2][2]["error"]["type"]), ([200, 200, 429], "rate_limits_policy_exhaust_error"), "two a day")
+    check(int(found[2][1]["retry-after"]) >= 1, "row 115: no Retry-After")
+    good(b, "PUT", f"/v1/policies/rate-limits/{rate}", {"name": "faster", "unit": "rpd", "value": 200})
+    sees("row 115", (ask_as("r", slug="c", slow="1")[0], good(b, "GET", f"/v1/policies/rate-limits/{rate}")["name"]), (200, "faster"), "changed")
+    sees("row 115", [len(good(b, "GET", f"/v1/policies/{k}")["data"]) for k in ("usage-limits", "rate-limits")], [1, 1], "lists")
+    ask(b, "GET", f"/v1/policies/rate-limits/{usage}", status=404)
+    for kind, body, part in (("usage-limits", {"name": "x", "conditions": [], "credit_limit": "1"}, "number"), ("usage-limits", {"name": "x", "credit_limit": 5, "conditions": [{"key": "colour", "value": "r"}]}, "metadata.<name>"),
+                             ("rate-limits", {"name": "x", "unit": "rpx", "value": 1}, "rpm"), ("rate-limits", {"name": "x", "unit": "rpm"}, "above 0"),
+                             ("usage-limits", {"name": "x", "credit_limit": 5, "periodic_reset": "daily"}, "weekly")):
+        status, answer = ask(b, "POST", f"/v1/policies/{kind}", body)
+        sees("row 115", (status, answer["data"]["errorCode"], bool(answer["error"]["message"]), part in answer["message"]), (400, "AB01", True, True), f"{body} {answer['message']}")
+    ask(b, "POST", "/v1/policies/rate-limits", {"name": "x", "unit": "rpm", "value": 1}, key=b.key, status=403)
+    for kind, number in (("usage-limits", usage), ("rate-limits", rate)):
+        good(b, "DELETE", f"/v1/policies/{kind}/{number}")
+        ask(b, "GET", f"/v1/policies/{kind}/{number}", status=404)
+
+
 if __name__ == "__main__":
     suite(Bench, [row_117_virtual_keys_node, row_117_azure_in_both_spellings, row_116_providers, row_116_default_provider,
-                  row_111_node, row_111_python, row_111_kinds, row_111_rotation, row_112_budget_of_a_key])
+                  row_111_node, row_111_python, row_111_kinds, row_111_rotation, row_112_budget_of_a_key, row_115_policies])
