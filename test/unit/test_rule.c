@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "control/control_key.h"
 #include "control/limit/rule.h"
 #include "control/limit/ruleset.h"
 #include "control_bench.h"
@@ -220,13 +221,33 @@ static void groups_are_reset_one_by_one(void **state)
     control_close(c);
 }
 
+static void rules_on_what_is_gone_are_not_in_force(void **state)
+{
+    struct bench *t = *state;
+    int64_t key, id = 0;
+    struct control *c = open_with_key(t, &key);
+    struct limit rule = limits_rig_budget(LIMIT_KEY, key, 5000, LIMIT_HARD);
+    struct limit own = limits_rig_budget(LIMIT_WORKSPACE, 1, 5000, LIMIT_HARD);
+    struct snapshot *s = control_snapshot(c);
+    struct str public_id = arena_dup(t->arena, snapshot_key_of(s, key)->public_id);
+    snapshot_unref(s);
+    assert_int_equal(rule_create(c, &rule, &id, &why), ERR_OK);
+    assert_int_equal(rule_create(c, &own, &id, &why), ERR_OK);
+    assert_int_equal(control_key_revoke(c, 1, public_id, &why), ERR_OK);
+    assert_int_equal(count_on(c, LIMIT_KEY, key, 0), 0);
+    assert_int_equal(count_on(c, LIMIT_WORKSPACE, 1, 0), 1);
+    assert_int_equal(rule_create(c, &rule, &id, &why), ERR_NOT_FOUND);
+    control_close(c);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, bench_setup, bench_teardown)
     const struct CMUnitTest tests[] = {
-        T(a_rule_is_stored_and_in_force_at_once), T(a_change_goes_on_counting_unless_it_counts_something_else),
-        T(what_makes_no_sense_is_refused),        T(a_list_takes_the_place_of_another),
-        T(windows_of_days_keep_their_beginning),  T(groups_are_reset_one_by_one),
+        T(a_rule_is_stored_and_in_force_at_once),  T(a_change_goes_on_counting_unless_it_counts_something_else),
+        T(what_makes_no_sense_is_refused),         T(a_list_takes_the_place_of_another),
+        T(windows_of_days_keep_their_beginning),   T(groups_are_reset_one_by_one),
+        T(rules_on_what_is_gone_are_not_in_force),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

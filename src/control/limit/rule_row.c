@@ -140,15 +140,21 @@ static enum err load_row(struct control *c, struct snapshot_build *b, struct sto
     return l.group_by.n ? load_resets(c, b, l.id, why) : ERR_OK;
 }
 
+/* What hangs on something that is gone stays in the table, and out of the snapshot. */
+static const char load_sql[] =
+    "SELECT " RULE_COLUMNS " FROM limit_rule r LEFT JOIN workspace w ON w.id = r.workspace_id "
+    "WHERE r.deleted_us = 0 AND (w.id IS NULL OR w.deleted_us = 0) AND CASE r.attach "
+    "WHEN 'key' THEN EXISTS (SELECT 1 FROM api_key WHERE id = r.attach_id AND revoked_us = 0) "
+    "WHEN 'member' THEN EXISTS (SELECT 1 FROM member WHERE id = r.attach_id AND deleted_us = 0) "
+    "WHEN 'integration' THEN EXISTS (SELECT 1 FROM integration WHERE id = r.attach_id AND deleted_us = 0) "
+    "WHEN 'access' THEN EXISTS (SELECT 1 FROM integration WHERE id = r.attach_id AND deleted_us = 0) "
+    "ELSE 1 END ORDER BY r.id";
+
 enum err rule_load(struct control *c, struct snapshot_build *b, struct control_why *why)
 {
     struct store_stmt *st;
     bool row = true;
-    enum err e = control_inner_sql(c,
-                                   "SELECT " RULE_COLUMNS " FROM limit_rule r LEFT JOIN workspace w "
-                                   "ON w.id = r.workspace_id WHERE r.deleted_us = 0 AND "
-                                   "(w.id IS NULL OR w.deleted_us = 0) ORDER BY r.id",
-                                   &st, why);
+    enum err e = control_inner_sql(c, load_sql, &st, why);
     if (e != ERR_OK)
         return e;
     while (e == ERR_OK && row) {
