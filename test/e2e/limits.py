@@ -132,5 +132,46 @@ def rates_refuse_with_the_time_to_wait():
     up.close()
 
 
+def admin(gw, method, path, body=None):
+    status, _, answer = gw.request(method, path, body, {"x-portkey-api-key": ADMIN_KEY}, key=None)
+    equal(status, 200, f"{method} {path}: {answer}")
+    return json.loads(answer, parse_float=Decimal)
+
+
+def a_budget_of_a_key_ends_alerts_and_is_reset():
+    """portkey.md row 112: 412 after 100 cents, family A; the alert comes once."""
+    up = Upstream(lambda request: request.answer(completion(model="gpt-4o", prompt=20000, output=20000)))
+    with Gateway(up.url) as gw:  # each costs 25 cents
+        made = admin(gw, "POST", "/v1/api-keys/workspace/service", {
+            "name": "limited", "workspace_id": "default", "scopes": ["completions.write"],
+            "usage_limits": {"credit_limit": 1, "alert_threshold": 0.5, "periodic_reset": "monthly"}})
+        headers = {"x-portkey-api-key": made["key"], "x-portkey-provider": "@openai"}
+
+        def ask(output=20000):
+            return gw.request("POST", "/v1/chat/completions", chat("gpt-4o", max_tokens=output), headers, key=None)
+
+        found = [ask()[0] for _ in range(4)]
+        equal(found, [200, 200, 200, 200], "100 cents")
+        status, fields, body = ask(1)
+        answer = json.loads(body)
+        equal((status, answer["error"]["code"], answer["status"]), (412, "04", "failure"), "then no more")
+        equal(answer["message"], "Portkey Error: Portkey API Key Usage Limit Exceeded. Error Code: 04", "the message")
+        check(int(fields["retry-after"]) > 0, "when to come back")
+        equal(gw.log_text().count("limit_alert"), 1, "alerts")
+        key = admin(gw, "GET", f"/v1/api-keys/{made['id']}")
+        equal((key["status"], key["usage_limits"]["used"]), ("exhausted", 1), "the key's state")
+        equal(gw.post("/v1/chat/completions", chat())[0], 200, "another key has no budget")
+        admin(gw, "PUT", f"/v1/api-keys/{made['id']}", {"reset_usage": True})
+        equal(ask()[0], 200, "after a reset")
+        equal(admin(gw, "GET", f"/v1/api-keys/{made['id']}")["status"], "active", "the key's state")
+        gw.stop(signal.SIGTERM)
+        gw.start()
+        equal(admin(gw, "GET", f"/v1/api-keys/{made['id']}")["usage_limits"]["used"], Decimal("0.25"), "after a restart, since the reset")
+    up.close()
+
+
 if __name__ == "__main__":
-    run(a_hard_budget_holds_under_simultaneous_requests, a_kill_leaves_no_reservation_and_no_gap, rates_refuse_with_the_time_to_wait)
+    run(a_budget_of_a_key_ends_alerts_and_is_reset,
+        a_hard_budget_holds_under_simultaneous_requests,
+        a_kill_leaves_no_reservation_and_no_gap,
+        rates_refuse_with_the_time_to_wait)
