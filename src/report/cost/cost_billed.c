@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The billed ledger. A period is cut into at most three pieces: days before the first whole month, whole months,
+ * days behind the last one; for bins shorter than a month there is one piece, of days. Each piece is one
+ * statement over the smallest rollup that has what is asked for (bill_rollup).
+ *
+ * What lies before the first and behind the last day that was imported is empty, so the month of today
+ * counts as whole.
+ */
+#include <stdio.h>
+
+#include "base/must.h"
+#include "report/bill/bill.h"
+#include "report/cost/cost_dates.h"
+#include "report/cost/cost_inner.h"
+
+#define SQL_MAX (2u << 20)
+#define FIXED_COLUMNS 3 /* bin, weight, unit */
+
+enum texts { TERMS, BATCHES, PROJECTS, KEYS, ACCOUNTS, ITEMS, CHARGES, TEXTS_COUNT };
+
+/* One turn of the ledger. */
+struct billed {
+    struct cost_job *job;
+    struct store_db *db;
+    struct cost_texts texts[TEXTS_COUNT];
+    struct str accounts, charges; /* JSON lists */
+    unsigned by;                  /* BILL_BY_ bits without DAY */
+};
+
+struct piece {
+    bool months;
+    int64_t from, until; /* months or days */
+};
+
+/* --- texts ----------------------------------------------------------------------------------- */
+
+static const char *const loads[TEXTS_COUNT] = {
+    [TERMS] = "SELECT id, text, '' FROM terms",
+    [BATCHES] = "SELECT id, CASE text WHEN 'batch' THEN 'true' ELSE 'false' END, '' FROM terms",
+    [PROJECTS] = "SELECT id, ext, name FROM names WHERE kind = 1 UNION ALL SELECT 0, '', ''",
+    [KEYS] = "SELECT id, ext, name FROM names WHERE kind = 2 UNION ALL SELECT 0, '', ''",
+    [ACCOUNTS] = "SELECT id, organization, title FROM accounts",
+    [ITEMS] = "SELECT id, line_item, '' FROM items",
+};
+_Static_assert(BILL_PROJECT == 1 && BILL_KEY == 2, "the kinds of names in the statements above");
+
+static enum err load_charges(struct billed *b)
+{
+    struct cost_texts_make m = {.arena = b->job->arena};
+    enum err e = ERR_OK;
+    for (unsigned c = 0; e == ERR_OK && c < BILL_CHARGE_COUNT; c++)
+        e = cost_texts_add(&m, c, str_c(bill_charge_text((enum bill_charge)c)), STR(""));
+    return e == ERR_OK ? cost_texts_end(&m, &b->texts[CHARGES]) : e;
+}
+
+static enum err load_texts(struct billed *b)
+{
+    for (int i = 0; i < TEXTS_COUNT; i++) {
+        struct store_stmt *st;
+        if (!loads[i] || ((i == KEYS) && !(b->by & BILL_BY_KEY)))
+            continue;
+        enum err e = store_prepare(b->db, loads[i], &st);
+        if (e == ERR_OK)
+            e = cost_texts_load(st, b->job->arena, &b->texts[i]);
+        if (e != ERR_OK)
+            return e;
+    }
+    return load_charges(b);
+}
+
+static enum err make_lists(struct billed *b)
+{
+    const struct cost_query *q = b->job->q;
+    int64_t charges[BILL_CHARGE_COUNT];
+    size_t n = 0;
+    for (unsigned c = 0; c < BILL_CHARGE_COUNT; c++)
+        if ((c != BILL_CHARGE_CREDIT || q->settings.include_credits) &&
+            (c != BILL_CHARGE_REFUND || q->settings.include_refunds) &&
+            (c != BILL_CHARGE_DISCOUNT || q->settings.include_discounts) &&
+            (c != BILL_CHARGE_TAX || q->settings.include_tax))
+            charges[n++] = c;
+    b->charges = cost_sql_list(b->job->arena, charges, n);
+    b->accounts = q->scope.all ? cost_sql_list(b->job->arena, b->texts[ACCOUNTS].ids, b->texts[ACCOUNTS].count)
+                               : cost_sql_list(b->job->arena, q->scope.accounts, q->scope.account_count);
+    return b->charges.p && b->accounts.p ? ERR_OK : ERR_BAD_PARAMETER;
+}
+
+/* --- columns --------------------------------------------------------------------------------- */
+
+static const unsigned by_field[VQL_FIELD_COUNT] = {
+    [VQL_ACCOUNT] = BILL_BY_PROJECT,   [VQL_SERVICE] = BILL_BY_SERVICE,
+    [VQL_CATEGORY] = BILL_BY_CATEGORY, [VQL_SUBCATEGORY] = BILL_BY_SUBCATEGORY,
+    [VQL_RESOURCE] = BILL_BY_KEY,      [VQL_MODEL] = BILL_BY_ITEM,
+    [VQL_TIER] = BILL_BY_ITEM,         [VQL_BATCH] = BILL_BY_ITEM,
+};
+
+static const unsigned by_group[COST_BY_COUNT] = {
+    [COST_BY_ACCOUNT] = BILL_BY_PROJECT,   [COST_BY_SERVICE] = BILL_BY_SERVICE,
+    [COST_BY_CATEGORY] = BILL_BY_CATEGORY, [COST_BY_SUBCATEGORY] = BILL_BY_SUBCATEGORY,
+    [COST_BY_RESOURCE] = BILL_BY_KEY,      [COST_BY_MODEL] = BILL_BY_ITEM,
+    [COST_BY_TIER] = BILL_BY_ITEM,         [COST_BY_BATCH] = BILL_BY_ITEM,
+    [COST_BY_LINE_ITEM] = BILL_BY_ITEM,
+};
+
+static unsigned needs(const struct cost_job *j)
+{
+    unsigned by = 0;
+    for (unsigned f = 0; f < VQL_FIELD_COUNT; f++)
+        if (j->fields >> f & 1)
+            by |= by_field[f];
+    for (unsigned i = 0; i < j->q->group_count; i++)
+        by |= by_group[j->q->groups[i].by];
+    return by;
+}
+
+static struct cost_column column(const struct billed *b, const char *sql, enum texts texts)
+{
+    return (struct cost_column){.sql = sql, .texts = &b->texts[texts]};
+}
+
+static struct cost_column constant(struct str text)
+{
+    return (struct cost_column){.constant = text};
+}
+
+static void set_fields(const struct billed *b, bool item, struct cost_column *f)
+{
+    f[VQL_PROVIDER] = constant(STR(VQL_OPEN_AI));
+    f[VQL_MARKETPLACE] = constant(STR("false"));
+    f[VQL_LEDGER] = constant(STR("billed"));
+    f[VQL_ACCOUNT] = column(b, "r.project", PROJECTS);
+    f[VQL_BILLING_ACCOUNT] = column(b, "r.account", ACCOUNTS);
+    f[VQL_SERVICE] = column(b, item ? "i.service" : "r.service", TERMS);
+    f[VQL_CATEGORY] = column(b, item ? "i.category" : "r.category", TERMS);
+    f[VQL_SUBCATEGORY] = column(b, item ? "i.subcategory" : "r.subcategory", TERMS);
+    f[VQL_RESOURCE] = column(b, "r.key", KEYS);
+    f[VQL_CHARGE_TYPE] = column(b, "r.charge", CHARGES);
+    f[VQL_TIER] = column(b, "i.tier", TERMS);
+    f[VQL_BATCH] = column(b, "i.tier", BATCHES);
+    f[VQL_MODEL] = column(b, "i.model", TERMS);
+    f[VQL_MODEL].also = "i.category";
+    f[VQL_MODEL].also_texts = f[VQL_MODEL].texts;
+}
+
+static void set_groups(const struct billed *b, const struct cost_column *f, struct cost_column *g)
+{
+    g[COST_BY_PROVIDER] = f[VQL_PROVIDER];
+    g[COST_BY_LEDGER] = f[VQL_LEDGER];
+    g[COST_BY_ACCOUNT] = f[VQL_ACCOUNT];
+    g[COST_BY_BILLING_ACCOUNT] = f[VQL_BILLING_ACCOUNT];
+    g[COST_BY_SERVICE] = f[VQL_SERVICE];
+    g[COST_BY_CATEGORY] = f[VQL_CATEGORY];
+    g[COST_BY_SUBCATEGORY] = f[VQL_SUBCATEGORY];
+    g[COST_BY_RESOURCE] = f[VQL_RESOURCE];
+    g[COST_BY_CHARGE_TYPE] = f[VQL_CHARGE_TYPE];
+    g[COST_BY_TIER] = f[VQL_TIER];
+    g[COST_BY_BATCH] = f[VQL_BATCH];
+    g[COST_BY_UNIT] = column(b, "r.unit", TERMS);
+    g[COST_BY_MODEL] = column(b, "CASE i.model WHEN 0 THEN i.category ELSE i.model END", TERMS);
+    g[COST_BY_LINE_ITEM] = column(b, "r.item", ITEMS);
+}
+
+/* --- a piece --------------------------------------------------------------------------------- */
+
+static const char *bin_sql(enum cost_bin bin, bool months)
+{
+    if (bin == COST_BIN_TOTAL)
+        return "0";
+    if (months)
+        return bin == COST_BIN_QUARTER ? "r.month / 3" : "r.month";
+    if (bin == COST_BIN_WEEK)
+        return "(r.day + 3) / 7";
+    return bin == COST_BIN_MONTH || bin == COST_BIN_QUARTER ? "0" : "r.day";
+}
+
+/* The first day of the bin that the statement calls `bin`. */
+static int64_t bin_day(const struct cost_query *q, const struct piece *p, int64_t bin)
+{
+    if (q->bin == COST_BIN_TOTAL)
+        return q->from_day;
+    if (p->months)
+        return bill_month_day(q->bin == COST_BIN_QUARTER ? bin * 3 : bin);
+    if (q->bin == COST_BIN_WEEK)
+        return bin * 7 - 3;
+    if (q->bin == COST_BIN_MONTH || q->bin == COST_BIN_QUARTER)
+        return cost_dates_bin(q->bin, p->from, 0);
+    return bin;
+}
+
+static bool write_select(const struct billed *b, const struct cost_sql *s, const struct bill_rollup *rollup,
+                         const struct piece *p, struct buf *out)
+{
+    const struct cost_query *q = b->job->q;
+    bool own = strcmp(rollup->table, "bill_rows") == 0;
+    bool join = rollup->item && (b->by & (BILL_BY_SKU | BILL_BY_ITEM));
+    bool ok = buf_printf(out, "SELECT %s, %.*s, r.unit", bin_sql(q->bin, p->months), STR_ARG(s->weight));
+    for (unsigned i = 0; ok && i < q->group_count; i++)
+        ok = buf_printf(out, ", %.*s", STR_ARG(s->groups[i]));
+    ok = ok && buf_printf(out, ", SUM(r.micro), SUM(r.pico), SUM(r.quantity), SUM(r.nano), %s FROM %s AS r",
+                          own ? "COUNT(*)" : "SUM(r.rows)", rollup->table);
+    if (join)
+        ok = ok && buf_add_str(out, STR(" JOIN items AS i ON i.id = r.item"));
+    return ok;
+}
+
+static enum err write_statement(const struct billed *b, struct cost_sql *s, const struct bill_rollup *rollup,
+                                const struct piece *p, struct buf *out)
+{
+    int accounts, charges, from, until;
+    enum err e = cost_sql_json(s, b->accounts, &accounts);
+    if (e == ERR_OK)
+        e = cost_sql_json(s, b->charges, &charges);
+    if (e == ERR_OK)
+        e = cost_sql_number(s, p->from, &from);
+    if (e == ERR_OK)
+        e = cost_sql_number(s, p->until, &until);
+    if (e != ERR_OK)
+        return e;
+    bool ok = write_select(b, s, rollup, p, out) &&
+              buf_printf(out,
+                         " WHERE r.account IN (SELECT value FROM json_each(?%d)) AND r.%s >= ?%d AND r.%s < ?%d"
+                         " AND r.charge IN (SELECT value FROM json_each(?%d)) AND %.*s GROUP BY 1, 2, 3",
+                         accounts, rollup->period, from, rollup->period, until, charges, STR_ARG(s->where));
+    for (unsigned i = 0; ok && i < b->job->q->group_count; i++)
+        ok = buf_printf(out, ", %u", FIXED_COLUMNS + 1 + i);
+    if (!ok)
+        cost_error_set(s->error, "The filter is too complex; use fewer values or fewer tags.");
+    return ok ? ERR_OK : ERR_BAD_PARAMETER;
+}
+
+static uint32_t text_of(struct billed *b, const struct cost_texts *texts, int64_t id)
+{
+    struct str text = STR(""), name = STR("");
+    if (!cost_texts_find(texts, id, &text, &name))
+        return 0;
+    return cost_table_text(b->job->table, text, name);
+}
+
+static enum err add_row(struct billed *b, const struct cost_sql *s, const struct piece *p, struct store_stmt *st)
+{
+    unsigned n = b->job->q->group_count;
+    int sums = FIXED_COLUMNS + (int)n;
+    int64_t weight = store_i64(st, 1);
+    struct cost_part part = {
+        .start_us = bill_day_us(bin_day(b->job->q, p, store_i64(st, 0))),
+        .unit = text_of(b, &b->texts[TERMS], store_i64(st, 2)),
+        .pusd = bill_money(store_i64(st, sums), store_i64(st, sums + 1)),
+        .usage = (money_sum)store_i64(st, sums + 2) * COST_PER_PUSD + (money_sum)store_i64(st, sums + 3) * 1000,
+        .rows = (uint64_t)store_i64(st, sums + 4),
+    };
+    if (weight < 0 || weight >= (int64_t)s->weight_count)
+        return ERR_CORRUPT;
+    part.weight = s->weights[weight];
+    for (unsigned i = 0; i < n; i++)
+        part.values[i] = s->texts[i] ? text_of(b, s->texts[i], store_i64(st, FIXED_COLUMNS + (int)i))
+                                     : cost_table_text(b->job->table, s->constants[i], STR(""));
+    b->job->by_day = b->job->by_day || b->job->q->bin == COST_BIN_HOUR;
+    return cost_table_add(b->job->table, &part, b->job->error);
+}
+
+static enum err run_statement(struct billed *b, struct cost_sql *s, const struct piece *p, const struct buf *sql)
+{
+    struct store_stmt *st;
+    bool row;
+    enum err e = cost_sql_prepare(s, b->db, sql, &st);
+    if (e != ERR_OK)
+        return e;
+    while ((e = store_step(st, &row)) == ERR_OK && row) {
+        e = add_row(b, s, p, st);
+        if (e != ERR_OK)
+            break;
+    }
+    store_drop(st);
+    return e;
+}
+
+static enum err run_piece(struct billed *b, const struct piece *p)
+{
+    const struct bill_rollup *rollup = bill_rollup(b->by | (p->months ? 0 : BILL_BY_DAY));
+    struct cost_source source = {.ledger = VQL_BILLED};
+    struct cost_sql s = {.arena = b->job->arena, .q = b->job->q, .source = &source, .error = b->job->error};
+    struct buf sql;
+    if (p->from >= p->until)
+        return ERR_OK;
+    must(strcmp(rollup->period, p->months ? "month" : "day") == 0);
+    set_fields(b, rollup->item, source.fields);
+    set_groups(b, source.fields, source.groups);
+    buf_init(&sql, SQL_MAX);
+    enum err e = cost_sql_compile(&s);
+    if (e == ERR_OK)
+        e = write_statement(b, &s, rollup, p, &sql);
+    if (e == ERR_OK)
+        e = run_statement(b, &s, p, &sql);
+    buf_free(&sql);
+    return e;
+}
+
+/* --- the period ------------------------------------------------------------------------------ */
+
+/* [*from, *until) cut to what was imported, and drawn out to whole months where nothing lies between. */
+static enum err fit_period(struct billed *b, int64_t *from, int64_t *until)
+{
+    struct store_stmt *st;
+    bool row;
+    enum err e = store_prepare(b->db,
+                               "SELECT MIN(day), MAX(day) FROM days WHERE account IN"
+                               " (SELECT value FROM json_each(?1))",
+                               &st);
+    if (e != ERR_OK)
+        return e;
+    store_bind_text(st, 1, b->accounts);
+    e = store_step(st, &row);
+    if (e != ERR_OK)
+        return e;
+    must(row);
+    bool none = store_is_null(st, 0);
+    int64_t first = store_i64(st, 0), last = store_i64(st, 1);
+    store_done(st);
+    if (none || *from > last || *until <= first) {
+        *until = *from;
+        return ERR_OK;
+    }
+    if (*from <= first)
+        *from = bill_month_day(bill_month_of(first));
+    if (*until > last)
+        *until = bill_month_day(bill_month_of(last) + 1);
+    return ERR_OK;
+}
+
+static enum err run_pieces(struct billed *b)
+{
+    enum cost_bin bin = b->job->q->bin;
+    int64_t from = b->job->q->from_day, until = b->job->q->until_day;
+    enum err e = fit_period(b, &from, &until);
+    if (e != ERR_OK || from >= until)
+        return e;
+    if (bin != COST_BIN_MONTH && bin != COST_BIN_QUARTER && bin != COST_BIN_TOTAL)
+        return run_piece(b, &(struct piece){false, from, until});
+    int64_t first = bill_month_of(from), last = bill_month_of(until);
+    first += bill_month_day(first) < from;
+    if (first > last) /* within a month */
+        return run_piece(b, &(struct piece){false, from, until});
+    e = run_piece(b, &(struct piece){false, from, bill_month_day(first)});
+    if (e == ERR_OK)
+        e = run_piece(b, &(struct piece){true, first, last});
+    if (e == ERR_OK)
+        e = run_piece(b, &(struct piece){false, bill_month_day(last), until});
+    return e;
+}
+
+enum err cost_billed_run(struct cost_job *j, struct store_db *db)
+{
+    struct billed b = {.job = j, .db = db, .by = needs(j)};
+    enum err e = load_texts(&b);
+    if (e == ERR_OK)
+        e = make_lists(&b);
+    return e == ERR_OK ? run_pieces(&b) : e;
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef REPORT_COST_COST_INNER_H
+#define REPORT_COST_COST_INNER_H
+
+/*
+ * cost_inner: what the files behind cost.h share.
+ *
+ *   cost_run      which ledgers, which pieces of time; begins and ends the read transactions
+ *   cost_billed, cost_metered   a ledger as columns (struct cost_source) and the statements over it
+ *   cost_texts    the texts behind a column's ids, and which of them pass a test
+ *   cost_sql      filters, tags and groupings as one parameterised statement
+ *   cost_table    what the statements give, added up
+ */
+
+#include "base/arena.h"
+#include "report/cost/cost.h"
+#include "store/sqlite.h"
+
+/* --- texts ----------------------------------------------------------------------------------- */
+
+/* Ids and what they stand for; loaded when first asked for. */
+struct cost_texts {
+    const int64_t *ids; /* ascending */
+    const struct str *texts, *names;
+    size_t count;
+};
+struct cost_text_row {
+    int64_t id;
+    struct str text, name;
+};
+/* Copies nothing: texts must live in the arena already. ERR_BAD_PARAMETER: no room. */
+struct cost_texts_make {
+    struct arena *arena;
+    struct cost_text_row *rows;
+    size_t count, cap;
+};
+enum err cost_texts_add(struct cost_texts_make *m, int64_t id, struct str text, struct str name) ERR_USE;
+enum err cost_texts_end(struct cost_texts_make *m, struct cost_texts *ret) ERR_USE;
+/* Rows of a statement with columns id, text, name. */
+enum err cost_texts_load(struct store_stmt *st, struct arena *a, struct cost_texts *ret) ERR_USE;
+bool cost_texts_find(const struct cost_texts *t, int64_t id, struct str *ret_text, struct str *ret_name);
+/* "[1,5,7]": the ids whose text passes. */
+enum err cost_texts_set(const struct cost_texts *t, const struct vql_node *test, struct arena *a,
+                        struct str *ret_json) ERR_USE;
+
+/* --- a ledger as columns --------------------------------------------------------------------- */
+
+/* sql NULL: the same for all rows, `constant`. `also`: a second column; a test passes when either does. */
+struct cost_column {
+    const char *sql, *also;
+    const struct cost_texts *texts, *also_texts;
+    struct str constant;
+};
+struct cost_source {
+    enum vql_ledger ledger;
+    struct cost_column fields[VQL_FIELD_COUNT];
+    struct cost_column groups[COST_BY_COUNT];
+};
+
+/* --- statements ------------------------------------------------------------------------------ */
+
+#define COST_PARAMS_MAX 8000
+#define COST_WEIGHTS_MAX 64
+#define COST_SQL_MAX 900000
+
+struct cost_param {
+    const struct vql_node *test; /* NULL: a number */
+    const struct cost_texts *texts;
+    struct str json;
+    int64_t number;
+};
+
+/* Conditions and values of one source; used for all statements over it. */
+struct cost_sql {
+    struct arena *arena;
+    const struct cost_query *q;
+    const struct cost_source *source;
+    struct cost_error *error;
+    struct cost_param *params;
+    int param_count;
+    /* Filled by cost_sql_compile: */
+    struct str weight;                 /* SQL: which of the weights counts; "0" when there is but one */
+    struct str where;                  /* SQL: the condition */
+    int64_t weights[COST_WEIGHTS_MAX]; /* 10^-12 */
+    unsigned weight_count;
+    struct str groups[COST_GROUPS_MAX];              /* SQL: an id; "0" for constants */
+    const struct cost_texts *texts[COST_GROUPS_MAX]; /* of the ids; NULL: constant */
+    struct str constants[COST_GROUPS_MAX];
+};
+enum err cost_sql_compile(struct cost_sql *s) ERR_USE;
+/* The number of a parameter with this value. */
+enum err cost_sql_number(struct cost_sql *s, int64_t value, int *ret_at) ERR_USE;
+enum err cost_sql_json(struct cost_sql *s, struct str json, int *ret_at) ERR_USE;
+/* Prepares the text in `sql` and binds all parameters. */
+enum err cost_sql_prepare(struct cost_sql *s, struct store_db *db, const struct buf *sql,
+                          struct store_stmt **ret) ERR_USE;
+/* "[1,2]" in the arena. */
+struct str cost_sql_list(struct arena *a, const int64_t *ids, size_t count);
+/* VQL fields that filters, tags and groupings need, as bits 1 << enum vql_field. */
+enum err cost_sql_fields(const struct cost_query *q, struct cost_error *error, uint64_t *ret_fields) ERR_USE;
+/* The key's tag, or NULL. */
+const struct cost_tag *cost_sql_tag(const struct cost_query *q, struct str key);
+
+/* --- the table ------------------------------------------------------------------------------- */
+
+struct cost_table;
+struct cost_table *cost_table_new(const struct cost_query *q);
+void cost_table_free(struct cost_table *t); /* NULL does nothing */
+/* A number that stands for the text from here on. */
+uint32_t cost_table_text(struct cost_table *t, struct str text, struct str name);
+
+struct cost_part {
+    int64_t start_us;
+    uint32_t values[COST_GROUPS_MAX];
+    uint32_t unit; /* text */
+    int64_t weight;
+    money_sum pusd;
+    money_sum usage; /* 10^-12 of a unit */
+    uint64_t rows;
+};
+/* ERR_BAD_PARAMETER: too many rows, or more money than fits. */
+enum err cost_table_add(struct cost_table *t, const struct cost_part *p, struct cost_error *error) ERR_USE;
+enum err cost_table_end(struct cost_table *t, bool by_day, struct cost_result **ret, struct cost_error *error) ERR_USE;
+
+/* --- ledgers --------------------------------------------------------------------------------- */
+
+struct cost_job {
+    const struct cost_query *q;
+    struct cost_table *table;
+    struct cost_error *error;
+    struct arena *arena; /* of the ledger's turn */
+    uint64_t fields;     /* VQL fields in use */
+    bool by_day;         /* out: see cost_result */
+};
+enum err cost_billed_run(struct cost_job *j, struct store_db *db) ERR_USE;
+enum err cost_metered_run(struct cost_job *j, struct store_db *db) ERR_USE;
+
+void cost_error_set(struct cost_error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif
