@@ -83,6 +83,7 @@ struct control_workspace {
     int64_t id;
     struct str name, display_name;
     int64_t created_us;
+    struct str description;
     struct str metadata;       /* JSON object put over that of keys and requests; "" = none */
     struct str default_config; /* slug; "" = none. Set with control_config_update */
 };
@@ -96,10 +97,16 @@ enum err control_workspace_find(struct control *c, struct str name, struct arena
 /* What to change; NULL = stays. */
 struct control_workspace_change {
     const struct str *display_name;
-    const struct str *metadata; /* JSON object of strings; "" = none */
+    const struct str *metadata;    /* JSON object of strings; "" = none */
+    const struct str *description; /* at most 500 bytes; "" = none */
 };
 enum err control_workspace_update(struct control *c, int64_t id, const struct control_workspace_change *change,
                                   struct control_why *why) ERR_USE;
+/*
+ * For ever: its keys are revoked, its accounts' keys and its configs destroyed, providers of its accounts in
+ * other workspaces gone; old records keep speaking of it. ERR_IN_USE for `default`, which every start needs.
+ */
+enum err control_workspace_delete(struct control *c, int64_t id, struct control_why *why) ERR_USE;
 enum err control_workspace_list(struct control *c, struct arena *a, struct control_workspace **ret_list,
                                 size_t *ret_count, struct control_why *why) ERR_USE;
 

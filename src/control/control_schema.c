@@ -367,6 +367,8 @@ static const char token_policies[] =
     ") STRICT;"
     "CREATE UNIQUE INDEX token_policy_name ON token_policy(workspace_id, name) WHERE deleted_us = 0;";
 
+static const char descriptions[] = "ALTER TABLE workspace ADD COLUMN description TEXT NOT NULL DEFAULT '';";
+
 const struct store_migration control_schema[] = {
     {1, "organization, workspaces, keys, integrations", first},
     {2, "stored configs, scopes, metadata", configs},
@@ -376,5 +378,6 @@ const struct store_migration control_schema[] = {
     {6, "providers, models of accounts, rotation of keys", providers},
     {7, "people: memberships, invitations, service accounts, sessions", people},
     {8, "policies of model APIs", token_policies},
+    {9, "descriptions of workspaces", descriptions},
 };
 const unsigned control_schema_count = sizeof control_schema / sizeof control_schema[0];

@@ -10,6 +10,7 @@
 #include "control/people/audit.h"
 
 #define LIST_MAX 10000
+#define DESCRIPTION_MAX 500
 /* Two rows with their metadata. */
 #define ROW_ARENA_MAX 65536
 
@@ -29,7 +30,7 @@ enum err control_inner_need_workspace(struct control *c, int64_t workspace_id, s
 
 #define COLUMNS                                                \
     "w.id, w.name, w.display_name, w.created_us, w.metadata, " \
-    "(SELECT slug FROM config c WHERE c.workspace_id = w.id AND c.is_default = 1 AND c.deleted_us = 0)"
+    "(SELECT slug FROM config c WHERE c.workspace_id = w.id AND c.is_default = 1 AND c.deleted_us = 0), w.description"
 
 static const char columns_by_name[] = "SELECT " COLUMNS " FROM workspace w WHERE w.name = ?1 AND w.deleted_us = 0";
 static const char columns_by_id[] = "SELECT " COLUMNS " FROM workspace w WHERE w.id = ?1 AND w.deleted_us = 0";
@@ -44,7 +45,8 @@ static bool read_row(struct store_stmt *st, struct arena *a, struct control_work
     w->created_us = store_i64(st, 3);
     w->metadata = arena_dup(a, store_text(st, 4));
     w->default_config = arena_dup(a, store_text(st, 5));
-    return w->name.p && w->display_name.p && w->metadata.p && w->default_config.p;
+    w->description = arena_dup(a, store_text(st, 6));
+    return w->name.p && w->display_name.p && w->metadata.p && w->default_config.p && w->description.p;
 }
 
 /* The only row of a statement whose values have been bound. */
@@ -92,6 +94,7 @@ static void describe(struct audit_text *t, const struct control_workspace *w)
 {
     audit_text_begin(t);
     json_write_member_string(&t->w, "display_name", w->display_name);
+    json_write_member_text(&t->w, "description", w->description);
     if (w->metadata.n)
         json_write_member_raw(&t->w, "metadata", w->metadata);
 }
@@ -220,7 +223,8 @@ static enum err update(struct control *c, int64_t id, const struct control_works
     if (e == ERR_OK)
         e = control_inner_sql(c,
                               "UPDATE workspace SET display_name = coalesce(?2, display_name), "
-                              "metadata = coalesce(?3, metadata) WHERE id = ?1",
+                              "metadata = coalesce(?3, metadata), description = coalesce(?4, description) "
+                              "WHERE id = ?1",
                               &st, why);
     if (e != ERR_OK)
         return e;
@@ -229,6 +233,8 @@ static enum err update(struct control *c, int64_t id, const struct control_works
         store_bind_text(st, 2, *change->display_name);
     if (change->metadata)
         store_bind_text(st, 3, *change->metadata);
+    if (change->description)
+        store_bind_text(st, 4, *change->description);
     e = control_inner_run(c, st, why);
     if (e == ERR_OK)
         e = find_by_id(c, id, a, &after, why);
@@ -243,6 +249,10 @@ enum err control_workspace_update(struct control *c, int64_t id, const struct co
         fault = control_text_metadata_fault(*change->metadata);
     if (fault)
         return control_inner_fail(why, ERR_BAD_PARAMETER, "metadata", "%s", fault);
+    if (change->description && change->description->n && !control_text_is_name(*change->description, DESCRIPTION_MAX))
+        return control_inner_fail(why, ERR_BAD_PARAMETER, "description",
+                                  "A description has at most %d bytes of UTF-8 without control characters.",
+                                  DESCRIPTION_MAX);
     enum err e = change->display_name ? check_display_name(*change->display_name, why) : ERR_OK;
     if (e == ERR_OK)
         e = control_inner_begin(c, why);
@@ -250,6 +260,41 @@ enum err control_workspace_update(struct control *c, int64_t id, const struct co
         return e;
     struct arena *a = arena_new(1024, ROW_ARENA_MAX);
     e = control_inner_end(c, update(c, id, change, a, why), why);
+    arena_free(a);
+    return e;
+}
+
+/* ?1 the workspace, ?2 now. Secrets are destroyed, rows stay for old records. */
+static const char *const deletions[] = {
+    "UPDATE integration SET deleted_us = ?2, sealed_key = x'', is_default = 0 WHERE deleted_us = 0 AND "
+    "(workspace_id = ?1 OR parent_id IN (SELECT id FROM integration WHERE workspace_id = ?1))",
+    "UPDATE config_version SET sealed_text = x'', created_us = min(created_us, ?2) "
+    "WHERE config_id IN (SELECT id FROM config WHERE workspace_id = ?1)",
+    "UPDATE config SET deleted_us = ?2, is_default = 0 WHERE workspace_id = ?1 AND deleted_us = 0",
+    "UPDATE api_key SET revoked_us = ?2, updated_us = ?2 WHERE workspace_id = ?1 AND revoked_us = 0",
+    "UPDATE invitation SET state = 'revoked', answered_us = ?2 WHERE workspace_id = ?1 AND state = 'pending'",
+    "DELETE FROM membership WHERE workspace_id = ?1 AND ?2 > 0",
+    "UPDATE workspace SET deleted_us = ?2 WHERE id = ?1",
+};
+
+static enum err delete (struct control *c, int64_t id, struct arena *a, struct control_why *why) {
+    struct control_workspace w; enum err e = find_by_id(c, id, a, &w, why);
+    if (e == ERR_OK && str_eq(w.name, STR("default")))
+        e = control_inner_fail(why, ERR_IN_USE, "id", "The workspace 'default' stays: every start needs it.");
+    for (size_t i = 0; e == ERR_OK && i < sizeof deletions / sizeof deletions[0];
+         i++){struct store_stmt * st; e = control_inner_sql(c, deletions[i], &st, why); if (e != ERR_OK) break;
+              store_bind_i64(st, 1, id); store_bind_i64(st, 2, clock_wall_us()); e = control_inner_run(c, st, why);}
+if (e == ERR_OK) e = control_inner_check_owner_key(c, why);
+return e == ERR_OK ? note(c, "workspace.delete", NULL, &w, why) : e;
+}
+
+enum err control_workspace_delete(struct control *c, int64_t id, struct control_why *why)
+{
+    enum err e = control_inner_begin(c, why);
+    if (e != ERR_OK)
+        return e;
+    struct arena *a = arena_new(1024, ROW_ARENA_MAX);
+    e = control_inner_end(c, delete (c, id, a, why), why);
     arena_free(a);
     return e;
 }
