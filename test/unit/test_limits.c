@@ -134,6 +134,8 @@ static void a_hard_budget_is_never_passed(void **state)
         assert_true(admit(&key, cost(100), &hold[i]));
     assert_false(admit(&key, cost(1), &more));
     assert_int_equal(no.status, 412);
+    assert_int_equal(limits_held_pusd(hold[0]), 100 * (USD / 1000));
+    assert_int_equal(limits_held_pusd(NULL), 0);
     assert_false(state_of(s, NOW)->exhausted);
     for (int i = 0; i < 10; i++)
         settle(&hold[i], 60, 10, 20); /* less than was reserved */
