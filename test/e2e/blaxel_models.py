@@ -8,11 +8,12 @@ catalogue; model APIs, revisions, inference; policies; metrics, logs, spending. 
 
 import json
 import os
+import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-from blaxel import MASK, PAGES, SECRET, Bench, connection, envelope, model
+from blaxel import DRIVER, MASK, PAGES, SECRET, Bench, connection, envelope, model
 from harness import ADMIN_KEY, check, wait_until
 from portkey import sees, suite
 from scripted import say, stream
@@ -361,6 +362,18 @@ def row_75_spending(b):
     check(whole["resolution"] == "daily" and len(whole["data"]) == 1 and len(whole["data"][0]["timeseries"]) >= 30, f"row 75: {str(whole)[:300]}")
 
 
+def row_69_python(b):
+    env = dict(os.environ, BL_API_KEY=b.key, BL_WORKSPACE="default", BL_TRACKING="false", DO_NOT_TRACK="1")
+    done = subprocess.run([sys.executable, str(DRIVER.parent / "blaxel_python.py"), b.gw.url + "/v0"], env=env, capture_output=True, text=True, timeout=60)
+    check(done.returncode == 0, f"row 69: {done.stderr[-2000:]}")
+    made = {line["call"]: line for line in map(json.loads, done.stdout.splitlines())}
+    sees("row 69", {call: line.get("type") for call, line in made.items()},
+         {"create": "Model", "conflict": "Error", "update": "Model", "get": "Model", "missing": "Error", "list": "ModelList", "revisions": "list",
+          "connections": "list", "policies": "PolicyList", "forbidden": None, "delete": "Model"}, "what the SDK makes of the answers")
+    sees("row 69", (made["get"]["value"]["spec"]["runtime"]["model"], made["missing"]["value"]["code"]), ("gpt-4o", 404), "values")
+    sees("row 69", made["forbidden"].get("status"), 403, "what the operation does not list is raised")
+
+
 def command_line(b):
     run = b.gw.cli
     made = json.loads(run("model", "create", "--name", "of-cli", "--connection", "openai-main", "--model", "cli-upstream", "--json").stdout)
@@ -378,4 +391,4 @@ def command_line(b):
 if __name__ == "__main__":
     suite(Bench, [rows_1_to_3_base_urls, rows_4_to_8_credentials, rows_9_to_12_refusals, rows_67_68_workspaces, rows_13_to_20_lists,
                   rows_21_to_26_connections, rows_27_to_29_catalogue, rows_31_to_37_models, rows_39_to_45_requests, rows_46_to_49_answers,
-                  fallback_over_connections, rows_50_to_55_policies, rows_71_to_73_observability, row_75_spending, command_line])
+                  fallback_over_connections, rows_50_to_55_policies, rows_71_to_73_observability, row_75_spending, row_69_python, command_line])
