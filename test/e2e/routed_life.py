@@ -149,8 +149,22 @@ def guardrails_are_not_passed_by_with_another_type(b):
     equal(status, 200, "without guardrails it passes")
 
 
+def set_limits(b, slug, **limits):
+    b.control("PUT", "/v1/virtual-keys/" + slug, limits)
+
+
+def a_budget_is_not_passed_by_large_numbers(b):
+    set_limits(b, "c", usage_limits={"credit_limit": 1, "periodic_reset": "monthly"})
+    for more in ({"max_tokens": 1 << 33, "n": 1 << 31}, {"max_tokens": 1 << 45, "n": 1 << 20}, {"max_tokens": 1 << 45}):
+        status, _, answer = b.raw({**asked("gpt-4o-mini"), **more}, {"x-portkey-provider": "@c"})
+        equal((status, b"virtual_key_exhaust_error" in answer), (412, True), f"{more}: {answer[:200]}")
+    equal(b.raw({**asked("gpt-4o-mini"), "max_tokens": 10}, {"x-portkey-provider": "@c"})[0], 200, "what fits")
+    set_limits(b, "c", usage_limits=None)
+
+
 if __name__ == "__main__":
     suite(Bench, [a_retried_stream_hides_the_usage_nobody_asked_for, what_follows_a_denied_hit_is_paid_for,
                   a_broken_stream_is_no_part_of_the_next_ones_answer, an_answer_too_large_to_be_checked_is_not_given,
                   room_of_answers_does_not_grow, calls_that_never_came_there_cost_nothing, a_broken_answer_is_not_called_complete,
-                  a_refused_request_names_no_account, guardrails_are_not_passed_by_with_another_type])
+                  a_refused_request_names_no_account, guardrails_are_not_passed_by_with_another_type,
+                  a_budget_is_not_passed_by_large_numbers])

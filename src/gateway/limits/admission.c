@@ -21,9 +21,10 @@
 #include "openai/estimate.h"
 #include "openai/price_list.h"
 
-#define MARGIN_TOK 64            /* and a 32nd of the prompt */
-#define OUTPUT_UNKNOWN_TOK 16384 /* of a model whose longest answer is not known */
-#define BYTES_PER_TOK 3          /* of a body that is not kept; prompts have 4 mostly */
+#define MARGIN_TOK 64               /* and a 32nd of the prompt */
+#define OUTPUT_UNKNOWN_TOK 16384    /* of a model whose longest answer is not known */
+#define BYTES_PER_TOK 3             /* of a body that is not kept; prompts have 4 mostly */
+#define TOK_MAX (UINT64_C(1) << 40) /* beyond every budget, and can be multiplied and added up */
 
 static bool any(const struct ruleset *s, enum limit_attach attach, int64_t id, int64_t workspace_id)
 {
@@ -68,7 +69,9 @@ static void count_tokens(struct request *r, struct limits_estimate *e)
         return;
     uint64_t answers = r->answers ? r->answers : 1;
     e->output_given = r->max_output_tok != 0;
-    e->output_tok = (e->output_given ? r->max_output_tok : longest_answer(r)) * answers;
+    if (__builtin_mul_overflow(e->output_given ? r->max_output_tok : longest_answer(r), answers, &e->output_tok) ||
+        e->output_tok > TOK_MAX)
+        e->output_tok = TOK_MAX;
 }
 
 static int64_t price(const struct request *r, uint64_t input, uint64_t output, bool *ret_unpriced)
