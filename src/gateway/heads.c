@@ -185,8 +185,8 @@ void heads_routed(struct request *r)
         const struct http1_field *f = &run->fields[i];
         bool forward = named(t->forward_headers[0], f->name) || named(t->forward_headers[1], f->name);
         if (named(&run->options.withheld, f->name) ? false
-            : forward                              ? f->id != HTTP1_COOKIE
-                                                   : passes_upstream(r, &none, f) && passes_by_itself(r, f)) {
+            : forward ? f->id != HTTP1_COOKIE && !str_starts_nocase(f->name, STR("x-blaxel-"))
+                      : passes_upstream(r, &none, f) && passes_by_itself(r, f)) {
             if (!has_line(t->head_lines, f->name))
                 add_copied_field(out, f);
         } else if (f->id == HTTP1_SEC_WEBSOCKET_PROTOCOL && r->websocket) {

@@ -12,6 +12,7 @@
 #include "gateway/finish.h"
 #include "gateway/heads.h"
 #include "gateway/limits/admission.h"
+#include "gateway/model_api.h"
 #include "gateway/relay.h"
 #include "gateway/run/after.h"
 #include "gateway/run/configs.h"
@@ -213,8 +214,8 @@ static void take_options(struct run *run)
 enum next run_options(struct request *r)
 {
     struct run *run = run_new(r);
-    if (!options_read(&r->x->head, credentials_find(&r->x->head), r->arena, &run->options) ||
-        !keep_fields(run, &r->x->head)) {
+    struct str credential = r->blaxel ? model_api_credential(&r->x->head) : credentials_find(&r->x->head);
+    if (!options_read(&r->x->head, credential, r->arena, &run->options) || !keep_fields(run, &r->x->head)) {
         finish_with_error(r, ERR_HEAD_TOO_LARGE, STR(""), STR(""));
         return DONE;
     }
