@@ -15,7 +15,7 @@ from decimal import Decimal
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from harness import ADMIN_KEY, check, completion, equal, free_port
 from portkey import Bench, Wire, asked, fallback, suite, target
-from scripted import events_of, say, stream
+from scripted import ScriptedUpstream, events_of, say, stream
 
 
 def saying(text, model="gpt-4o-mini", **usage):
@@ -162,9 +162,44 @@ def a_budget_is_not_passed_by_large_numbers(b):
     set_limits(b, "c", usage_limits=None)
 
 
+def a_models_address_keeps_its_callers_key(b):
+    spec = {"integrationConnections": ["a"], "runtime": {"type": "openai", "model": "gpt-4o-mini"}}
+    blaxel = {"x-blaxel-authorization": "Bearer " + ADMIN_KEY}
+    made = b.gw.request("POST", "/v0/models", {"metadata": {"name": "life"}, "spec": spec}, blaxel, key=None)
+    equal(made[0], 200, f"a model API: {made[2]}")
+    for name, value in (("Authorization", b.key), ("Authorization", "Bearer " + b.key), ("x-blaxel-authorization", "Bearer " + b.key), ("x-blaxel-authorization", b.key)):
+        for forward in ("authorization", "x-blaxel-authorization", "Authorization,X-Blaxel-Authorization"):
+            headers = {name: value, "x-portkey-forward-headers": forward}
+            status, _, answer = b.gw.request("POST", "/run/default/models/life/v1/chat/completions", {"messages": []}, headers, key=None)
+            equal(status, 200, f"{name}, forwarded {forward}: {answer[:200]}")
+            head = b.up.requests[-1].head.decode()
+            check(b.key not in head and "sk-a-stored-secret" in head, f"{name}: {value[:8]}…, forwarded {forward}: {head}")
+
+
+def a_token_that_is_never_good_ends_the_wait(b):
+    b.up.on_path("/late/oauth2/v2.0/token", say(body={"access_token": "t", "expires_in": 1}, delay=1.1))
+    azure = {"provider": "azure-openai", "azure_auth_mode": "entra", "azure_entra_client_id": "c", "azure_entra_client_secret": "s",
+             "azure_entra_tenant_id": "late", "deployment_id": "d", "api_version": "v1", "custom_host": b.up.host("/openai")}
+    status, _, answer = b.raw(asked("m"), {"x-portkey-config": azure}, timeout=20)
+    equal(status, 401, f"a token that has expired when it comes: {answer[:300]}")
+    check(b"expired" in answer, f"the sentence: {answer[:300]}")
+
+
+def a_time_out_may_be_of_any_size(b):
+    for ms in ("18446744073709552", "18446744073709551615", "9223372036854775"):
+        status, _, answer = b.raw(asked("gpt-4o-mini"), {"x-portkey-provider": "@a", "x-portkey-request-timeout": ms})
+        equal(status, 200, f"{ms} ms: {answer[:200]}")
+
+
+def bench():
+    up = ScriptedUpstream()
+    return Bench(upstream=up, args=["--azure-entra-url", up.host()])
+
+
 if __name__ == "__main__":
-    suite(Bench, [a_retried_stream_hides_the_usage_nobody_asked_for, what_follows_a_denied_hit_is_paid_for,
+    suite(bench, [a_retried_stream_hides_the_usage_nobody_asked_for, what_follows_a_denied_hit_is_paid_for,
                   a_broken_stream_is_no_part_of_the_next_ones_answer, an_answer_too_large_to_be_checked_is_not_given,
                   room_of_answers_does_not_grow, calls_that_never_came_there_cost_nothing, a_broken_answer_is_not_called_complete,
                   a_refused_request_names_no_account, guardrails_are_not_passed_by_with_another_type,
-                  a_budget_is_not_passed_by_large_numbers])
+                  a_budget_is_not_passed_by_large_numbers, a_models_address_keeps_its_callers_key,
+                  a_token_that_is_never_good_ends_the_wait, a_time_out_may_be_of_any_size])

@@ -33,6 +33,7 @@ struct embed_call;
 
 #define RUN_BODY_MAX (16u << 20) /* more cannot be sent twice, checked or changed */
 #define RUN_RETRY_AFTER_MAX_MS 60000
+#define RUN_TOKENS_MAX 4 /* awaited for one step: what comes may be gone before its turn, but not for ever */
 
 struct run {
     struct request *r;
@@ -65,6 +66,7 @@ struct run {
     struct str base; /* the body before edits: the client's, or as a guardrail changed it */
     struct azure_token_wait token_wait;
     bool token_waits;
+    unsigned tokens_awaited; /* in this step */
     struct hooks_run *hooks_run;
     struct str before, after;              /* results of guardrails: JSON arrays; "" = none applied */
     enum record_hooks hooks, hooks_before; /* of both, and of the request's alone */

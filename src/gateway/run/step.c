@@ -22,6 +22,8 @@
 #include "openai/body_edit.h"
 #include "openai/multipart.h"
 
+#define TIMEOUT_MAX_MS 86400000 /* as in configs */
+
 static void look_up(struct run *run);
 
 static const struct plan_step *plan_step(const struct run *run)
@@ -306,7 +308,8 @@ void step_hit(struct run *run, const struct cache_entry *e, enum record_cache ho
 
 static uint64_t timeout_ms(const struct run *run)
 {
-    return run->options.request_timeout_ms ? run->options.request_timeout_ms : run->settings->request_timeout_ms;
+    uint64_t ms = run->options.request_timeout_ms ? run->options.request_timeout_ms : run->settings->request_timeout_ms;
+    return ms < TIMEOUT_MAX_MS ? ms : TIMEOUT_MAX_MS;
 }
 
 static void on_timeout(struct loop_timer *t)
@@ -481,6 +484,19 @@ static void on_token(struct azure_token_wait *wait, enum err e, struct str why)
         resolve(run);
 }
 
+static void await_token(struct run *run, const struct azure_token_want *want)
+{
+    if (++run->tokens_awaited > RUN_TOKENS_MAX) {
+        after_refused(run, REFUSAL_TOKEN_FAILED,
+                      STR("The token server gives tokens that have expired already; check its clock and settings."),
+                      STR(""));
+        return;
+    }
+    run->token_wait.on_token = on_token;
+    run->token_waits = true;
+    azure_token_await(run->r->worker->tokens, want, &run->token_wait);
+}
+
 static void take_target(struct run *run, const struct target *t)
 {
     struct request *r = run->r;
@@ -519,9 +535,7 @@ static void resolve(struct run *run)
         take_target(run, &result.target);
         break;
     case TARGET_WAIT:
-        run->token_wait.on_token = on_token;
-        run->token_waits = true;
-        azure_token_await(r->worker->tokens, result.want, &run->token_wait);
+        await_token(run, result.want);
         break;
     case TARGET_REFUSED:
         after_refused(run, result.refusal, result.detail, STR(""));
@@ -541,7 +555,7 @@ void step_begin(struct run *run)
 {
     struct request *r = run->r;
     take_settings(run);
-    run->retry = 0;
+    run->retry = run->tokens_awaited = 0;
     run->used_up = run->waited_as_told = run->timed_out = false;
     run->allowance_ms = RUN_RETRY_AFTER_MAX_MS;
     run->cache = RECORD_CACHE_DISABLED;
