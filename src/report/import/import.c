@@ -33,7 +33,7 @@ struct known {
     int64_t id, workspace;
     char slug[64];
     bool present;      /* in the snapshot */
-    uint64_t key_hash; /* of its head lines: another one means another key */
+    uint64_t key_hash; /* of its head lines and address: another one means another key, or another place */
     bool wanted;       /* asked for by import_start */
     int64_t since_day;
     struct pull *pull; /* under way */
@@ -110,7 +110,8 @@ static bool is_ours(const struct snapshot_integration *i)
 static void take_in(struct import *im, const struct snapshot_integration *i)
 {
     struct known *k = find(im, i->id);
-    uint64_t hash = str_hash(secret_reveal(&i->head_lines));
+    uint64_t hash =
+        str_hash(secret_reveal(&i->head_lines)) ^ (str_hash(i->authority) * 3) ^ (str_hash(i->base_path) * 5);
     if (!k) {
         if (!need_bill(im))
             im->generation = 0; /* look again */
