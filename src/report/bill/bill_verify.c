@@ -103,7 +103,7 @@ static enum err next_account(struct store_db *db, int64_t *account, int64_t *ret
 
 enum err bill_verify(struct store_db *db, bool *ret_ok, char *why, size_t why_cap)
 {
-    int64_t account = INT64_MIN, first, last;
+    int64_t account = INT64_MIN, first = 0, last = 0;
     bool row = true, ok = true;
     enum err e = store_begin_read(db);
     if (e != ERR_OK)
