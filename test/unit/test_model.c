@@ -11,7 +11,9 @@
 
 #include "control/config/config.h"
 #include "control/control_integration.h"
+#include "control/limit/ruleset.h"
 #include "control/model/model.h"
+#include "control/model/token_policy.h"
 #include "control/snapshot.h"
 #include "control_bench.h"
 
@@ -208,14 +210,111 @@ static void a_name_is_free_again_and_another_model(void **state)
     control_close(c);
 }
 
+static enum err make_policy(struct bench *t, struct control *c, const char *name, const char *max_tokens)
+{
+    struct token_policy row;
+    const struct token_policy p = {.name = str_c(name), .type = STR("maxToken"), .max_tokens = str_c(max_tokens)};
+    return token_policy_create(c, 1, &p, t->arena, &row, &why);
+}
+
+/* The caps on the model API that the data path sees, and the sum of their totals. */
+static size_t caps_of(struct control *c, struct str model, int64_t *ret_sum)
+{
+    struct snapshot *s = control_snapshot(c);
+    struct ruleset_list list = ruleset_find(snapshot_limits(s), LIMIT_MODEL, snapshot_find_model(s, 1, model)->id, 1);
+    size_t count = list.count;
+    *ret_sum = 0;
+    for (size_t i = 0; i < list.count; i++)
+        *ret_sum += list.rules[i]->limit.max;
+    snapshot_unref(s);
+    return count;
+}
+
+static void policies_are_caps_on_the_models_that_carry_them(void **state)
+{
+    struct bench *t = *state;
+    struct control *c = open_with_openai(t);
+    struct model_row m = plain("capped");
+    struct token_policy gone;
+    int64_t sum;
+    m.policies = STR("[\"day\",\"minute\"]");
+    assert_int_equal(make(t, c, &m), ERR_BAD_PARAMETER);
+    assert_string_equal(why.param, "policies");
+    assert_int_equal(make_policy(t, c, "day", "{\"granularity\":\"day\",\"total\":100}"), ERR_OK);
+    assert_int_equal(make_policy(t, c, "minute", "{\"granularity\":\"minute\",\"step\":5,\"total\":10}"), ERR_OK);
+    assert_int_equal(make_policy(t, c, "off", "{\"granularity\":\"hour\",\"total\":0}"), ERR_OK);
+    assert_int_equal(make(t, c, &m), ERR_OK);
+    assert_int_equal(caps_of(c, m.name, &sum), 2);
+    assert_int_equal(sum, 110);
+    const struct token_policy changed = {
+        .name = STR("day"), .type = STR("maxToken"), .max_tokens = STR("{\"granularity\":\"day\",\"total\":7}")};
+    assert_int_equal(token_policy_update(c, 1, &changed, t->arena, &gone, &why), ERR_OK);
+    assert_int_equal(gone.models, 1);
+    assert_int_equal(caps_of(c, m.name, &sum), 2);
+    assert_int_equal(sum, 17);
+    assert_int_equal(token_policy_delete(c, 1, STR("day"), t->arena, &gone, &why), ERR_IN_USE);
+    m.policies = STR("[\"minute\",\"off\"]");
+    assert_int_equal(model_update(c, 1, &m, t->arena, &made, &why), ERR_OK);
+    assert_int_equal(caps_of(c, m.name, &sum), 1);
+    assert_int_equal(sum, 10);
+    assert_int_equal(token_policy_delete(c, 1, STR("day"), t->arena, &gone, &why), ERR_OK);
+    assert_int_equal(token_policy_find(c, 1, STR("day"), t->arena, &gone, &why), ERR_NOT_FOUND);
+    control_close(c);
+}
+
+static void policies_that_cannot_be_are_refused(void **state)
+{
+    struct bench *t = *state;
+    struct control *c = open_with_openai(t);
+    static const char *const wrong[] = {"",
+                                        "[]",
+                                        "{}",
+                                        "{\"granularity\":\"week\",\"total\":1}",
+                                        "{\"granularity\":\"day\",\"step\":0,\"total\":1}",
+                                        "{\"granularity\":\"day\",\"step\":1.5,\"total\":1}",
+                                        "{\"granularity\":\"day\",\"total\":-1}",
+                                        "{\"granularity\":\"day\",\"total\":\"1\"}",
+                                        "{\"granularity\":\"day\",\"total\":9223372036854775807}"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        enum err e = make_policy(t, c, "wrong", wrong[i]);
+        assert_true(e == ERR_BAD_PARAMETER || e == ERR_MISSING_PARAMETER);
+    }
+    assert_int_equal(make_policy(t, c, "Wrong", "{\"granularity\":\"day\",\"total\":1}"), ERR_BAD_PARAMETER);
+    assert_int_equal(make_policy(t, c, "right", "{\"granularity\":\"month\",\"ratioInputOverOutput\":2}"), ERR_OK);
+    assert_int_equal(make_policy(t, c, "right", "{\"granularity\":\"month\"}"), ERR_CONFLICT);
+    control_close(c);
+}
+
+static void an_open_model_names_its_provider_only(void **state)
+{
+    struct bench *t = *state;
+    struct control *c = open_with_openai(t);
+    struct model_row m = plain("open");
+    m.any_model = true;
+    assert_int_equal(make(t, c, &m), ERR_OK);
+    struct snapshot *s = control_snapshot(c);
+    const struct config_settings *settings = &snapshot_find_model(s, 1, m.name)->config->root->settings;
+    assert_true(str_eq(settings->provider, STR("@openai-main")));
+    assert_int_equal(settings->override_params.n, 0);
+    assert_true(str_eq(settings->default_params.list[0].json, STR("\"gpt-4o-mini\"")));
+    snapshot_unref(s);
+    control_close(c);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, bench_setup, bench_teardown)
 
 int main(void)
 {
     const struct CMUnitTest cases[] = {
-        CASE(a_model_is_stored_and_compiled),    CASE(several_integrations_are_a_fallback_in_their_order),
-        CASE(what_cannot_be_is_refused_by_name), CASE(every_change_is_a_revision),
-        CASE(an_integration_in_use_stays),       CASE(a_name_is_free_again_and_another_model),
+        CASE(a_model_is_stored_and_compiled),
+        CASE(several_integrations_are_a_fallback_in_their_order),
+        CASE(what_cannot_be_is_refused_by_name),
+        CASE(every_change_is_a_revision),
+        CASE(an_integration_in_use_stays),
+        CASE(a_name_is_free_again_and_another_model),
+        CASE(policies_are_caps_on_the_models_that_carry_them),
+        CASE(policies_that_cannot_be_are_refused),
+        CASE(an_open_model_names_its_provider_only),
     };
     return cmocka_run_group_tests_name("model", cases, NULL, NULL);
 }
