@@ -13,7 +13,7 @@ import time
 from decimal import Decimal
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-from harness import ADMIN_KEY, check, completion, equal, free_port
+from harness import ADMIN_KEY, check, completion, equal, free_port, wait_until
 from portkey import Bench, Wire, asked, fallback, suite, target
 from scripted import ScriptedUpstream, events_of, say, stream
 
@@ -191,6 +191,41 @@ def a_time_out_may_be_of_any_size(b):
         equal(status, 200, f"{ms} ms: {answer[:200]}")
 
 
+def used_of(b, slug):
+    status, _, answer = b.gw.request("GET", "/v1/virtual-keys/" + slug, None, {"x-portkey-api-key": ADMIN_KEY}, key=None)
+    equal(status, 200, f"the account: {answer[:200]}")
+    return json.loads(answer, parse_float=Decimal)["usage_limits"]["used"]
+
+
+def budgets_know_what_the_semantic_cache_costs(b):
+    set_limits(b, "b", usage_limits={"credit_limit": 1, "periodic_reset": "monthly"})
+    before = sum(Decimal(r["cost_usd"]) for r in b.gw.rows(1000) if r["integration"] == "b" and r["cost_usd"])
+    config = {"provider": "@b", "cache": {"mode": "semantic"}}
+    b.up.near = {"what is life, then?": ("what is life?", 0.98)}
+    for text, wanted in (("what is life?", "SEMANTIC MISS"), ("what is life, then?", "SEMANTIC HIT")):
+        status, headers, _ = b.raw(asked("gpt-4o-mini", text), {"x-portkey-config": config})
+        equal((status, headers["x-portkey-cache-status"]), (200, wanted), text)
+        rows = rows_of(b, headers, 2)
+        check(any(r["operation"] == "embeddings" and Decimal(r["cost_usd"]) > 0 for r in rows), f"the embedding has a row: {rows}")
+
+    def agree():
+        rows = [r for r in b.gw.rows(1000) if r["integration"] == "b" and r["cost_usd"]]
+        return used_of(b, "b") == sum(Decimal(r["cost_usd"]) for r in rows) - before
+    wait_until(f"rows and budget agree ({used_of(b, 'b')}, before {before})", 5, agree)
+    set_limits(b, "b", usage_limits={"credit_limit": 0.00000005, "periodic_reset": "monthly"})
+    status, headers, _ = b.raw(asked("gpt-4o-mini", "quite another question"), {"x-portkey-config": config})
+    equal(status, 412, "a budget that is used up")
+    asked_upstream = len(b.up.seen(path="/v1/embeddings"))
+    status, headers, _ = b.raw(asked("gpt-4o-mini", "a third question"), {"x-portkey-config": config})
+    equal((status, len(b.up.seen(path="/v1/embeddings"))), (412, asked_upstream), "and nothing is embedded on it")
+    set_limits(b, "b", usage_limits=None)
+
+
+def nothing_stays_reserved(b):
+    """After all that: the last row of this file."""
+    wait_until("no reservation is left", 5, lambda: b.gw.metrics()["tollgate_limits_holds"] == 0)
+
+
 def bench():
     up = ScriptedUpstream()
     return Bench(upstream=up, args=["--azure-entra-url", up.host()])
@@ -202,4 +237,5 @@ if __name__ == "__main__":
                   room_of_answers_does_not_grow, calls_that_never_came_there_cost_nothing, a_broken_answer_is_not_called_complete,
                   a_refused_request_names_no_account, guardrails_are_not_passed_by_with_another_type,
                   a_budget_is_not_passed_by_large_numbers, a_models_address_keeps_its_callers_key,
-                  a_token_that_is_never_good_ends_the_wait, a_time_out_may_be_of_any_size])
+                  a_token_that_is_never_good_ends_the_wait, a_time_out_may_be_of_any_size, budgets_know_what_the_semantic_cache_costs,
+                  nothing_stays_reserved])

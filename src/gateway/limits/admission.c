@@ -38,15 +38,14 @@ static bool any_policy(const struct ruleset *s, int64_t workspace_id)
 }
 
 /* Whether some rule may be about this request: only then is it worth an estimate. */
-static bool concerned(const struct request *r, enum limits_stage stage)
+static bool concerned(const struct request *r, enum limits_stage stage, const struct snapshot_integration *to)
 {
     const struct ruleset *s = snapshot_limits(r->snapshot);
     const struct snapshot_key *k = r->key;
     if (any_policy(s, k->workspace_id))
         return true;
     if (stage == LIMITS_TARGET)
-        return r->integration && (any(s, LIMIT_INTEGRATION, r->integration->id, 0) ||
-                                  any(s, LIMIT_ACCESS, r->integration->id, k->workspace_id));
+        return to && (any(s, LIMIT_INTEGRATION, to->id, 0) || any(s, LIMIT_ACCESS, to->id, k->workspace_id));
     return any(s, LIMIT_KEY, k->id, 0) || (k->member_id && any(s, LIMIT_MEMBER, k->member_id, 0)) ||
            any(s, LIMIT_WORKSPACE, k->workspace_id, 0) || (r->model_api && any(s, LIMIT_MODEL, r->model_api->id, 0));
 }
@@ -74,19 +73,26 @@ static void count_tokens(struct request *r, struct limits_estimate *e)
         e->output_tok = TOK_MAX;
 }
 
+/* Fills in the usage of `rec`, which says whose price it is. */
+static int64_t price_of(const struct request *r, struct record *rec, uint64_t input, uint64_t output,
+                        bool *ret_unpriced)
+{
+    struct cost cost;
+    rec->usage = (struct usage){.source = USAGE_MEASURED};
+    rec->usage.quantity[METER_INPUT] = rec->usage.input_total_tok = input;
+    rec->usage.quantity[METER_OUTPUT] = rec->usage.output_total_tok = output;
+    account_price(r->worker->prices, rec, &cost);
+    *ret_unpriced = cost.state == COST_UNPRICED;
+    return cost.total_pusd;
+}
+
 static int64_t price(const struct request *r, uint64_t input, uint64_t output, bool *ret_unpriced)
 {
     struct record rec = {.model_asked = r->model_asked,
                          .service_tier = r->service_tier_asked,
                          .operation = r->endpoint->operation,
                          .started_us = r->started_us};
-    struct cost cost;
-    rec.usage = (struct usage){.source = USAGE_MEASURED};
-    rec.usage.quantity[METER_INPUT] = rec.usage.input_total_tok = input;
-    rec.usage.quantity[METER_OUTPUT] = rec.usage.output_total_tok = output;
-    account_price(r->worker->prices, &rec, &cost);
-    *ret_unpriced = cost.state == COST_UNPRICED;
-    return cost.total_pusd;
+    return price_of(r, &rec, input, output, ret_unpriced);
 }
 
 static void price_images(const struct request *r, struct limits_estimate *e)
@@ -151,7 +157,7 @@ static bool admit(struct request *r, enum limits_stage stage)
     struct limits_subject subject;
     struct limits_estimate e;
     struct limits_refusal refusal;
-    if (!l || !concerned(r, stage))
+    if (!l || !concerned(r, stage, r->integration))
         return true;
     request_settle_metadata(r);
     fill_subject(r, &subject);
@@ -175,10 +181,9 @@ bool admission_target(struct request *r)
     return admit(r, LIMITS_TARGET);
 }
 
-void admission_end(struct request *r, const struct record *rec, const struct cost *cost)
+static void end(struct limits *l, struct limits_hold **hold, const struct record *rec, const struct cost *cost)
 {
-    struct limits *l = r->worker->settings->use_limits;
-    if (!r->hold)
+    if (!*hold)
         return;
     bool hit = rec->routing.cache == RECORD_CACHE_HIT || rec->routing.cache == RECORD_CACHE_SEMANTIC_HIT;
     struct limits_actual actual = {.cost_pusd = cost->total_pusd,
@@ -187,9 +192,47 @@ void admission_end(struct request *r, const struct record *rec, const struct cos
                                    .output_tok = hit ? 0 : rec->usage.output_total_tok};
     bool nothing = cost->state == COST_NONE || cost->state == COST_FREE;
     if (nothing && !actual.input_tok && !actual.output_tok)
-        limits_release(l, &r->hold);
+        limits_release(l, hold);
     else
-        limits_settle(l, &r->hold, &actual);
+        limits_settle(l, hold, &actual);
+}
+
+void admission_end(struct request *r, const struct record *rec, const struct cost *cost)
+{
+    end(r->worker->settings->use_limits, &r->hold, rec, cost);
+}
+
+bool admission_side(struct request *r, const struct target *to, struct str model, uint64_t bytes,
+                    struct limits_hold **ret_hold)
+{
+    struct limits *l = r->worker->settings->use_limits;
+    struct limits_subject subject;
+    struct limits_estimate e = {.input_tok = bytes / BYTES_PER_TOK + MARGIN_TOK};
+    struct limits_refusal refusal;
+    struct record rec = {.model_asked = model, .operation = STR("embeddings"), .started_us = r->started_us};
+    bool before = l && concerned(r, LIMITS_BEFORE, NULL), target = l && concerned(r, LIMITS_TARGET, to->integration);
+    *ret_hold = NULL;
+    if (!before && !target)
+        return true;
+    request_settle_metadata(r);
+    fill_subject(r, &subject);
+    subject.integration = to->integration;
+    subject.provider = to->provider;
+    subject.model = model;
+    subject.free = false;
+    subject.again = true;
+    e.cost_pusd = e.cost_input_pusd = price_of(r, &rec, e.input_tok, 0, &e.unpriced);
+    int64_t now = clock_wall_us();
+    if ((!before || limits_admit(l, &subject, LIMITS_BEFORE, &e, now, ret_hold, &refusal)) &&
+        (!target || limits_admit(l, &subject, LIMITS_TARGET, &e, now, ret_hold, &refusal)))
+        return true;
+    limits_release(l, ret_hold);
+    return false;
+}
+
+void admission_side_end(struct request *r, struct limits_hold **hold, const struct record *rec)
+{
+    end(r->worker->settings->use_limits, hold, rec, &rec->cost);
 }
 
 /* The answer. */

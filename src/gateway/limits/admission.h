@@ -9,6 +9,8 @@
 
 #include "gateway/request.h"
 
+struct target;
+
 /*
  * Key, member, workspace, model API and policies, once for each attempt. The request's body must have
  * been read, as far as it is kept. False: r->limited says why, nothing is held.
@@ -18,6 +20,13 @@ bool admission_before(struct request *r);
 bool admission_target(struct request *r);
 /* The attempt ended; `rec` says what it used. Nothing is held afterwards. */
 void admission_end(struct request *r, const struct record *rec, const struct cost *cost);
+/*
+ * A call of our own for the request: the embedding of its question, of so many bytes. False: a limit is
+ * in the way, it is not made. What is held is ended by its record.
+ */
+bool admission_side(struct request *r, const struct target *to, struct str model, uint64_t bytes,
+                    struct limits_hold **ret_hold);
+void admission_side_end(struct request *r, struct limits_hold **hold, const struct record *rec);
 /* Answers with what r->limited says. */
 void admission_refuse(struct request *r);
 

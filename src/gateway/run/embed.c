@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "gateway/account.h"
+#include "gateway/limits/admission.h"
 #include "gateway/run/step.h"
 #include "ledger/journal.h"
 #include "openai/usage_meter.h"
@@ -22,6 +23,7 @@ struct embed_call {
     struct semantic_question question;
     struct target target;
     const struct endpoint *endpoint;
+    struct limits_hold *hold;
     int status;
     int64_t id, started_us;
     uint64_t begun_us;
@@ -138,6 +140,7 @@ static void record(struct embed_call *e, enum record_outcome outcome, enum err e
     if (rec.usage.source != USAGE_NONE)
         account_price(r->worker->prices, &rec, &rec.cost);
     rec.catalog_version = price_catalog_version(r->worker->prices);
+    admission_side_end(r, &e->hold, &rec);
     journal_add(r->worker->journal, &rec);
     if (run->cost_before.state == COST_NONE)
         run->cost_before = rec.cost;
@@ -230,7 +233,8 @@ bool embed_begin(struct run *run, const struct cache_key_parts *parts)
     embed_free(run);
     struct embed_call *e = embed_new(run);
     if (!semantic_question(parts, r->endpoint, &e->question_text, &e->question) || !find_target(run, e) ||
-        !write_request(run, e)) {
+        !write_request(run, e) ||
+        !admission_side(r, &e->target, r->worker->settings->semantic_model, e->question.text.n, &e->hold)) {
         embed_free(run);
         return false;
     }
