@@ -332,6 +332,103 @@ def row_115_policies(b):
         ask(b, "GET", f"/v1/policies/{kind}/{number}", status=404)
 
 
+# --- people -------------------------------------------------------------------------------------------
+
+def row_119_workspaces(b):
+    made = b.node("admin.workspaces.create", {"name": "Team Blue", "description": "d", "defaults": {"metadata": {"team": "blue"}}}, **ADMIN).fine("row 119").value
+    ws = made["id"]
+    check(ws.startswith("ws-team-blue-") and made["slug"] == ws and made["name"] == "Team Blue", f"row 119: {made}")
+    sees("row 119", (made["defaults"]["metadata"], made["description"]), ({"team": "blue"}, "d"), "what it has")
+    other = b.python("admin.workspaces.create", {"name": "Green"}, **PY).fine("row 119").value["id"]
+    good(b, "POST", "/v1/admin/workspaces", {"name": "Red", "slug": "red", "usage_limits": [{"credit_limit": 9, "type": "cost"}]})
+    sees("row 119", good(b, "GET", "/v1/admin/workspaces/red")["usage_limits"][0]["credit_limit"], 9, "a budget of a workspace")
+    found = b.python("admin.workspaces.list", {}, **PY).fine("row 119").value
+    check({ws, other, "red", "default"} <= {r["id"] for r in found["data"]} and found["total"] == len(found["data"]), f"row 119: {found}")
+    for query in ("?", "?pageSize=1&currentPage=1", "?page_size=1&current_page=1"):
+        page = good(b, "GET", "/v1/admin/workspaces" + query)
+        sees("row 119", (page["total"], len(page["data"])), (found["total"], 1 if "1" in query else found["total"]), f"paging by {query}")
+    b.node("admin.workspaces.update", {"workspaceId": ws, "name": "Bluer", "rate_limits": [{"type": "requests", "unit": "rpm", "value": 7}]}, **ADMIN).fine("row 119")
+    one = b.node("admin.workspaces.retrieve", {"workspaceId": ws}, **ADMIN).fine("row 119").value
+    sees("row 119", (one["name"], one["description"], one["rate_limits"][0]["value"], one["users"]), ("Bluer", "d", 7, []), "changed")
+    key = good(b, "POST", "/v1/api-keys/workspace/service", {"name": "in blue", "workspace_id": ws, "scopes": ["completions.write"]})
+    sees("row 119", (good(b, "GET", f"/v1/api-keys/{key['id']}")["workspace_id"], key["id"] in [k["id"] for k in good(b, "GET", "/v1/api-keys")["data"]]),
+         (ws, False), "a key of the other workspace")
+    status, _, body = chat(b, "@a/x", key=key["key"])
+    sees("row 119", (status, body["message"]), (400, "Following keys are not valid: a"), "accounts are not shared by themselves")
+    b.node("integrations.workspaces.update", {"slug": "a", "workspaces": [{"id": ws, "enabled": True, "rate_limits": [{"type": "requests", "unit": "rpd", "value": 2}]}]}, **ADMIN).fine("row 116")
+    listed = b.python("integrations.workspaces.list", {"slug": "a"}, **PY).fine("row 116").value
+    sees("row 116", {w["id"]: w["enabled"] for w in listed["workspaces"]}, {"default": True, ws: True}, "who has access")
+    found = [chat(b, "@a/x", key=key["key"]) for _ in range(3)]
+    sees("row 116", ([f[0] for f in found], found[2][2].get("error", {}).get("type")), ([200, 200, 429], "workspace_integration_rate_limit_error"), f"shared, with a rate {found}")
+    sees("row 116", chat(b, "@a/x")[0], 200, "its own workspace has no such rate")
+    good(b, "PUT", "/v1/integrations/a/workspaces", {"workspaces": [{"id": ws, "enabled": False}]})
+    sees("row 116", chat(b, "@a/x", key=key["key"])[0], 400, "access taken away")
+    good(b, "PUT", "/v1/integrations/a/workspaces", {"workspaces": [], "global_workspace_access": {"enabled": True}, "override_existing_workspace_access": True})
+    sees("row 116", chat(b, "@a/x", key=key["key"])[0], 429, "access for all")
+    good(b, "PUT", "/v1/integrations/a/workspaces", {"global_workspace_access": False})
+    b.node("admin.workspaces.delete", {"workspaceId": ws}, **ADMIN).fine("row 119")
+    sees("row 119", chat(b, "@a/x", key=key["key"])[0], 401, "its key")
+    ask(b, "GET", f"/v1/admin/workspaces/{ws}", status=404)
+    b.python("admin.workspaces.delete", {"workspace_id": other}, **PY).fine("row 119")
+    good(b, "DELETE", "/v1/admin/workspaces/red")
+    ask(b, "DELETE", "/v1/admin/workspaces/default", status=409)
+    ask(b, "POST", "/v1/admin/workspaces", {"name": "x"}, key=b.gw.cli("key", "create", "--name", "adm2", "--role", "admin").stdout.strip(), status=403)
+
+
+def row_119_users_and_invites(b):
+    made = b.node("admin.users.invites.create", {"email": "Ann@Example.com", "role": "member", "workspaces": [{"id": "default", "role": "manager"}],
+                                                 "workspace_api_key_details": {"scopes": ["completions.write"]}}, **ADMIN).fine("row 119").value
+    check(made["id"] and "/console/#/invitation/" in made["invite_link"], f"row 119: {made}")
+    one = b.python("admin.users.invites.retrieve", {"invite_id": made["id"]}, **PY).fine("row 119").value
+    sees("row 119", (one["email"], one["status"], one["workspaces"]), ("ann@example.com", "pending", [{"id": "default", "role": "admin"}]), "the invite")
+    again = b.node("admin.users.invites.resend", {"inviteId": made["id"]}, **ADMIN).fine("row 119").value
+    check(again["inviteLink"] != made["invite_link"], f"row 119: resent {again}")
+    found = b.node("admin.users.invites.list", {"pageSize": 10, "currentPage": 0, "status": "pending"}, **ADMIN).fine("row 119").value
+    sees("row 119", [(r["id"], r["email"]) for r in found["data"]], [(again["id"], "ann@example.com")], "pending ones")
+    b.python("admin.users.invites.delete", {"invite_id": again["id"]}, **PY).fine("row 119")
+    sees("row 119", good(b, "GET", f"/v1/admin/users/invites/{again['id']}")["status"], "cancelled", "taken back")
+    users = b.python("admin.users.list", {}, **PY).fine("row 119").value
+    sees("row 119", (users["object"], users["total"], [u["role"] for u in users["data"]]), ("list", 1, ["owner"]), "the first owner")
+    owner = users["data"][0]["id"]
+    one = b.node("admin.users.retrieve", {"userId": owner}, **ADMIN).fine("row 119").value
+    check(one["first_name"] and isinstance(one["workspace_ids"], list), f"row 119: {one}")
+    refused = b.node("admin.users.update", {"userId": owner, "role": "member"}, **ADMIN)
+    sees("row 119", (refused.status, refused.calls), (409, 1), "the last owner stays")
+    b.node("admin.workspaces.users.create", {"workspaceId": "default", "users": [{"id": owner, "role": "admin"}]}, **ADMIN).fine("row 119")
+    members = b.python("admin.workspaces.users.list", {"workspace_id": "default"}, **PY).fine("row 119").value
+    sees("row 119", [(m["id"], m["role"], m["org_role"]) for m in members["data"]], [(owner, "admin", "owner")], "who is in the workspace")
+    key = good(b, "POST", "/v1/api-keys/workspace/user", {"name": "of a person", "user_id": owner, "scopes": ["completions.write"]})
+    one = good(b, "GET", f"/v1/api-keys/{key['id']}")
+    sees("row 111", (one["type"], one["user_id"], chat(b, "@a/x", key=key["key"])[0]), ("workspace-user", owner, 200), "a user's key")
+    good(b, "DELETE", f"/v1/api-keys/{key['id']}")
+    for method, path, body in (("GET", "/v1/admin/users", None), ("POST", "/v1/admin/users/invites", {"email": "x@example.com", "role": "owner"}),
+                               ("PUT", f"/v1/admin/users/{owner}", {"role": "member"}), ("GET", "/v1/admin/workspaces", None), ("GET", "/v1/audit-logs", None)):
+        status, answer = ask(b, method, path, body, key=b.key)
+        sees("row 119", (status, answer["data"]["errorCode"]), (403, "AB03"), f"a member at {method} {path}")
+    admin = b.gw.cli("key", "create", "--name", "adm3", "--role", "admin").stdout.strip()
+    ask(b, "GET", "/v1/admin/users", key=admin, status=403)
+    sees("row 119", [w["id"] for w in good(b, "GET", "/v1/admin/workspaces", key=admin)["data"]], ["default"], "an admin sees their own")
+    ask(b, "POST", "/v1/admin/workspaces/default/users", {"users": [{"id": owner, "role": "member"}]}, key=admin, status=404)
+    ask(b, "GET", "/v1/admin/users/999", status=404)
+
+
+def row_119_audit(b):
+    good(b, "POST", "/v1/virtual-keys", {"name": "audited", "provider": "openai", "key": SECRET})
+    good(b, "PUT", "/v1/virtual-keys/audited", {"note": "seen"})
+    good(b, "DELETE", "/v1/virtual-keys/audited")
+    log = b.node("get", "/audit-logs?page_size=3", **ADMIN).fine("row 119").value
+    sees("row 119", [(r["action"], r["method"], r["resource_id"]) for r in log["records"]],
+         [("integration.delete", "DELETE", "audited"), ("integration.update", "PUT", "audited"), ("integration.create", "POST", "audited")], "newest first")
+    sees("row 119", (log["object"], log["records"][1]["request_body"]["note"], log["total"] > 3), ("list", "seen", True), "what it says")
+    check("canary" not in json.dumps(log) and log["records"][0]["api_key_id"], f"row 119: {log['records'][0]}")
+    second = good(b, "GET", "/v1/audit-logs?page_size=1&page=1")["records"]
+    sees("row 119", second[0]["id"], log["records"][1]["id"], "the second page")
+    since = good(b, "GET", f"/v1/audit-logs?start_time={log['records'][2]['timestamp']}&end_time={log['records'][0]['timestamp']}")
+    sees("row 119", [r["id"] for r in since["records"]], [r["id"] for r in log["records"][1:]], "between two times")
+    ask(b, "GET", "/v1/audit-logs?method=PUT", status=400)
+    ask(b, "GET", "/v1/audit-logs?start_time=yesterday", status=400)
+
+
 if __name__ == "__main__":
     suite(Bench, [row_117_virtual_keys_node, row_117_azure_in_both_spellings, row_116_providers, row_116_default_provider,
-                  row_111_node, row_111_python, row_111_kinds, row_111_rotation, row_112_budget_of_a_key, row_115_policies])
+                  row_111_node, row_111_python, row_111_kinds, row_111_rotation, row_112_budget_of_a_key, row_115_policies, row_119_workspaces, row_119_users_and_invites, row_119_audit])

@@ -87,6 +87,39 @@
       "What it counts apart, and how much")                                                                           \
     X(PUT, "/v1/policies/rate-limits/{}/entities/{}/reset", ADMIN, POLICIES_UPDATE, portkey_policies_rate_reset,      \
       "Count one of them anew")                                                                                       \
+    X(GET, "/v1/admin/users", OWNER, ORGANISATION_USERS_LIST, portkey_users_list, "People of the organization")       \
+    X(GET, "/v1/admin/users/invites", OWNER, ORGANISATION_USERS_LIST, portkey_users_invites, "Invitations")           \
+    X(POST, "/v1/admin/users/invites", OWNER, ORGANISATION_USERS_CREATE, portkey_users_create_invite,                 \
+      "Invite somebody; the link is in this answer only")                                                             \
+    X(GET, "/v1/admin/users/invites/{}", OWNER, ORGANISATION_USERS_READ, portkey_users_invite, "One invitation")      \
+    X(DELETE, "/v1/admin/users/invites/{}", OWNER, ORGANISATION_USERS_DELETE, portkey_users_delete_invite,            \
+      "Take an invitation back")                                                                                      \
+    X(POST, "/v1/admin/users/invites/{}/resend", OWNER, ORGANISATION_USERS_CREATE, portkey_users_resend_invite,       \
+      "A new link for an invitation")                                                                                 \
+    X(GET, "/v1/admin/users/{}", OWNER, ORGANISATION_USERS_READ, portkey_users_get, "One person")                     \
+    X(PUT, "/v1/admin/users/{}", OWNER, ORGANISATION_USERS_UPDATE, portkey_users_update,                              \
+      "Give a person another role in the organization")                                                               \
+    X(DELETE, "/v1/admin/users/{}", OWNER, ORGANISATION_USERS_DELETE, portkey_users_delete,                           \
+      "Remove a person, with their keys")                                                                             \
+    X(GET, "/v1/admin/workspaces", ADMIN, WORKSPACES_LIST, portkey_workspaces_list, "Workspaces")                     \
+    X(POST, "/v1/admin/workspaces", OWNER, WORKSPACES_CREATE, portkey_workspaces_create, "A new workspace")           \
+    X(GET, "/v1/admin/workspaces/{}", ADMIN, WORKSPACES_READ, portkey_workspaces_get,                                 \
+      "One workspace, with its people")                                                                               \
+    X(PUT, "/v1/admin/workspaces/{}", ADMIN, WORKSPACES_UPDATE, portkey_workspaces_update,                            \
+      "Change a workspace, its limits, its people")                                                                   \
+    X(DELETE, "/v1/admin/workspaces/{}", OWNER, WORKSPACES_DELETE, portkey_workspaces_delete,                         \
+      "Delete a workspace and what it holds")                                                                         \
+    X(GET, "/v1/admin/workspaces/{}/users", ADMIN, WORKSPACE_USERS_LIST, portkey_workspaces_users,                    \
+      "Who is in a workspace")                                                                                        \
+    X(POST, "/v1/admin/workspaces/{}/users", ADMIN, WORKSPACE_USERS_CREATE, portkey_workspaces_add_users,             \
+      "Put people into a workspace")                                                                                  \
+    X(GET, "/v1/admin/workspaces/{}/users/{}", ADMIN, WORKSPACE_USERS_READ, portkey_workspaces_user,                  \
+      "One person in a workspace")                                                                                    \
+    X(PUT, "/v1/admin/workspaces/{}/users/{}", ADMIN, WORKSPACE_USERS_UPDATE, portkey_workspaces_set_user,            \
+      "Give a person another role there")                                                                             \
+    X(DELETE, "/v1/admin/workspaces/{}/users/{}", ADMIN, WORKSPACE_USERS_DELETE, portkey_workspaces_remove_user,      \
+      "Take a person out of a workspace")                                                                             \
+    X(GET, "/v1/audit-logs", ADMIN, AUDIT_LOGS_LIST, portkey_audit_list, "Who changed what, newest first")            \
     X(GET, "/v1/logs/{}", VIEWER, LOGS_VIEW, logs_record, "One log row in full, with the figures of Portkey's log")   \
     X(GET, "/model-configs/pricing/{}/{}", PUBLIC, ANY, pricing_get, "A model's prices, in cents for one unit")       \
     X(GET, "/v1/models", VIEWER, ANY, models_list, "Models of the workspace's accounts, as @slug/model")

@@ -45,7 +45,8 @@ static bool concerned(const struct request *r, enum limits_stage stage, const st
     if (any_policy(s, k->workspace_id))
         return true;
     if (stage == LIMITS_TARGET)
-        return to && (any(s, LIMIT_INTEGRATION, to->id, 0) || any(s, LIMIT_ACCESS, to->id, k->workspace_id));
+        return to && (any(s, LIMIT_INTEGRATION, to->id, 0) || any(s, LIMIT_INTEGRATION, to->account_id, 0) ||
+                      any(s, LIMIT_ACCESS, to->account_id, k->workspace_id));
     return any(s, LIMIT_KEY, k->id, 0) || (k->member_id && any(s, LIMIT_MEMBER, k->member_id, 0)) ||
            any(s, LIMIT_WORKSPACE, k->workspace_id, 0) || (r->model_api && any(s, LIMIT_MODEL, r->model_api->id, 0));
 }
