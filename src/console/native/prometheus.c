@@ -8,6 +8,7 @@
  */
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/digits.h"
 #include "base/mem.h"
 #include "base/must.h"
@@ -20,6 +21,7 @@
 #include "gateway/series.h"
 #include "ledger/ledger.h"
 #include "net/http_client.h"
+#include "report/import/import.h"
 #include "report/otlp/otlp.h"
 
 #define LABELS_MAX 1024 /* of one combination: five short names, escaped */
@@ -300,6 +302,23 @@ static void put_limits(struct job *j, const struct limits *l)
     put_metric(j, "tollgate_limits_holds", "gauge", "Attempts under way that have something reserved.", n.holds);
 }
 
+static void put_import(struct job *j, struct import *im)
+{
+    struct import_counts c;
+    import_count(im, &c);
+    int64_t age_us = c.oldest_success_us ? clock_wall_us() - c.oldest_success_us : 0;
+    put_metric(j, "tollgate_import_accounts", "gauge", "Admin keys whose bill is imported.", c.accounts);
+    put_metric(j, "tollgate_import_failing", "gauge", "Those of them whose last import failed.", c.failing);
+    put_metric(j, "tollgate_import_age_seconds", "gauge",
+               "Since the last good import of the account that has waited longest; 0 before there is one.",
+               age_us > 0 ? (uint64_t)age_us / 1000000 : 0);
+    put_metric(j, "tollgate_import_pulls_total", "counter", "Imports that have ended.", c.pulls);
+    put_metric(j, "tollgate_import_failures_total", "counter", "Those of them that failed.", c.failed);
+    put_metric(j, "tollgate_import_rows_total", "counter", "Rows of costs and usage that were read.", c.rows);
+    put_metric(j, "tollgate_import_requests_total", "counter", "Requests to OpenAI's administration API.", c.requests);
+    put_metric(j, "tollgate_import_limited_total", "counter", "Those of them that were answered with 429.", c.limited);
+}
+
 static void put_otlp(struct job *j, struct otlp *o)
 {
     struct otlp_status s;
@@ -328,4 +347,6 @@ void prometheus_metrics(struct job *j)
         put_limits(j, s->limits);
     if (s->otlp)
         put_otlp(j, s->otlp);
+    if (s->import)
+        put_import(j, s->import);
 }

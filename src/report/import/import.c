@@ -37,6 +37,8 @@ struct known {
     bool wanted;       /* asked for by import_start */
     int64_t since_day;
     struct pull *pull; /* under way */
+    bool failing;
+    int64_t success_us;
     size_t step, steps;
     uint64_t rows, changed, corrections, inconsistent, requests, limited;
 };
@@ -61,6 +63,10 @@ struct import {
     struct known known[ACCOUNTS_MAX];
     size_t known_count;
     unsigned pulls;
+    /* For metrics. */
+    _Atomic uint64_t count_pulls, count_failed, count_rows, count_requests, count_limited, count_accounts,
+        count_failing;
+    _Atomic int64_t oldest_success_us;
 };
 
 /* --- bill.db --------------------------------------------------------------------------------- */
@@ -107,6 +113,20 @@ static bool is_ours(const struct snapshot_integration *i)
     return i->kind == KIND_INTEGRATION_OPENAI_ADMIN && i->account_id == i->id && !i->broken;
 }
 
+/* What an earlier process has left. */
+static void recall(struct import *im, struct known *k)
+{
+    struct arena *a = arena_new(1024, ACCOUNT_ARENA);
+    struct bill_account row;
+    pthread_mutex_lock(&im->bill_lock);
+    if (bill_account_find(bill_db(im->bill), k->id, a, &row) == ERR_OK) {
+        k->success_us = row.success_us;
+        k->failing = row.failures > 0;
+    }
+    pthread_mutex_unlock(&im->bill_lock);
+    arena_free(a);
+}
+
 static void take_in(struct import *im, const struct snapshot_integration *i)
 {
     struct known *k = find(im, i->id);
@@ -119,6 +139,7 @@ static void take_in(struct import *im, const struct snapshot_integration *i)
             return;
         k = &im->known[im->known_count++];
         *k = (struct known){.id = i->id, .key_hash = hash};
+        recall(im, k);
     }
     k->present = true;
     k->workspace = i->workspace->id;
@@ -180,6 +201,20 @@ static void drop_absent(struct import *im)
     arena_free(a);
 }
 
+/* What metrics say of the accounts together. */
+static void publish(struct import *im)
+{
+    uint64_t failing = 0;
+    int64_t oldest_us = INT64_MAX;
+    for (size_t i = 0; i < im->known_count; i++) {
+        failing += im->known[i].failing;
+        oldest_us = im->known[i].success_us < oldest_us ? im->known[i].success_us : oldest_us;
+    }
+    im->count_accounts = im->known_count;
+    im->count_failing = failing;
+    im->oldest_success_us = im->known_count ? oldest_us : 0;
+}
+
 static void follow(struct import *im, const struct snapshot *s)
 {
     if (im->generation == snapshot_generation(s) + 1)
@@ -192,6 +227,7 @@ static void follow(struct import *im, const struct snapshot *s)
             take_in(im, snapshot_integration_at(s, i));
     if (im->bill || (exists(im) && need_bill(im)))
         drop_absent(im);
+    publish(im);
 }
 
 /* --- a pull ---------------------------------------------------------------------------------- */
@@ -330,6 +366,14 @@ static void end_pull(struct import *im, struct known *k)
     count(k, p);
     k->requests += r->ask.requests;
     k->limited += r->ask.limited;
+    k->failing = r->err != ERR_OK && !broken_off;
+    k->success_us = r->account.success_us;
+    im->count_pulls++;
+    im->count_failed += k->failing;
+    im->count_rows += r->rows;
+    im->count_requests += r->ask.requests;
+    im->count_limited += r->ask.limited;
+    publish(im);
     k->pull = NULL;
     im->pulls--;
     free_pull(p);
@@ -536,6 +580,18 @@ enum err import_list(struct import *im, int64_t workspace, struct arena *a, stru
     *ret = list;
     *ret_count = n;
     return ERR_OK;
+}
+
+void import_count(struct import *im, struct import_counts *ret)
+{
+    *ret = (struct import_counts){.pulls = im->count_pulls,
+                                  .failed = im->count_failed,
+                                  .rows = im->count_rows,
+                                  .requests = im->count_requests,
+                                  .limited = im->count_limited,
+                                  .accounts = im->count_accounts,
+                                  .failing = im->count_failing,
+                                  .oldest_success_us = im->oldest_success_us};
 }
 
 const struct import_way *import_way_of(const struct import *im)

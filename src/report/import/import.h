@@ -63,6 +63,14 @@ struct import_state {
 enum err import_list(struct import *im, int64_t workspace, struct arena *a, struct import_state **ret,
                      size_t *ret_count) ERR_USE;
 
+/* For metrics; waits for nothing. Counters since the start of this process. */
+struct import_counts {
+    uint64_t pulls, failed, rows, requests, limited;
+    uint64_t accounts, failing; /* connected; those of them whose last pull failed */
+    int64_t oldest_success_us;  /* of the account that has waited longest; 0 = one has none yet, or there is none */
+};
+void import_count(struct import *im, struct import_counts *ret);
+
 /* --- is this key any good -------------------------------------------------------------------- */
 
 enum import_verdict {
