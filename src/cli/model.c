@@ -9,10 +9,10 @@
 
 #define X(name, kind, fallback, env, min, max, metavar, text) \
     {name, OPTION_##kind, fallback, env, min, max, metavar, text},
-#define WORKSPACE                                                          \
-    {                                                                      \
-        "workspace", OPTION_TEXT, NULL, NULL, 0, 0, "W",                   \
-            "Workspace of the model API. Default: that of the key in use." \
+#define WORKSPACE                                                              \
+    {                                                                          \
+        "workspace", OPTION_TEXT, NULL, NULL, 0, 0, "W",                       \
+            "Workspace of the model API; needed when the key reaches several." \
     }
 #define JSON                                                                      \
     {                                                                             \

@@ -68,10 +68,61 @@ static void set_actor(const struct job *j)
     actor_set(&actor);
 }
 
+static bool allowed(enum kind_role role, enum job_access access)
+{
+    switch (access) {
+    case JOB_PROBE:
+    case JOB_PUBLIC:
+    case JOB_VIEWER:
+        return true;
+    case JOB_MEMBER:
+        return role <= KIND_ROLE_MEMBER;
+    case JOB_ADMIN:
+        return role <= KIND_ROLE_ADMIN;
+    case JOB_OWNER:
+        return role == KIND_ROLE_OWNER;
+    }
+    return false;
+}
+
+/*
+ * A list of scopes is what an admin wanted the key to do: with a scope on it a member's key may do what
+ * else takes an admin, though never what takes an owner. A viewer's never may more than look.
+ */
+static bool may_call(const struct snapshot_key *key, enum kind_role role, const struct route *route)
+{
+    bool by_role = allowed(role, route->access);
+    if (route->scope == JOB_SCOPE_ANY || key->scopes == SNAPSHOT_SCOPES_ALL)
+        return by_role;
+    if (route->scope == JOB_SCOPE_ALL)
+        return false;
+    enum snapshot_scope scope = (enum snapshot_scope)(route->scope - JOB_SCOPE_ALL - 1);
+    bool widened = role <= KIND_ROLE_MEMBER && route->access <= JOB_ADMIN;
+    return snapshot_key_may(key, scope) && (by_role || widened);
+}
+
+/* The one that a key with a list of scopes lacks; "" when that is not the reason. */
+static const char *missing_scope(const struct snapshot_key *key, const struct route *route)
+{
+    bool listed = key->scopes != SNAPSHOT_SCOPES_ALL && route->scope > JOB_SCOPE_ALL;
+    return listed ? scope_text((enum snapshot_scope)(route->scope - JOB_SCOPE_ALL - 1)) : "";
+}
+
+/* Once the workspace is known. False when the job was answered. */
+static bool begin_blaxel(struct job *j)
+{
+    if (!tenant_begin(j))
+        return false;
+    if (!j->key || may_call(j->key, j->role, j->route))
+        return true;
+    job_fail(j, ERR_FORBIDDEN, STR(""), str_c(missing_scope(j->key, j->route)));
+    return false;
+}
+
 static void run_job(struct job *j)
 {
     set_actor(j);
-    if (j->route->dialect != JOB_BLAXEL || tenant_begin(j))
+    if (j->route->dialect != JOB_BLAXEL || begin_blaxel(j))
         j->route->run(j);
     actor_set(NULL);
     if (!j->status && !fetch_is_wanted(j->fetch))
@@ -168,39 +219,6 @@ static void on_closed(struct http_exchange *x, enum err why)
 
 static const struct http_app job_app = {.on_body = on_body, .on_closed = on_closed};
 
-static bool allowed(enum kind_role role, enum job_access access)
-{
-    switch (access) {
-    case JOB_PROBE:
-    case JOB_PUBLIC:
-    case JOB_VIEWER:
-        return true;
-    case JOB_MEMBER:
-        return role <= KIND_ROLE_MEMBER;
-    case JOB_ADMIN:
-        return role <= KIND_ROLE_ADMIN;
-    case JOB_OWNER:
-        return role == KIND_ROLE_OWNER;
-    }
-    return false;
-}
-
-/*
- * A list of scopes is what an admin wanted the key to do: with a scope on it a member's key may do what
- * else takes an admin, though never what takes an owner. A viewer's never may more than look.
- */
-static bool may_call(const struct snapshot_key *key, const struct route *route)
-{
-    bool by_role = allowed(key->role, route->access);
-    if (route->scope == JOB_SCOPE_ANY || key->scopes == SNAPSHOT_SCOPES_ALL)
-        return by_role;
-    if (route->scope == JOB_SCOPE_ALL)
-        return false;
-    enum snapshot_scope scope = (enum snapshot_scope)(route->scope - JOB_SCOPE_ALL - 1);
-    bool widened = key->role <= KIND_ROLE_MEMBER && route->access <= JOB_ADMIN;
-    return snapshot_key_may(key, scope) && (by_role || widened);
-}
-
 /* `json` is the answer's body, taken over. */
 static void refuse_with(struct http_exchange *x, enum err e, struct buf *lines, struct buf *json, bool whole)
 {
@@ -240,10 +258,9 @@ static bool admit(struct http_exchange *x, const struct route *route, struct sna
         refuse_caller(x, route->dialect, ERR_KEY_INVALID, str_c(snapshot_verdict_text(verdict)));
         return false;
     }
-    if (!may_call(*ret_key, route)) {
-        bool listed = (*ret_key)->scopes != SNAPSHOT_SCOPES_ALL && route->scope > JOB_SCOPE_ALL;
-        const char *scope = listed ? scope_text((enum snapshot_scope)(route->scope - JOB_SCOPE_ALL - 1)) : "";
-        refuse_caller(x, route->dialect, ERR_FORBIDDEN, str_c(scope));
+    /* What Blaxel's callers may depends on the workspace they name. */
+    if (route->dialect != JOB_BLAXEL && !may_call(*ret_key, (*ret_key)->role, route)) {
+        refuse_caller(x, route->dialect, ERR_FORBIDDEN, str_c(missing_scope(*ret_key, route)));
         return false;
     }
     return true;
@@ -341,6 +358,7 @@ void console_request(void *console, struct http_exchange *x)
     j->snapshot = s;
     j->key = key;
     j->workspace_id = key ? key->workspace_id : 0;
+    j->role = key ? key->role : KIND_ROLE_VIEWER;
     x->app_data = j;
     if (route->access == JOB_PROBE) { /* whoever watches us must not wait behind a slow report */
         run_job(j);

@@ -78,6 +78,7 @@ struct job {
     struct str params[JOB_PARAMS_MAX]; /* what stood for "{}" */
     struct job_blaxel blaxel;
     int64_t workspace_id; /* whose things it is about: the key's, or the one that Blaxel's clients name */
+    enum kind_role role;  /* of the key, there */
     struct fetch *fetch;  /* fetch.h; NULL: none was asked for */
     struct buf body;
     bool submitted; /* it is or was with the console's thread */

@@ -73,6 +73,8 @@ def rows_9_to_12_refusals(b):
     envelope("row 11", b.run("first", workspace="second"), 403, "FORBIDDEN")
     sees("row 66", b.core("getWorkspace", {"path": {"workspaceName": "default"}})["status"], 200, "one's own workspace")
     sees("row 66", (b.call("GET", "/workspaces/second")[0], b.call("GET", "/workspaces/typo")[0]), (403, 404), "others")
+    sees("row 12", b.call("GET", "/models", key=ADMIN_KEY, headers={"x-blaxel-workspace": None})[0], 400, "none named of several")
+    sees("row 12", len(b.get("/workspaces", key=ADMIN_KEY, headers={"x-blaxel-workspace": None})), 2, "the list needs none")
     sees("row 11", b.get("/models", key=ADMIN_KEY, headers={"x-blaxel-workspace": "second"}), [], "an owner reaches it")
 
 
@@ -374,7 +376,17 @@ def row_69_python(b):
     sees("row 69", made["forbidden"].get("status"), 403, "what the operation does not list is raised")
 
 
+def workspace_ends(b):
+    check(b.get("/models", key=ADMIN_KEY, headers={"x-blaxel-workspace": "second"}), "workspaces: second has no models")
+    sees("workspaces", b.call("DELETE", "/workspaces/second")[0], 403, "a member of another")
+    sees("workspaces", b.call("DELETE", "/workspaces/default")[0], 403, "a member")
+    sees("workspaces", b.call("DELETE", "/workspaces/second", key=ADMIN_KEY)[2]["name"], "second", "an owner")
+    sees("workspaces", b.call("GET", "/models", key=ADMIN_KEY, headers={"x-blaxel-workspace": "second"})[0], 404, "gone")
+
+
 def command_line(b):
+    made = b.gw.cli("model", "create", "--name", "x", "--connection", "openai-main", "--model", "m", "--workspace", "default")
+    check(made.stdout.strip() == b.gw.url + "/run/default/models/x", f"cli: the address alone: {made.stdout}")
     run = b.gw.cli
     made = json.loads(run("model", "create", "--name", "of-cli", "--connection", "openai-main", "--model", "cli-upstream", "--json").stdout)
     sees("cli", (made["status"], chat(b, "of-cli")), ("DEPLOYED", 200), "create")
@@ -391,4 +403,4 @@ def command_line(b):
 if __name__ == "__main__":
     suite(Bench, [rows_1_to_3_base_urls, rows_4_to_8_credentials, rows_9_to_12_refusals, rows_67_68_workspaces, rows_13_to_20_lists,
                   rows_21_to_26_connections, rows_27_to_29_catalogue, rows_31_to_37_models, rows_39_to_45_requests, rows_46_to_49_answers,
-                  fallback_over_connections, rows_50_to_55_policies, rows_71_to_73_observability, row_75_spending, row_69_python, command_line])
+                  fallback_over_connections, rows_50_to_55_policies, rows_71_to_73_observability, row_75_spending, row_69_python, workspace_ends, command_line])

@@ -210,11 +210,11 @@ static bool read_workspace(struct account_view *v)
 {
     struct job *j = v->job;
     bool grouped = is_grouped(v, DIM_WORKSPACE), named = job_query(j, STR("workspace")).n > 0;
-    if ((grouped || named) && j->key->role != KIND_ROLE_OWNER) {
+    if ((grouped || named) && j->role != KIND_ROLE_OWNER) {
         job_fail(j, ERR_FORBIDDEN, STR("workspace"), STR("Only owners may ask about workspaces."));
         return false;
     }
-    bool all = j->key->role == KIND_ROLE_OWNER && !named && !j->blaxel.workspace.n;
+    bool all = j->role == KIND_ROLE_OWNER && !named && !j->blaxel.workspace.n;
     v->query.workspace_id = all ? 0 : j->workspace_id;
     return true;
 }

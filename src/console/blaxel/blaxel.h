@@ -59,6 +59,8 @@
     X(POST, "/workspaces/availability", VIEWER, ANY, blaxel_workspaces_availability, "Whether a name is free")         \
     X(GET, "/workspaces/{}", VIEWER, ANY, blaxel_workspaces_get, "One workspace")                                      \
     X(PUT, "/workspaces/{}", ADMIN, ALL, blaxel_workspaces_update, "Change a workspace's display name")                \
+    X(DELETE, "/workspaces/{}", ADMIN, ALL, blaxel_workspaces_delete,                                                  \
+      "End a workspace and all that is in it, for ever")                                                               \
     X(GET, "/locations", VIEWER, ANY, blaxel_workspaces_locations, "Places to run at: one")                            \
     X(GET, "/configuration", VIEWER, ANY, blaxel_workspaces_configuration, "Continents, countries, regions")
 

@@ -11,6 +11,7 @@
 #include "control/control_text.h"
 #include "control/model/model.h"
 #include "control/model/token_policy.h"
+#include "control/people/account.h"
 
 #define ACCOUNT "default"
 
@@ -20,13 +21,16 @@ static enum err write_counts(struct job *j, int64_t workspace_id, struct control
     struct control_integration *integrations;
     struct json_write *w = &j->json;
     struct token_policy *policies;
-    size_t model_count, integration_count, policy_count;
+    struct account *accounts;
+    size_t model_count, integration_count, policy_count, account_count;
     struct control *control = j->console->settings.control;
     enum err e = model_list(control, workspace_id, j->arena, &models, &model_count, why);
     if (!e)
         e = control_integration_list(control, workspace_id, j->arena, &integrations, &integration_count, why);
     if (!e)
         e = token_policy_list(control, workspace_id, j->arena, &policies, &policy_count, why);
+    if (!e)
+        e = account_list(control, workspace_id, j->arena, &accounts, &account_count, why);
     if (e)
         return e;
     json_write_key(w, STR("resourceCounts"));
@@ -34,6 +38,7 @@ static enum err write_counts(struct job *j, int64_t workspace_id, struct control
     json_write_member_uint(w, "models", model_count);
     json_write_member_uint(w, "policies", policy_count);
     json_write_member_uint(w, "integrationconnections", integration_count);
+    json_write_member_uint(w, "serviceaccounts", account_count);
     json_write_object_end(w);
     return ERR_OK;
 }
@@ -122,12 +127,41 @@ void blaxel_workspaces_create(struct job *j)
     given_end(&g);
 }
 
+/* The workspace in the path, for its admins. False when the job was answered. */
+static bool administered(struct job *j, int64_t *ret_id)
+{
+    if (!tenant_named(j, j->params[0], ret_id))
+        return false;
+    if (!tenant_is_admin(j))
+        job_fail(j, ERR_FORBIDDEN, STR("workspace"), STR("Only admins of a workspace may change it."));
+    return j->status == 0;
+}
+
+void blaxel_workspaces_delete(struct job *j)
+{
+    struct control_workspace row;
+    struct control_why why = {.param = ""};
+    struct control *control = j->console->settings.control;
+    int64_t id;
+    if (!administered(j, &id))
+        return;
+    enum err e = control_workspace_find(control, j->params[0], j->arena, &row, &why);
+    if (!e)
+        e = control_workspace_delete(control, id, &why);
+    if (!e) {
+        job_reply_json(j, 200);
+        e = write_workspace(j, &row, false, &why);
+    }
+    if (e)
+        job_fail_why(j, e, &why);
+}
+
 void blaxel_workspaces_update(struct job *j)
 {
     struct given g;
     struct control_why why = {.param = ""};
     int64_t id;
-    if (!tenant_named(j, j->params[0], &id) || !given_begin(&g, j))
+    if (!administered(j, &id) || !given_begin(&g, j))
         return;
     struct str name = given_text(&g, g.root, "name"), shown = given_text(&g, g.root, "displayName");
     struct control_workspace_change change = {.display_name = shown.n ? &shown : NULL};

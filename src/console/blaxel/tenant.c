@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "console/console_inner.h"
+#include "control/people/reach.h"
 
 #define FIRST_VERSION "2026-04-16"
 
@@ -40,28 +41,52 @@ static bool check_version(struct job *j)
     return false;
 }
 
-/* Owners reach every workspace, others that of their key. */
 bool tenant_reaches(const struct job *j, int64_t workspace_id)
 {
-    return workspace_id == j->key->workspace_id || j->key->role == KIND_ROLE_OWNER;
+    struct reach reach;
+    return reach_workspace(j->snapshot, j->key, workspace_id, &reach);
 }
 
 bool tenant_named(struct job *j, struct str name, int64_t *ret_id)
 {
     const struct snapshot_workspace *w = snapshot_find_workspace(j->snapshot, name);
-    if (!w)
+    struct reach reach;
+    if (!w) {
         job_fail(j, ERR_NOT_FOUND, STR("workspace"), STR("There is no workspace of this name; check its spelling."));
-    else if (!tenant_reaches(j, w->id))
+        return false;
+    }
+    if (!reach_workspace(j->snapshot, j->key, w->id, &reach)) {
         job_fail(j, ERR_FORBIDDEN, STR("workspace"), STR("This key belongs to another workspace."));
-    else
-        *ret_id = w->id;
-    return j->status == 0;
+        return false;
+    }
+    *ret_id = w->id;
+    j->role = reach.role;
+    return true;
+}
+
+/* Whether the call is about things of one workspace. */
+static bool is_in_workspace(const struct route *route)
+{
+    static const struct str others[] = {{"/workspaces", 11}, {"/accounts", 9},       {"/locations", 10},
+                                        {"/profile", 8},     {"/configuration", 14}, {"/oauth", 6}};
+    struct str path = str_from(route->path, str_starts(route->path, STR("/v0")) ? 3 : 4);
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (str_starts(path, others[i]))
+            return false;
+    return true;
 }
 
 static bool check_workspace(struct job *j)
 {
     struct str name = j->blaxel.workspace.n ? j->blaxel.workspace : job_query(j, STR("workspace"));
-    return !name.n || tenant_named(j, name, &j->workspace_id);
+    struct reach second;
+    if (name.n)
+        return tenant_named(j, name, &j->workspace_id);
+    if (!is_in_workspace(j->route) || !reach_at(j->snapshot, j->key, 1, &second))
+        return true;
+    job_fail(j, ERR_MISSING_PARAMETER, STR("workspace"),
+             STR("This key reaches several workspaces; name one in x-blaxel-workspace or ?workspace=."));
+    return false;
 }
 
 bool tenant_begin(struct job *j)
@@ -82,7 +107,7 @@ struct str tenant_name(const struct job *j)
 
 bool tenant_is_admin(const struct job *j)
 {
-    return j->key->role <= KIND_ROLE_ADMIN;
+    return j->role <= KIND_ROLE_ADMIN;
 }
 
 /* What a Host field may be; anything else is not put into an address. */

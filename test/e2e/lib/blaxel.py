@@ -83,8 +83,8 @@ class Bench:
 
     def call(self, method, path, body=None, key=None, headers=None):
         """(status, headers, answer) of a call of the control plane."""
-        status, fields, answer = self.gw.request(method, "/v0" + path, body, {"x-blaxel-authorization": "Bearer " + (key or self.key), **(headers or {})},
-                                                 key=None)
+        send = {"x-blaxel-authorization": "Bearer " + (key or self.key), "x-blaxel-workspace": "default" if key == ADMIN_KEY else None, **(headers or {})}
+        status, fields, answer = self.gw.request(method, "/v0" + path, body, {k: v for k, v in send.items() if v}, key=None)
         check(fields["content-type"] == "application/json", f"{method} {path}: {fields['content-type']}")
         parsed = json.loads(answer)
         check(status < 400 or isinstance(parsed.get("error"), str), f"{method} {path}: an error without `error`: {answer}")
