@@ -17,12 +17,15 @@
 #include "console/console_inner.h"
 #include "console/fetch.h"
 #include "console/portkey/dialect.h"
+#include "console/vantage/vantage_reply.h"
 #include "control/people/actor.h"
 #include "gateway/credentials.h"
 #include "gateway/model_api.h"
 #include "gateway/reply.h"
 #include "gateway/worker.h"
 #include "ledger/query.h"
+#include "report/docs/docs.h"
+#include "report/vql/vql.h"
 
 #define ARENA_FIRST 4096
 #define ARENA_CAP (16u << 20)
@@ -56,8 +59,10 @@ static void job_deliver(void *ctx)
 /* Who makes the changes of this job. */
 static void set_actor(const struct job *j)
 {
-    static const struct str sources[] = {
-        [JOB_NATIVE] = {"native", 6}, [JOB_PORTKEY] = {"portkey", 7}, [JOB_BLAXEL] = {"blaxel", 6}};
+    static const struct str sources[] = {[JOB_NATIVE] = {"native", 6},
+                                         [JOB_PORTKEY] = {"portkey", 7},
+                                         [JOB_BLAXEL] = {"blaxel", 6},
+                                         [JOB_VANTAGE] = {"vantage", 7}};
     struct actor actor = {.ip = j->peer, .request_id = j->request_id, .source = sources[j->route->dialect]};
     if (j->key) {
         actor.key_id = j->key->id;
@@ -303,6 +308,9 @@ static struct job *job_new(struct console *c, struct http_exchange *x, const str
                                         .version = field(j, &x->head, STR("blaxel-version")),
                                         .host = field(j, &x->head, STR("host")),
                                         .proto = field(j, &x->head, STR("x-forwarded-proto"))};
+    else if (route->dialect == JOB_VANTAGE)
+        j->blaxel = (struct job_blaxel){.host = field(j, &x->head, STR("host")),
+                                        .proto = field(j, &x->head, STR("x-forwarded-proto"))};
     buf_init(&j->body, JOB_BODY_MAX);
     buf_init(&j->lines, 8192);
     buf_init(&j->reply, JOB_REPLY_MAX);
@@ -324,6 +332,10 @@ static void refuse_path(struct http_exchange *x, struct str path, bool known)
     if (str_starts(path, STR("/v0/")) || str_starts(path, STR("/api/")))
         ok = ok && job_error_json(JOB_BLAXEL, known ? ERR_METHOD_NOT_ALLOWED : ERR_ROUTE_UNKNOWN, STR(""), STR(""),
                                   &lines, &json);
+    else if (str_starts(path, STR("/v2/")) && !known)
+        ok = ok && vantage_unknown_json(&json);
+    else if (str_starts(path, STR("/v2/")))
+        ok = ok && vantage_error_json(&json, ERR_METHOD_NOT_ALLOWED, STR(""));
     else if (known)
         ok = ok && dialect_error_json(&json, ERR_METHOD_NOT_ALLOWED, STR(""), STR(""));
     else
@@ -368,6 +380,20 @@ void console_request(void *console, struct http_exchange *x)
     }
 }
 
+/* For stored reports. */
+static enum err filter_check(void *ctx, struct str filter, char *why, size_t why_cap)
+{
+    struct vql_error error;
+    struct vql *parsed;
+    enum err e = vql_parse(filter, &parsed, &error);
+    (void)ctx;
+    if (e == ERR_OK)
+        vql_free(parsed);
+    else
+        snprintf(why, why_cap, "%s", error.text);
+    return e;
+}
+
 struct console *console_new(const struct console_settings *settings, char *why, size_t why_cap)
 {
     struct console *c = mem_zalloc(sizeof *c);
@@ -379,6 +405,12 @@ struct console *console_new(const struct console_settings *settings, char *why, 
         mem_free(c);
         return NULL;
     }
+    if (docs_open(settings->dir, &c->docs, why, why_cap) != ERR_OK) {
+        query_close(c->query);
+        mem_free(c);
+        return NULL;
+    }
+    docs_set_filter_check(c->docs, filter_check, NULL);
     list_init(&c->queue);
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->wake, NULL);
@@ -411,6 +443,7 @@ void console_free(struct console *c)
     pthread_mutex_destroy(&c->lock);
     pthread_cond_destroy(&c->wake);
     query_close(c->query);
+    docs_close(c->docs);
     catalog_drop(c);
     upstream_models_drop(c);
     mem_free(c);

@@ -13,6 +13,7 @@
 struct console {
     struct console_settings settings;
     struct query *query; /* reads the ledger */
+    struct docs *docs;   /* report resources */
     uint64_t started_us; /* monotonic */
     _Atomic(struct gateway *) gateway;
     pthread_t thread;

@@ -5,6 +5,7 @@
 #include "base/must.h"
 #include "console/blaxel/blaxel_error.h"
 #include "console/portkey/dialect.h"
+#include "console/vantage/vantage_reply.h"
 #include "control/control.h"
 #include "gateway/reply.h"
 #include "net/url.h"
@@ -68,6 +69,8 @@ bool job_error_json(enum job_dialect dialect, enum err e, struct str param, stru
         return dialect_error_json(out, e, param, detail);
     case JOB_BLAXEL:
         return blaxel_error_lines(lines, e) && blaxel_error_json(out, e, param, detail);
+    case JOB_VANTAGE:
+        return vantage_error_json(out, e, detail);
     case JOB_NATIVE:
         break;
     }

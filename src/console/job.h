@@ -41,7 +41,7 @@ enum job_scope {
 };
 
 /* How errors look. */
-enum job_dialect { JOB_NATIVE, JOB_PORTKEY, JOB_BLAXEL };
+enum job_dialect { JOB_NATIVE, JOB_PORTKEY, JOB_BLAXEL, JOB_VANTAGE };
 
 struct route {
     struct str method;
@@ -57,7 +57,7 @@ struct route {
 #define JOB_BODY_MAX (1u << 20)
 #define JOB_REPLY_MAX (64u << 20)
 
-/* What Blaxel's clients say in their heads; empty in other dialects. */
+/* What Blaxel's clients say in their heads; of Vantage's only host and proto; empty in other dialects. */
 struct job_blaxel {
     struct str workspace, version, host, proto;
 };

@@ -5,6 +5,7 @@
 #include "console/console_inner.h"
 #include "console/native/native.h"
 #include "console/portkey/portkey.h"
+#include "console/vantage/vantage.h"
 
 static const struct route routes[] = {
 #define ROUTE(method, path, access, scope, dialect, run, summary) \
@@ -20,6 +21,9 @@ static const struct route routes[] = {
 #undef X
 #define X(method, path, access, scope, run, summary) ROUTE(method, "/api" path, access, scope, JOB_BLAXEL, run, summary)
                 BLAXEL_ROUTES(X)
+#undef X
+#define X(method, path, access, scope, run, summary) ROUTE(method, path, access, scope, JOB_VANTAGE, run, summary)
+                    VANTAGE_ROUTES(X)
 #undef X
 };
 

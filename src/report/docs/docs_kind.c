@@ -259,6 +259,11 @@ static const struct docs_field person[] = {
     {"default_dashboard_token", DOCS_REF, DOCS_NULL, "null", NULL, NULL, ONE(DASHBOARD), 0},
 };
 
+/* Which workspaces see the costs of an account; without one of these, its own does. */
+static const struct docs_field integration[] = {
+    {"workspace_tokens", DOCS_TEXTS, DOCS_REQUIRED, NULL, NULL, NULL, 0, 1000},
+};
+
 #define FIELDS_COST_REPORT SHAPE(cost_report), "title"
 #define FIELDS_SAVED_FILTER SHAPE(saved_filter), "title"
 #define FIELDS_FOLDER SHAPE(folder), "title"
@@ -274,6 +279,7 @@ static const struct docs_field person[] = {
 #define FIELDS_SEGMENT SHAPE(segment), "title"
 #define FIELDS_WORKSPACE SHAPE(workspace), NULL
 #define FIELDS_PERSON SHAPE(person), NULL
+#define FIELDS_INTEGRATION SHAPE(integration), NULL
 
 static const struct docs_kind_info kinds[] = {
 #define X(name, path, prefix, text) {path, prefix, text, FIELDS_##name},

@@ -30,7 +30,8 @@
     X(VIRTUAL_TAG, "virtual_tag_configs", "vtag_", "virtual tag config")                   \
     X(SEGMENT, "segments", "fltr_sgmt_", "segment")                                        \
     X(WORKSPACE, "workspaces", "wrkspc_", "workspace")                                     \
-    X(PERSON, "users", "usr_", "user")
+    X(PERSON, "users", "usr_", "user")                                                     \
+    X(INTEGRATION, "integrations", "accss_crdntl_", "integration")
 
 enum docs_kind {
 #define X(name, path, prefix, text) DOCS_##name,
