@@ -145,6 +145,8 @@ def row_116_providers(b):
     enabled = [m["slug"] for m in found["models"] if m["enabled"]]
     sees("row 116", (enabled, found["allow_all_models"], found["total"]), (["ft:gpt-4o:x::1"], False, len(found["models"])), "the list")
     sees("row 116", [chat(b, f"@team116/{m}")[0] for m in ("gpt-4o-mini", "ft:gpt-4o:x::1")], [412, 200], "only what is listed")
+    catalogue = [m["id"] for m in good(b, "GET", "/v1/models?limit=10000")["data"]]
+    check(not [m for m in catalogue if m.startswith("@team116/")] and [m for m in catalogue if m.startswith("@a/gpt-4o")], "row 116: the catalogue")
     b.node("integrations.models.delete", {"slug": "main116", "slugs": "gpt-4o,ft:gpt-4o:x::1"}, **ADMIN).fine("row 116")
     good(b, "PUT", "/v1/integrations/main116/models", {"allowAllModels": True})
     sees("row 116", [chat(b, f"@team116/{m}")[0] for m in ("gpt-4o", "gpt-4o-mini")], [200, 200], "all again")
@@ -407,6 +409,12 @@ def row_119_users_and_invites(b):
         sees("row 119", (status, answer["data"]["errorCode"]), (403, "AB03"), f"a member at {method} {path}")
     admin = b.gw.cli("key", "create", "--name", "adm3", "--role", "admin").stdout.strip()
     ask(b, "GET", "/v1/admin/users", key=admin, status=403)
+    theirs = good(b, "POST", "/v1/api-keys/workspace/user", {"name": "theirs", "user_id": owner})
+    ask(b, "POST", f"/v1/api-keys/{theirs['id']}/rotate", key=admin, status=403)
+    address = "somebody@example.com"
+    ask(b, "POST", "/v1/api-keys/workspace/user", {"name": "x", "user_id": owner}, key=admin, status=403)
+    ask(b, "POST", "/v1/api-keys/workspace/user", {"name": "x", "user_id": address}, key=admin, status=404)
+    good(b, "DELETE", f"/v1/api-keys/{theirs['id']}")
     sees("row 119", [w["id"] for w in good(b, "GET", "/v1/admin/workspaces", key=admin)["data"]], ["default"], "an admin sees their own")
     ask(b, "POST", "/v1/admin/workspaces/default/users", {"users": [{"id": owner, "role": "member"}]}, key=admin, status=404)
     ask(b, "GET", "/v1/admin/users/999", status=404)

@@ -40,23 +40,26 @@ static void add(struct model_rows *rows, const struct model_row *row)
     rows->list[rows->n++] = *row;
 }
 
-static void add_deployments(struct model_rows *rows, const struct control_integration *i, struct str service)
+static void add_deployments(struct model_rows *rows, const struct control_integration *i,
+                            const struct snapshot_integration *s, struct str service)
 {
-    const struct snapshot_integration *s = snapshot_find_integration(rows->job->snapshot, i->workspace_id, i->slug);
-    for (size_t n = 0; s && n < s->deployment_count; n++) {
+    for (size_t n = 0; n < s->deployment_count; n++) {
         const struct snapshot_deployment *d = &s->deployments[n];
+        if (!snapshot_integration_allows(s, d->alias))
+            continue;
         struct model_row row = {i->slug, service, d->alias, d->model.n ? d->model : d->alias, i->created_us};
         add(rows, &row);
     }
 }
 
-static void add_catalog(struct model_rows *rows, const struct control_integration *i, struct str service,
-                        const struct price_catalog *catalog)
+static void add_catalog(struct model_rows *rows, const struct control_integration *i,
+                        const struct snapshot_integration *s, struct str service, const struct price_catalog *catalog)
 {
     int64_t now_us = clock_wall_us();
     for (size_t n = 0; n < price_list_models(catalog); n++) {
         const struct price_model *m = price_list_model(catalog, n);
-        if (m->shutdown_us != PRICE_LIST_NO_DATE && m->shutdown_us <= now_us)
+        if ((m->shutdown_us != PRICE_LIST_NO_DATE && m->shutdown_us <= now_us) ||
+            !snapshot_integration_allows(s, m->id))
             continue;
         int64_t created_us = m->released_us == PRICE_LIST_NO_DATE ? 0 : m->released_us;
         struct model_row row = {i->slug, service, m->id, m->id, created_us};
@@ -68,13 +71,14 @@ static void add_integration(struct model_rows *rows, const struct control_integr
                             const struct price_catalog *catalog)
 {
     struct str service = str_c(kind_integration_text(i->kind));
-    if (!kind_integration_serves(i->kind) || (rows->provider.n && !str_eq(rows->provider, i->slug)) ||
+    const struct snapshot_integration *s = snapshot_find_integration(rows->job->snapshot, i->workspace_id, i->slug);
+    if (!s || !kind_integration_serves(i->kind) || (rows->provider.n && !str_eq(rows->provider, i->slug)) ||
         (rows->service.n && !str_eq(rows->service, service)))
         return;
     if (i->kind == KIND_INTEGRATION_AZURE_OPENAI)
-        add_deployments(rows, i, service);
+        add_deployments(rows, i, s, service);
     else if (i->kind == KIND_INTEGRATION_OPENAI)
-        add_catalog(rows, i, service, catalog);
+        add_catalog(rows, i, s, service, catalog);
 }
 
 /* ---- order ---- */

@@ -43,6 +43,12 @@ static bool may(const struct job *j, struct kind kind, enum verb verb)
     return snapshot_key_may(j->key, (enum snapshot_scope)(first + verb));
 }
 
+/* A person's key goes where the person does, beyond this workspace: its text is for them and for owners. */
+static bool may_hold(const struct job *j, int64_t member_id)
+{
+    return !member_id || j->key->role == KIND_ROLE_OWNER || j->key->member_id == member_id;
+}
+
 static struct rule_place place_of(const struct control_key *k)
 {
     return (struct rule_place){LIMIT_KEY, k->id, k->workspace_id, STR("")};
@@ -211,6 +217,10 @@ static bool find(struct job *j, enum verb verb, struct control_key *ret_row)
         return false;
     if (!may(j, kind_of(ret_row), verb)) {
         job_fail(j, ERR_FORBIDDEN, STR(""), STR("your key has no scope for keys of this kind"));
+        return false;
+    }
+    if (verb == ROTATE && !may_hold(j, ret_row->member_id)) {
+        job_fail(j, ERR_FORBIDDEN, STR(""), STR("a person's key is rotated by them or by an owner"));
         return false;
     }
     if (verb != READ && ret_row->role < j->key->role) { /* an admin does not change an owner's key */
@@ -384,7 +394,9 @@ static bool read_person(struct given *g, int64_t *ret_id)
     if (!fail(j, e, &why))
         return false;
     *ret_id = m.id;
-    return true;
+    if (!may_hold(j, m.id))
+        job_fail(j, ERR_FORBIDDEN, STR("user_id"), STR("a person's key is made by them or by an owner"));
+    return j->status == 0;
 }
 
 static enum err create(struct job *j, const struct wishes *w, struct kind kind, int64_t workspace_id, int64_t member_id,
