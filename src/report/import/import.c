@@ -108,9 +108,10 @@ static struct known *find(struct import *im, int64_t id)
     return NULL;
 }
 
+/* One whose stored key does not open stays ours: its costs must not go for that. */
 static bool is_ours(const struct snapshot_integration *i)
 {
-    return i->kind == KIND_INTEGRATION_OPENAI_ADMIN && i->account_id == i->id && !i->broken;
+    return i->kind == KIND_INTEGRATION_OPENAI_ADMIN && i->account_id == i->id;
 }
 
 /* What an earlier process has left. */
@@ -304,7 +305,7 @@ static void begin_due(struct import *im, const struct snapshot *s)
     for (size_t n = 0; n < im->known_count && im->pulls < IMPORT_PULLS_MAX; n++) {
         struct known *k = &im->known[n];
         const struct snapshot_integration *i = snapshot_integration_of(s, k->id);
-        if (!k->pull && k->present && i && is_ours(i))
+        if (!k->pull && k->present && i && is_ours(i) && !i->broken)
             begin_pull(im, k, i);
     }
 }

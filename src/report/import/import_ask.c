@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* One loop: keep the pace, ask, judge, wait. */
 #include "report/import/import_ask.h"
 
 #include "base/clock.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Pages are copied as they come and stay where they are, since everything read out of them is a view. Cursors are
+ * compared by their hashes.
+ */
 #include "report/import/import_gather.h"
 
 #include <openssl/evp.h>

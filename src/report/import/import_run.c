@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One function a kind of step: ask for all of it (import_gather.h), then store bucket by bucket, then note
+ * the pull. The lock over the bill is taken for each bucket and never held while upstream is waited for.
+ */
 #include "report/import/import_run.h"
 
 #include <stdio.h>

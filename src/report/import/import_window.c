@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Windows end with today, which is provisional; steps are in the order in which they are of use. */
 #include "report/import/import_window.h"
 
 #include "base/must.h"
