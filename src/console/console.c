@@ -9,16 +9,19 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/must.h"
 #include "console/blaxel/tenant.h"
 #include "console/blaxel/upstream_models.h"
 #include "console/catalog.h"
 #include "console/console_inner.h"
+#include "console/cookie.h"
 #include "console/fetch.h"
 #include "console/portkey/dialect.h"
 #include "console/vantage/vantage_reply.h"
 #include "control/people/actor.h"
+#include "control/people/session.h"
 #include "gateway/credentials.h"
 #include "gateway/model_api.h"
 #include "gateway/reply.h"
@@ -94,7 +97,7 @@ static bool allowed(enum kind_role role, enum job_access access)
  * A list of scopes is what an admin wanted the key to do: with a scope on it a member's key may do what
  * else takes an admin, though never what takes an owner. A viewer's never may more than look.
  */
-static bool may_call(const struct snapshot_key *key, enum kind_role role, const struct route *route)
+bool console_may_call(const struct snapshot_key *key, enum kind_role role, const struct route *route)
 {
     bool by_role = allowed(role, route->access);
     if (route->scope == JOB_SCOPE_ANY || key->scopes == SNAPSHOT_SCOPES_ALL)
@@ -118,10 +121,18 @@ static bool begin_blaxel(struct job *j)
 {
     if (!tenant_begin(j))
         return false;
-    if (!j->key || may_call(j->key, j->role, j->route))
+    if (!j->key || console_may_call(j->key, j->role, j->route))
         return true;
     job_fail(j, ERR_FORBIDDEN, STR(""), str_c(missing_scope(j->key, j->route)));
     return false;
+}
+
+/* A failure costs the session some of its time, and the caller nothing. */
+static void touch_session(struct job *j)
+{
+    struct control_why why = {.param = ""};
+    if (session_touch(j->console->settings.control, j->key->id, j->key->expires_us, &why) != ERR_OK)
+        log_warn("session not prolonged", LOG_TEXT("why", why.text));
 }
 
 static void run_job(struct job *j)
@@ -129,6 +140,8 @@ static void run_job(struct job *j)
     set_actor(j);
     if (j->route->dialect != JOB_BLAXEL || begin_blaxel(j))
         j->route->run(j);
+    if (j->key && j->key->session)
+        touch_session(j);
     actor_set(NULL);
     if (!j->status && !fetch_is_wanted(j->fetch))
         job_fail(j, ERR_INTERNAL, STR(""), STR("the handler gave no answer"));
@@ -254,6 +267,8 @@ static bool admit(struct http_exchange *x, const struct route *route, struct sna
     if (route->access == JOB_PROBE || route->access == JOB_PUBLIC)
         return true;
     struct str presented = route->dialect == JOB_BLAXEL ? model_api_credential(&x->head) : credentials_find(&x->head);
+    if (!presented.n)
+        presented = cookie_session(&x->head);
     if (!presented.n) {
         refuse_caller(x, route->dialect, ERR_KEY_MISSING, STR(""));
         return false;
@@ -264,7 +279,7 @@ static bool admit(struct http_exchange *x, const struct route *route, struct sna
         return false;
     }
     /* What Blaxel's callers may depends on the workspace they name. */
-    if (route->dialect != JOB_BLAXEL && !may_call(*ret_key, (*ret_key)->role, route)) {
+    if (route->dialect != JOB_BLAXEL && !console_may_call(*ret_key, (*ret_key)->role, route)) {
         refuse_caller(x, route->dialect, ERR_FORBIDDEN, str_c(missing_scope(*ret_key, route)));
         return false;
     }
@@ -311,6 +326,10 @@ static struct job *job_new(struct console *c, struct http_exchange *x, const str
     else if (route->dialect == JOB_VANTAGE)
         j->blaxel = (struct job_blaxel){.host = field(j, &x->head, STR("host")),
                                         .proto = field(j, &x->head, STR("x-forwarded-proto"))};
+    else
+        j->blaxel.proto = field(j, &x->head, STR("x-forwarded-proto"));
+    if (route->dialect == JOB_BLAXEL && route->access == JOB_PUBLIC)
+        j->authorization = field(j, &x->head, STR("authorization"));
     buf_init(&j->body, JOB_BODY_MAX);
     buf_init(&j->lines, 8192);
     buf_init(&j->reply, JOB_REPLY_MAX);

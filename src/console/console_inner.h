@@ -27,6 +27,9 @@ struct console {
     struct upstream_models *upstream_models; /* blaxel/upstream_models.h */
 };
 
+/* Whether a role and the key's scopes allow the route. */
+bool console_may_call(const struct snapshot_key *key, enum kind_role role, const struct route *route);
+
 #define CONSOLE_QUEUE_MAX 1000
 
 /* The route tables of all dialects, in order; NULL when none matches. `ret_known` tells whether the path exists. */

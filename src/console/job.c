@@ -4,9 +4,11 @@
 
 #include "base/must.h"
 #include "console/blaxel/blaxel_error.h"
+#include "console/console_inner.h"
 #include "console/portkey/dialect.h"
 #include "console/vantage/vantage_reply.h"
 #include "control/control.h"
+#include "control/people/reach.h"
 #include "gateway/reply.h"
 #include "net/url.h"
 
@@ -21,6 +23,23 @@ bool job_query_u64(struct job *j, struct str name, uint64_t fallback, uint64_t m
     struct str text = job_query(j, name);
     *ret = fallback;
     return !text.n || (str_to_u64(text, ret) && *ret <= max);
+}
+
+bool job_enter(struct job *j, int64_t workspace_id)
+{
+    struct snapshot_key *there;
+    if (workspace_id != j->key->workspace_id) {
+        there = arena_alloc(j->arena, sizeof *there);
+        must(there != NULL);
+        if (!reach_as(j->snapshot, j->key, workspace_id, there))
+            return false;
+        j->key = there;
+        j->role = there->role;
+        if (!console_may_call(there, there->role, j->route))
+            job_fail(j, ERR_FORBIDDEN, STR("workspace"), STR("your role in that workspace does not allow it"));
+    }
+    j->workspace_id = workspace_id;
+    return j->status == 0;
 }
 
 static void reply_begin(struct job *j, int status, struct str type)

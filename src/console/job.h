@@ -57,7 +57,7 @@ struct route {
 #define JOB_BODY_MAX (1u << 20)
 #define JOB_REPLY_MAX (64u << 20)
 
-/* What Blaxel's clients say in their heads; of Vantage's only host and proto; empty in other dialects. */
+/* What Blaxel's clients say in their heads; of Vantage's only host and proto, of others only proto. */
 struct job_blaxel {
     struct str workspace, version, host, proto;
 };
@@ -75,6 +75,7 @@ struct job {
     const struct route *route;
     struct str method, path, query;
     struct str peer, request_id;       /* for the audit log */
+    struct str authorization;          /* of public Blaxel routes, that is, of /oauth/token */
     struct str params[JOB_PARAMS_MAX]; /* what stood for "{}" */
     struct job_blaxel blaxel;
     int64_t workspace_id; /* whose things it is about: the key's, or the one that Blaxel's clients name */
@@ -93,6 +94,12 @@ struct job {
 /* The value of a query parameter, percent-decoded, in the arena; empty when absent. */
 struct str job_query(struct job *j, struct str name);
 bool job_query_u64(struct job *j, struct str name, uint64_t fallback, uint64_t max, uint64_t *ret);
+
+/*
+ * From here on the job is about that workspace, and j->key is the caller's key as it is there. False when the key
+ * has no business there, unanswered; or may not do there what the route does, answered (j->status).
+ */
+bool job_enter(struct job *j, int64_t workspace_id);
 
 /* Answers. After job_reply_json the caller writes one value with j->json and returns. */
 void job_reply_json(struct job *j, int status);

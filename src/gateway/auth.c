@@ -75,12 +75,12 @@ enum next auth_run(struct request *r)
         finish_with_error(r, ERR_FORBIDDEN, STR(""), STR("it does not have the scope completions.write"));
         return DONE;
     }
+    if (r->blaxel && !model_api_admit(r)) /* before the role: it may lead to another workspace */
+        return DONE;
     if (r->key->role == KIND_ROLE_VIEWER) {
         finish_with_error(r, ERR_FORBIDDEN, STR(""), STR("a viewer's key cannot send requests to a provider"));
         return DONE;
     }
-    if (r->blaxel && !model_api_admit(r))
-        return DONE;
     if (r->key->record_bodies != KIND_BODIES_DEFAULT)
         r->keep_bodies = r->key->record_bodies == KIND_BODIES_ON;
     return NEXT;

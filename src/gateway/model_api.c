@@ -3,6 +3,7 @@
 #include "gateway/model_api.h"
 
 #include "base/json_write.h"
+#include "control/people/reach.h"
 #include "gateway/finish.h"
 #include "gateway/target/model_path.h"
 #include "openai/body_edit.h"
@@ -47,9 +48,20 @@ static bool is_model_scoped(const struct endpoint *e)
     return false;
 }
 
+/* A person's key in another of the person's workspaces: from here on it is a key of that one. */
+static bool enter(struct request *r)
+{
+    const struct snapshot_workspace *w = snapshot_find_workspace(r->snapshot, r->api_workspace);
+    struct snapshot_key *there = w ? arena_alloc(r->arena, sizeof *there) : NULL;
+    if (!there || !reach_as(r->snapshot, r->key, w->id, there))
+        return false;
+    r->key = there;
+    return true;
+}
+
 bool model_api_admit(struct request *r)
 {
-    if (!str_eq(r->key->workspace->name, r->api_workspace)) {
+    if (!str_eq(r->key->workspace->name, r->api_workspace) && !enter(r)) {
         finish_with_error(r, ERR_FORBIDDEN, STR("workspace"), STR("the key belongs to another workspace"));
         return false;
     }

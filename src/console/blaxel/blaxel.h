@@ -61,6 +61,7 @@
     X(PUT, "/workspaces/{}", ADMIN, ALL, blaxel_workspaces_update, "Change a workspace's display name")                \
     X(DELETE, "/workspaces/{}", ADMIN, ALL, blaxel_workspaces_delete,                                                  \
       "End a workspace and all that is in it, for ever")                                                               \
+    X(POST, "/oauth/token", PUBLIC, ANY, oauth_token, "A token for a service account's id and secret")                 \
     X(GET, "/locations", VIEWER, ANY, blaxel_workspaces_locations, "Places to run at: one")                            \
     X(GET, "/configuration", VIEWER, ANY, blaxel_workspaces_configuration, "Continents, countries, regions")
 

@@ -115,9 +115,9 @@ bool input_workspace(struct job *j, struct str name, int64_t *ret_id)
     if (!name.p)
         return true;
     const struct snapshot_workspace *ws = snapshot_find_workspace(j->snapshot, name);
-    bool own = ws && (ws->id == j->key->workspace_id || j->key->role == KIND_ROLE_OWNER);
-    if (!own) {
-        job_fail(j, ERR_NOT_FOUND, STR("workspace"), STR(""));
+    if (!ws || !job_enter(j, ws->id)) {
+        if (!j->status)
+            job_fail(j, ERR_NOT_FOUND, STR("workspace"), STR(""));
         return false;
     }
     *ret_id = ws->id;

@@ -32,7 +32,7 @@ bool input_time(struct input *in, const char *name, int64_t *ret_us);
 struct str input_json(struct input *in, const char *name);
 /*
  * The id of the workspace of that name; of the caller's own when the name is absent (p == NULL).
- * Other workspaces are for owners. False when the job was answered with an error.
+ * Another one is entered (job_enter) if the caller reaches it. False when the job was answered with an error.
  */
 bool input_workspace(struct job *j, struct str name, int64_t *ret_id);
 /* Refuses members nobody asked for. False when the job was answered with an error. */

@@ -33,6 +33,31 @@
       "Workspaces, with their metadata and default config")                                                          \
     X(PATCH, "/tollgate/v1/workspaces/{}", ADMIN, ALL, workspaces_update,                                            \
       "Change a workspace's display name, metadata")                                                                 \
+    X(POST, "/tollgate/v1/session", PUBLIC, ANY, sessions_create, "Sign in with an e-mail address and a password")    \
+    X(GET, "/tollgate/v1/session", VIEWER, ANY, sessions_get, "Who the caller is, and which workspaces they reach")   \
+    X(DELETE, "/tollgate/v1/session", VIEWER, ANY, sessions_delete, "Sign out; everywhere with ?everywhere=true")     \
+    X(PUT, "/tollgate/v1/password", VIEWER, ALL, sessions_password, "Change one's own password")                      \
+    X(GET, "/tollgate/v1/members", ADMIN, ALL, members_list, "People of the organization")                            \
+    X(POST, "/tollgate/v1/members", ADMIN, ALL, members_create, "Add a person to the organization")                   \
+    X(PATCH, "/tollgate/v1/members/{}", ADMIN, ALL, members_update, "Change a person's name, address, role, password") \
+    X(DELETE, "/tollgate/v1/members/{}", ADMIN, ALL, members_delete, "Take a person out of the organization")         \
+    X(GET, "/tollgate/v1/workspaces/{}/members", ADMIN, ALL, members_of_workspace, "People of a workspace")           \
+    X(PUT, "/tollgate/v1/workspaces/{}/members/{}", ADMIN, ALL, members_set_role,                                     \
+      "Put a person into a workspace, or change their role there")                                                    \
+    X(DELETE, "/tollgate/v1/workspaces/{}/members/{}", VIEWER, ALL, members_remove,                                   \
+      "Take a person out of a workspace; oneself: leave it")                                                          \
+    X(GET, "/tollgate/v1/invitations", ADMIN, ALL, invitations_list, "Invitations to the workspace, newest first")    \
+    X(POST, "/tollgate/v1/invitations", ADMIN, ALL, invitations_create,                                               \
+      "Invite somebody; the link's secret is in this answer only")                                                    \
+    X(DELETE, "/tollgate/v1/invitations/{}", ADMIN, ALL, invitations_revoke, "Revoke an invitation")                  \
+    X(POST, "/tollgate/v1/invitations/accept", PUBLIC, ANY, invitations_accept, "Accept with the link's secret")      \
+    X(POST, "/tollgate/v1/invitations/decline", PUBLIC, ANY, invitations_decline, "Decline with the link's secret")   \
+    X(GET, "/tollgate/v1/service-accounts", ADMIN, ALL, accounts_list, "Service accounts of the workspace")           \
+    X(POST, "/tollgate/v1/service-accounts", ADMIN, ALL, accounts_create,                                             \
+      "Make a service account; its secret is in this answer only")                                                    \
+    X(PATCH, "/tollgate/v1/service-accounts/{}", ADMIN, ALL, accounts_update, "Change its name, description, role")   \
+    X(DELETE, "/tollgate/v1/service-accounts/{}", ADMIN, ALL, accounts_delete, "Delete it, and end its credentials")  \
+    X(POST, "/tollgate/v1/service-accounts/{}/secret", ADMIN, ALL, accounts_rotate, "Give it another secret")         \
     X(POST, "/tollgate/v1/master-key", OWNER, ALL, master_key_rotate, "Wrap all data keys with another master key")  \
     X(GET, "/tollgate/v1/audit", ADMIN, ALL, audit_log_list, "Who changed what, newest first")                       \
     X(GET, "/tollgate/v1/integrations", ADMIN, ALL, integrations_list, "Provider accounts of the workspace")         \

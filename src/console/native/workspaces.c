@@ -5,6 +5,7 @@
 #include "console/native/native.h"
 #include "console/native/output.h"
 #include "control/control.h"
+#include "control/people/reach.h"
 
 static void write_workspace(struct json_write *w, const struct control_workspace *ws)
 {
@@ -36,8 +37,9 @@ void workspaces_list(struct job *j)
     json_write_member_string(w, "object", STR("list"));
     json_write_key(w, STR("data"));
     json_write_array(w);
-    for (size_t i = 0; i < count; i++) /* owners see all, others their own */
-        if (j->key->role == KIND_ROLE_OWNER || rows[i].id == j->key->workspace_id)
+    struct reach there;
+    for (size_t i = 0; i < count; i++)
+        if (reach_workspace(j->snapshot, j->key, rows[i].id, &there))
             write_workspace(w, &rows[i]);
     json_write_array_end(w);
     json_write_object_end(w);

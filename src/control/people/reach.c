@@ -57,6 +57,20 @@ bool reach_at(const struct snapshot *s, const struct snapshot_key *key, size_t n
     return true;
 }
 
+bool reach_as(const struct snapshot *s, const struct snapshot_key *key, int64_t workspace_id, struct snapshot_key *ret)
+{
+    struct reach there;
+    if (!reach_workspace(s, key, workspace_id, &there))
+        return false;
+    *ret = *key;
+    ret->workspace = there.workspace;
+    ret->workspace_id = workspace_id;
+    ret->role = there.role;
+    if (workspace_id != key->workspace_id)
+        ret->default_config = NULL;
+    return true;
+}
+
 const struct snapshot_key *reach_key(const struct snapshot *s, int64_t key_id)
 {
     size_t low = 0, high = s->key_count;

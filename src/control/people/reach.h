@@ -28,6 +28,12 @@ bool reach_workspace(const struct snapshot *s, const struct snapshot_key *key, i
 /* The n-th workspace that the key reaches, from 0, in order of ids; false behind the last. */
 bool reach_at(const struct snapshot *s, const struct snapshot_key *key, size_t n, struct reach *ret);
 
+/*
+ * The key as it is in that workspace: a copy with workspace and role of there, without the default config
+ * of its own. False when it has no business there.
+ */
+bool reach_as(const struct snapshot *s, const struct snapshot_key *key, int64_t workspace_id, struct snapshot_key *ret);
+
 /* The active or inactive key of this id; NULL when there is none. */
 const struct snapshot_key *reach_key(const struct snapshot *s, int64_t key_id);
 

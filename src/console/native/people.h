@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CONSOLE_NATIVE_PEOPLE_H
+#define CONSOLE_NATIVE_PEOPLE_H
+
+/* people: what the handlers about members, invitations and service accounts share. */
+
+#include "console/native/input.h"
+#include "control/people/member.h"
+
+/* Whether the caller is an owner or admin of the organization. False when the job was answered. */
+bool people_organizes(struct job *j);
+/* A role nobody may hand out above their own; `otherwise` when it is not given. False when the job was answered. */
+bool people_role(struct job *j, struct str text, enum kind_role otherwise, enum kind_role *ret);
+/* The id in a path. False when the job was answered. */
+bool people_id(struct job *j, struct str text, int64_t *ret);
+void people_write_member(struct json_write *w, const struct member *m);
+
+#endif
