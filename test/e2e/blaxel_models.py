@@ -11,12 +11,13 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from blaxel import DRIVER, MASK, PAGES, SECRET, Bench, connection, envelope, model
 from harness import ADMIN_KEY, check, wait_until
 from portkey import sees, suite
-from scripted import say, stream
+from scripted import cut_body, reset, say, stream
 
 ROTATED = "sk-proj-rotated-secret-0123456789wxyz"
 
@@ -194,6 +195,30 @@ def rows_27_to_29_catalogue(b):
     status, _, answer = b.call("GET", "/integrations/connections/openai-main/models")
     check(status == 502 and "401" in answer["message"], f"row 27: {status} {answer}")
     b.up.on_path("/v1/models", listed)
+
+
+def catalogue_of_an_odd_upstream(b):
+    """A provider that is slow, broken or endless delays nobody else, and clients may leave meanwhile."""
+    path = "/integrations/connections/openai-main/models"
+    slow = say(body={"object": "list", "data": []}, delay=1.5)
+    b.put("/integrations/connections/openai-main", connection("openai-main", b.up.url), key=ADMIN_KEY)
+    b.up.on_path("/v1/models", slow)
+    for _ in range(5):
+        with b.gw.socket() as s:
+            s.sendall(f"GET /v0{path} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {b.key}\r\n\r\n".encode())
+            time.sleep(0.05)
+    begun = time.monotonic()
+    b.get("/models")
+    check(time.monotonic() - begun < 1, "the console waits for a provider")
+    for answer in (say(body=b"not JSON"), say(body={"data": {}}), cut_body(), reset(), say(body=b" " * (9 << 20))):
+        b.up.on_path("/v1/models", answer)
+        found = b.call("GET", path)
+        check(found[0] in (200, 502) and (found[0] == 502 or found[2] == []), f"an odd list: {found}")
+        b.put("/integrations/connections/openai-main", connection("openai-main", b.up.url), key=ADMIN_KEY)
+    b.up.on_path("/v1/models", say(body={"object": "list", "data": [{"id": "m"}]}))
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(lambda _: b.get(path), range(64)))
+    check(all([m["id"] for m in rows] == ["m"] for rows in found), "64 at a time")
 
 
 # --- model APIs ---------------------------------------------------------------------------------------
@@ -402,5 +427,5 @@ def command_line(b):
 
 if __name__ == "__main__":
     suite(Bench, [rows_1_to_3_base_urls, rows_4_to_8_credentials, rows_9_to_12_refusals, rows_67_68_workspaces, rows_13_to_20_lists,
-                  rows_21_to_26_connections, rows_27_to_29_catalogue, rows_31_to_37_models, rows_39_to_45_requests, rows_46_to_49_answers,
+                  rows_21_to_26_connections, rows_27_to_29_catalogue, catalogue_of_an_odd_upstream, rows_31_to_37_models, rows_39_to_45_requests, rows_46_to_49_answers,
                   fallback_over_connections, rows_50_to_55_policies, rows_71_to_73_observability, row_75_spending, row_69_python, workspace_ends, command_line])
