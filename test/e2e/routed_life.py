@@ -149,6 +149,19 @@ def guardrails_are_not_passed_by_with_another_type(b):
     equal(status, 200, "without guardrails it passes")
 
 
+def guardrails_read_what_the_provider_reads(b):
+    deny = {"provider": "@a", "input_guardrails": [words("none", "secret", deny=True)]}
+    fine, secret = '[{"role":"user","content":"fine"}]', '[{"role":"user","content":"the secret"}]'
+    for body in (f'"messages":{fine},"messages":{secret}', f'"messages":{secret},"messages":{fine}', f'"mess\\u0061ges":{secret}',
+                 '"messages":[{"role":"user","content":"fine","content":"the secret"}]', '"messages":[{"role":"user","c\\u006fntent":"the secret"}]',
+                 '"messages":[{"role":"user","content":[{"type":"text","text":"fine","text":"the secret"}]}]'):
+        before = len(b.up.requests)
+        status, _, _ = b.raw(('{"model":"read",' + body + "}").encode(), {"x-portkey-config": deny})
+        equal((status in (400, 446), len(b.up.requests)), (True, before), f"{body} gave {status}")
+    body = dict(asked("read"), messages=[{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}] * 3)
+    equal(b.raw(body, {"x-portkey-config": deny})[0], 200, "many members of one name in many objects")
+
+
 def set_limits(b, slug, **limits):
     b.control("PUT", "/v1/virtual-keys/" + slug, limits)
 
@@ -236,6 +249,6 @@ if __name__ == "__main__":
                   a_broken_stream_is_no_part_of_the_next_ones_answer, an_answer_too_large_to_be_checked_is_not_given,
                   room_of_answers_does_not_grow, calls_that_never_came_there_cost_nothing, a_broken_answer_is_not_called_complete,
                   a_refused_request_names_no_account, guardrails_are_not_passed_by_with_another_type,
-                  a_budget_is_not_passed_by_large_numbers, a_models_address_keeps_its_callers_key,
+                  guardrails_read_what_the_provider_reads, a_budget_is_not_passed_by_large_numbers, a_models_address_keeps_its_callers_key,
                   a_token_that_is_never_good_ends_the_wait, a_time_out_may_be_of_any_size, budgets_know_what_the_semantic_cache_costs,
                   nothing_stays_reserved])

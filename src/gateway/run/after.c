@@ -304,7 +304,8 @@ static enum record_outcome outcome_of(const struct request *r, enum refusal whic
 {
     if (which == REFUSAL_TIMEOUT || which == REFUSAL_CONNECTION || which == REFUSAL_CONNECT_TIMEOUT)
         return RECORD_UPSTREAM_FAILED;
-    return r->relay ? RECORD_COMPLETED : RECORD_REFUSED; /* upstream did its work; what the client gets instead is ours */
+    return r->relay ? RECORD_COMPLETED
+                    : RECORD_REFUSED; /* upstream did its work; what the client gets instead is ours */
 }
 
 void after_refused(struct run *run, enum refusal which, struct str detail, struct str more)

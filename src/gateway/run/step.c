@@ -17,12 +17,18 @@
 #include "gateway/limits/admission.h"
 #include "gateway/run/after.h"
 #include "gateway/run/embed.h"
+#include "gateway/run/names.h"
 #include "gateway/target/batch_output.h"
 #include "gateway/target/path.h"
 #include "openai/body_edit.h"
 #include "openai/multipart.h"
 
 #define TIMEOUT_MAX_MS 86400000 /* as in configs */
+#define TYPE_WANTED \
+    "This config checks or changes the body, which therefore must be JSON with the Content-Type application/json."
+#define NAMES_WANTED                                                                                                    \
+    "This config checks the body, in which messages, prompt, input and content may therefore not come twice, nor have " \
+    "escapes in their names."
 
 static void look_up(struct run *run);
 
@@ -430,10 +436,11 @@ static void check(struct run *run)
     r->soft_status = 0;
     bool checks = hooks_apply(&run->settings->before, HOOKS_BEFORE, r->endpoint);
     if (is_hidden(run, checks)) {
-        after_refused(run, REFUSAL_UNSUPPORTED,
-                      STR("This config checks or changes the body, which therefore must be JSON with the Content-Type "
-                          "application/json."),
-                      STR(""));
+        after_refused(run, REFUSAL_UNSUPPORTED, STR(TYPE_WANTED), STR(""));
+        return;
+    }
+    if (run->facts && checks && !names_are_plain(run->base)) {
+        after_refused(run, REFUSAL_UNSUPPORTED, STR(NAMES_WANTED), STR(""));
         return;
     }
     if (run->streamed || !run->facts || !checks) {
