@@ -27,7 +27,7 @@
 #define MAGIC 0x7570636fu
 #define READS_PER_TURN 2
 #define IN_MAX (HTTP1_HEAD_MAX + LOOP_SCRATCH)
-#define OUT_MAX (4u * 1024 * 1024)
+#define OUT_MAX (20u * 1024 * 1024) /* unsent; whoever kept the beginning of a body may give all of it at once */
 #define DRAINED_BELOW (16 * 1024)
 #define INTERIM_MAX 16
 #define NARROW_BYTES 65536        /* of an answer, in the kernel, whoever reads it */

@@ -198,6 +198,22 @@ def a_token_that_is_never_good_ends_the_wait(b):
     check(b"expired" in answer, f"the sentence: {answer[:300]}")
 
 
+def a_long_body_in_chunks_passes(b):
+    b.up.on_path("/slow/oauth2/v2.0/token", say(body={"access_token": "t", "expires_in": 3600}, delay=0.7))
+    azure = {"provider": "azure-openai", "azure_auth_mode": "entra", "azure_entra_client_id": "c", "azure_entra_client_secret": "s",
+             "azure_entra_tenant_id": "slow", "deployment_id": "d", "api_version": "v1", "custom_host": b.up.host("/openai")}
+    body = json.dumps(asked("long", "x" * (20 << 20))).encode()
+    for config in ({"provider": "@a"}, azure):
+        for piece in (1000, 60000, 1 << 20):
+            wire = Wire(b)
+            pieces = (body[i:i + piece] for i in range(0, len(body), piece))
+            headers = {"x-portkey-api-key": b.key, "Content-Type": "application/json", "x-portkey-config": json.dumps(config)}
+            wire.connection.request("POST", "/v1/chat/completions", pieces, headers, encode_chunked=True)
+            answer = wire.connection.getresponse()
+            equal((answer.status, b.up.requests[-1].size), (200, len(body)), f"{config['provider']}, chunks of {piece}: {answer.read()[:200]}")
+            wire.close()
+
+
 def a_time_out_may_be_of_any_size(b):
     for ms in ("18446744073709552", "18446744073709551615", "9223372036854775"):
         status, _, answer = b.raw(asked("gpt-4o-mini"), {"x-portkey-provider": "@a", "x-portkey-request-timeout": ms})
@@ -250,5 +266,5 @@ if __name__ == "__main__":
                   room_of_answers_does_not_grow, calls_that_never_came_there_cost_nothing, a_broken_answer_is_not_called_complete,
                   a_refused_request_names_no_account, guardrails_are_not_passed_by_with_another_type,
                   guardrails_read_what_the_provider_reads, a_budget_is_not_passed_by_large_numbers, a_models_address_keeps_its_callers_key,
-                  a_token_that_is_never_good_ends_the_wait, a_time_out_may_be_of_any_size, budgets_know_what_the_semantic_cache_costs,
-                  nothing_stays_reserved])
+                  a_token_that_is_never_good_ends_the_wait, a_long_body_in_chunks_passes, a_time_out_may_be_of_any_size,
+                  budgets_know_what_the_semantic_cache_costs, nothing_stays_reserved])
