@@ -437,6 +437,43 @@ def row_119_audit(b):
     ask(b, "GET", "/v1/audit-logs?start_time=yesterday", status=400)
 
 
+def row_133_python_reads_all_of_it(b):
+    """Every call of Python's admin surface gives an object of its types."""
+    def call(what, **kwargs):
+        r = b.python(what, kwargs, **PY).fine(f"row 133: {what}")
+        check(isinstance(r.value, dict), f"row 133: {what} gave {r.value!r}")
+        return r.value
+    limits = {"usage_limits": {"credit_limit": 5, "periodic_reset": "weekly"}, "rate_limits": [{"type": "requests", "unit": "rpm", "value": 9}]}
+    vk = call("virtual_keys.create", name="py vk", provider="azure-openai", key=SECRET, note="n", apiVersion="2024-10-21", resourceName="res",
+              deploymentName="dep", usage_limits=limits["usage_limits"])["slug"]
+    shown = call("virtual_keys.retrieve", slug=vk)
+    sees("row 117", (shown["model_config"]["azure_resource_name"], shown["model_config"]["azure_deployment_config"][0]["azure_deployment_name"]), ("res", "dep"), "of Python")
+    call("virtual_keys.list")
+    call("virtual_keys.update", slug=vk, name="py vk 2", rate_limits=limits["rate_limits"])
+    call("virtual_keys.delete", slug=vk)
+    it = call("integrations.create", name="Py", slug="py-int", ai_provider_id="openai", key=SECRET, configurations={"custom_host": b.up.url})["slug"]
+    call("integrations.list")
+    call("integrations.retrieve", slug=it)
+    call("integrations.update", slug=it, description="changed")
+    call("integrations.models.update", slug=it, models=[{"slug": "gpt-4o", "enabled": True}], allow_all_models=False)
+    sees("row 133", call("integrations.models.list", slug=it)["allow_all_models"], False, "models")
+    call("integrations.models.delete", slug=it, slugs="gpt-4o")
+    call("integrations.workspaces.update", slug=it, workspaces=[{"id": "default", "enabled": True, **limits, "usage_limits": [limits["usage_limits"]]}])
+    sees("row 133", call("integrations.workspaces.list", slug=it)["workspaces"][0]["usage_limits"]["credit_limit"], 5, "workspaces")
+    pr = call("providers.create", name="Py P", integration_id=it, slug="py-p", **limits)["slug"]
+    sees("row 133", call("providers.retrieve", slug=pr)["rate_limits"][0]["value"], 9, "a provider")
+    call("providers.list")
+    call("providers.update", slug=pr, note="changed")
+    call("providers.delete", slug=pr)
+    call("integrations.delete", slug=it)
+    key = call("api_keys.create", name="py all", type="workspace", sub_type="service", scopes=["completions.write"], **limits)["id"]
+    call("api_keys.retrieve", id=key)
+    call("api_keys.list")
+    call("api_keys.update", id=key, name="py all 2", reset_usage=1)
+    call("api_keys.delete", id=key)
+
+
 if __name__ == "__main__":
     suite(Bench, [row_117_virtual_keys_node, row_117_azure_in_both_spellings, row_116_providers, row_116_default_provider,
-                  row_111_node, row_111_python, row_111_kinds, row_111_rotation, row_112_budget_of_a_key, row_115_policies, row_119_workspaces, row_119_users_and_invites, row_119_audit])
+                  row_111_node, row_111_python, row_111_kinds, row_111_rotation, row_112_budget_of_a_key, row_115_policies, row_119_workspaces, row_119_users_and_invites, row_119_audit,
+                  row_133_python_reads_all_of_it])
