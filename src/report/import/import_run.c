@@ -492,8 +492,9 @@ static enum err do_usage(struct import_run *r, const struct import_step *s, bool
     if (e == ERR_OK)
         e = put_usage(r, s, hourly, &g, &t);
     note(r, &t, &g, e);
+    bool unknown = e == ERR_BAD_PARAMETER && (g.status == 400 || g.status == 404);
     import_gather_free(&g);
-    return e == ERR_BAD_PARAMETER ? ERR_OK : e;
+    return unknown ? ERR_OK : e;
 }
 
 /* --- the pull -------------------------------------------------------------------------------- */
