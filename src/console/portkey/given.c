@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "console/native/input.h"
+#include "control/people/reach.h"
 
 #define NAME_MAX_BYTES 64
 
@@ -132,8 +133,25 @@ const int64_t *given_expiry(struct given *g, struct jval object, const char *nam
     return given_time(g, object, name, store);
 }
 
+/*
+ * A person in several workspaces, when they are there at least what they are at home: that is what the route
+ * was asked for. A list of scopes is for the key's own workspace only.
+ */
+static bool is_at_home(struct job *j, struct str name, int64_t *ret_id)
+{
+    struct reach there;
+    const struct snapshot_workspace *ws = snapshot_find_workspace(j->snapshot, name);
+    if (!ws || j->key->scopes != SNAPSHOT_SCOPES_ALL || !reach_workspace(j->snapshot, j->key, ws->id, &there) ||
+        there.role > j->key->role)
+        return false;
+    *ret_id = ws->id;
+    return true;
+}
+
 bool given_workspace(struct job *j, struct str name, int64_t *ret_id)
 {
+    if (name.n && is_at_home(j, name, ret_id))
+        return true;
     return input_workspace(j, name.n ? name : (struct str){NULL, 0}, ret_id);
 }
 

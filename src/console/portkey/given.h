@@ -42,7 +42,8 @@ const int64_t *given_time(struct given *g, struct jval object, const char *name,
 const int64_t *given_expiry(struct given *g, struct jval object, const char *name, int64_t *store);
 /*
  * The id of the workspace that the text (member or query parameter `workspace_id`) names; the caller's own
- * when it is empty. Other workspaces are for owners. False when the job was answered.
+ * when it is empty. Other workspaces are for owners, and for people who are in them. False when the job was
+ * answered.
  */
 bool given_workspace(struct job *j, struct str name, int64_t *ret_id);
 /* A query parameter in either spelling. */
