@@ -473,7 +473,45 @@ def row_133_python_reads_all_of_it(b):
     call("api_keys.delete", id=key)
 
 
+def other_workspaces_are_as_if_not_there(b):
+    """Every id of every route, asked for from another workspace: the answer to what does not exist."""
+    good(b, "POST", "/v1/admin/workspaces", {"name": "Elsewhere", "slug": "elsewhere"})
+    stranger = b.gw.cli("key", "create", "--name", "stranger", "--role", "admin", "--workspace", "elsewhere").stdout.strip()
+    key = good(b, "POST", "/v1/api-keys/workspace/service", {"name": "probed", "scopes": ["logs.view"]})["id"]
+    policy = good(b, "POST", "/v1/policies/rate-limits", {"name": "probed", "unit": "rpd", "value": 100000, "conditions": [{"key": "metadata.never", "value": "x"}]})["id"]
+    config = b.config("probed", {"provider": "@a"})
+    paths = [("/v1/api-keys/{}", key, "zzzzzzzz", "GET PUT DELETE"), ("/v1/api-keys/{}/rotate", key, "zzzzzzzz", "POST"),
+             *((f"/v1/{kind}/{{}}", "a", "zz", "GET PUT DELETE") for kind in ("virtual-keys", "providers", "integrations")),
+             ("/v1/integrations/{}/models", "a", "zz", "GET PUT DELETE"), ("/v1/integrations/{}/workspaces", "a", "zz", "GET PUT"),
+             ("/v1/policies/rate-limits/{}", policy, "rl-999999", "GET PUT DELETE"), ("/v1/policies/rate-limits/{}/entities", policy, "rl-999999", "GET"),
+             ("/v1/policies/rate-limits/{}/entities/0123456789abcdef/reset", policy, "rl-999999", "PUT"), ("/v1/configs/{}", config, "pc-zzzzzzzzzzzz", "GET PUT DELETE"),
+             ("/v1/admin/workspaces/{}", "default", "zz", "GET PUT"), ("/v1/admin/workspaces/{}/users", "default", "zz", "GET POST"),
+             ("/v1/admin/workspaces/{}/users/1", "default", "zz", "GET PUT DELETE")]
+    probes = 0
+    for path, there, nowhere, methods in paths:
+        for method in methods.split():
+            body = None if method == "GET" else {}
+            for query in ("", "?workspace_id=default"):
+                found, missing = ask(b, method, path.format(there) + query, body, key=stranger), ask(b, method, path.format(nowhere) + query, body, key=stranger)
+                check(found == missing and found[0] == 404, f"{method} {path}{query}: {found} is not {missing}")
+                probes += 1
+    for path in ("/v1/api-keys", "/v1/virtual-keys", "/v1/providers", "/v1/integrations", "/v1/policies/rate-limits"):
+        for query in ("", "?workspace_id=default"):
+            status, answer = ask(b, "GET", path + query, key=stranger)
+            names = json.dumps(answer)
+            check("probed" not in names and '"@a"' not in names and (status, query) in ((200, ""), (404, "?workspace_id=default")), f"{path}{query}: {status} {answer}")
+    for body in ({"name": "x", "workspace_id": "default", "scopes": ["logs.view"]},):
+        ask(b, "POST", "/v1/api-keys/workspace/service", body, key=stranger, status=404)
+    ask(b, "POST", "/v1/providers", {"name": "x", "integration_id": "a"}, key=stranger, status=404)
+    log = good(b, "GET", "/v1/audit-logs", key=stranger)["records"]
+    check(all(r["workspace_id"] == "elsewhere" for r in log), f"the audit log shows others: {log[:3]}")
+    check(probes > 40, f"only {probes} probes")
+    good(b, "DELETE", f"/v1/api-keys/{key}")
+    good(b, "DELETE", f"/v1/policies/rate-limits/{policy}")
+    good(b, "DELETE", "/v1/admin/workspaces/elsewhere")
+
+
 if __name__ == "__main__":
     suite(Bench, [row_117_virtual_keys_node, row_117_azure_in_both_spellings, row_116_providers, row_116_default_provider,
                   row_111_node, row_111_python, row_111_kinds, row_111_rotation, row_112_budget_of_a_key, row_115_policies, row_119_workspaces, row_119_users_and_invites, row_119_audit,
-                  row_133_python_reads_all_of_it])
+                  row_133_python_reads_all_of_it, other_workspaces_are_as_if_not_there])
