@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A directory with a bill and a reader of it; failures end the test with the sentence. */
 #include "cost_rig.h"
 
 #include <setjmp.h>

@@ -288,6 +288,99 @@ static void golden_queries_agree_with_sql_written_by_hand(void **state)
     buf_free(&file);
 }
 
+/* --- random filters -------------------------------------------------------------------------- */
+
+static const struct {
+    const char *field, *column;
+    const char *values[4]; /* without quotes in them */
+} fields[] = {
+    {"costs.account_id", "project", {"proj_a", "proj_b", "Proj C", ""}},
+    {"costs.provider_account_id", "organization", {"org-a", "org-b", "org-c", ""}},
+    {"costs.service", "service", {"Embeddings", "Audio", "Chat and Completions", "Images"}},
+    {"costs.category", "category", {"gpt-5", "gpt-4o-2024-08-06", "whisper-1", "none"}},
+    {"costs.subcategory", "subcategory", {"input", "output", "cached input", ""}},
+    {"costs.resource_id", "key", {"key_1", "key_2", "key_9", ""}},
+    {"costs.service_tier", "tier", {"priority", "batch", "", "flex"}},
+};
+
+/* One test, in both languages. */
+static void random_test(struct buf *vql, struct buf *sql)
+{
+    uint64_t r = rng_u64();
+    size_t f = r % COUNT(fields);
+    const char *a = fields[f].values[(r >> 8) % 4], *b = fields[f].values[(r >> 16) % 4];
+    const char *field = fields[f].field, *column = fields[f].column;
+    switch ((r >> 24) % 6) {
+    case 0:
+        assert_true(buf_printf(vql, "%s = '%s'", field, a) && buf_printf(sql, "%s = '%s'", column, a));
+        break;
+    case 1:
+        assert_true(buf_printf(vql, "%s!='%s'", field, a) && buf_printf(sql, "%s <> '%s'", column, a));
+        break;
+    case 2:
+        assert_true(buf_printf(vql, "%s IN ('%s', '%s')", field, a, b) &&
+                    buf_printf(sql, "%s IN ('%s', '%s')", column, a, b));
+        break;
+    case 3:
+        assert_true(buf_printf(vql, "%s not in ('%s','%s')", field, a, b) &&
+                    buf_printf(sql, "%s NOT IN ('%s', '%s')", column, a, b));
+        break;
+    case 4:
+        assert_true(buf_printf(vql, "%s LIKE '%.2s%%'", field, a) && buf_printf(sql, "%s GLOB '%.2s*'", column, a));
+        break;
+    default:
+        assert_true(buf_printf(vql, "%s = NULL", field) && buf_printf(sql, "%s = ''", column));
+        break;
+    }
+}
+
+/* Both languages have the same precedence, so the parentheses are the same too. */
+static void random_tree(struct buf *vql, struct buf *sql, unsigned depth)
+{
+    uint64_t r = rng_u64();
+    unsigned children = depth ? (unsigned)(r % 4) : 0;
+    bool wrap = children > 1 || (r >> 8) % 2;
+    if ((r >> 16) % 4 == 0)
+        assert_true(buf_add_str(vql, STR("NOT ")) && buf_add_str(sql, STR("NOT ")));
+    if (!children && !wrap) {
+        assert_true(buf_add_byte(sql, '('));
+        random_test(vql, sql);
+        assert_true(buf_add_byte(sql, ')'));
+        return;
+    }
+    assert_true(buf_add_byte(vql, '(') && buf_add_byte(sql, '('));
+    for (unsigned i = 0; i <= children; i++) {
+        const char *between = i == 0 ? "" : rng_u64() % 2 ? " AND " : " OR ";
+        assert_true(buf_add_str(vql, str_c(between)) && buf_add_str(sql, str_c(between)));
+        if (children)
+            random_tree(vql, sql, depth - 1);
+        else
+            random_test(vql, sql);
+    }
+    assert_true(buf_add_byte(vql, ')') && buf_add_byte(sql, ')'));
+}
+
+static void random_filters_agree_with_the_same_filters_in_sql(void **state)
+{
+    static const char *const groupings[] = {NULL, "service", "account_id", "resource_id", "cost_subcategory"};
+    for (unsigned i = 0; i < 600; i++) {
+        struct buf vql, sql;
+        struct cost_query q = whole_period();
+        buf_init(&vql, VQL_TEXT_MAX);
+        buf_init(&sql, 1u << 20);
+        assert_true(buf_add_str(&vql, STR(P " AND ")) && buf_add_str(&sql, STR("1000000 * (")));
+        random_tree(&vql, &sql, 4);
+        assert_true(buf_add_byte(&sql, ')'));
+        struct vql *filter = cost_rig_parse(buf_str(&vql));
+        q.bin = i % 3 ? COST_BIN_MONTH : COST_BIN_DAY;
+        if (total_of(*state, q, filter, groupings[i % COUNT(groupings)]) != oracle(*state, buf_str(&sql), "1"))
+            fail_msg("%.*s", STR_ARG(buf_str(&vql)));
+        vql_free(filter);
+        buf_free(&vql);
+        buf_free(&sql);
+    }
+}
+
 /* --- dates, bins, settings, pages ------------------------------------------------------------ */
 
 static void every_period_and_bin_has_the_sum_of_its_days(void **state)
@@ -585,6 +678,7 @@ int main(void)
 {
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(golden_queries_agree_with_sql_written_by_hand),
+        cmocka_unit_test(random_filters_agree_with_the_same_filters_in_sql),
         cmocka_unit_test(every_period_and_bin_has_the_sum_of_its_days),
         cmocka_unit_test(each_row_is_the_sum_of_its_days_and_values),
         cmocka_unit_test(pages_cut_the_same_rows_and_do_not_change_totals),

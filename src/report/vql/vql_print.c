@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The normal form of a query. */
-#include "report/vql/vql.h"
-
 #include <stdio.h>
 
 #include "base/must.h"
+#include "report/vql/vql.h"
 
 static bool print_node(const struct vql_node *n, struct buf *out);
 
