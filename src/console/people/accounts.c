@@ -5,7 +5,7 @@
 #include "console/console_inner.h"
 #include "console/native/native.h"
 #include "console/native/output.h"
-#include "console/native/people.h"
+#include "console/people/people.h"
 
 static void write_account(struct json_write *w, const struct account *a, const struct secret *secret)
 {

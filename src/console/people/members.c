@@ -6,7 +6,7 @@
 #include "console/console_inner.h"
 #include "console/native/native.h"
 #include "console/native/output.h"
-#include "console/native/people.h"
+#include "console/people/people.h"
 #include "control/people/session.h"
 
 bool people_organizes(struct job *j)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef CONSOLE_NATIVE_PEOPLE_H
-#define CONSOLE_NATIVE_PEOPLE_H
+#ifndef CONSOLE_PEOPLE_PEOPLE_H
+#define CONSOLE_PEOPLE_PEOPLE_H
 
 /* people: what the handlers about members, invitations and service accounts share. */
 

@@ -3,7 +3,7 @@
 #include "console/console_inner.h"
 #include "console/native/native.h"
 #include "console/native/output.h"
-#include "console/native/people.h"
+#include "console/people/people.h"
 #include "control/people/invitation.h"
 #include "control/people/password.h"
 #include "control/people/session.h"
