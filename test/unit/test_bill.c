@@ -652,6 +652,69 @@ static void killed_at_any_file_call_a_day_is_whole(void **state)
     assert_true(old > 3 && fresh > 0);
 }
 
+static struct bill_used used_rows[2] = {{.project = {"proj_a", 6}, .model = {"gpt-4o", 6}, .batch = -1},
+                                        {.project = {"proj_b", 6}, .model = {"o3", 2}, .batch = -1}};
+
+static int change_usage_and_remove(const char *dir, struct file_faults *f)
+{
+    struct bill *b;
+    char why[256];
+    bool changed;
+    struct bill_bucket k = {
+        .account = ACCOUNT, .kind = BILL_USAGE_COMPLETIONS, .start = 480000, .rows = used_rows, .count = 2};
+    file_set_faults(f);
+    if (bill_open(dir, &b, why, sizeof why) != ERR_OK)
+        return 1;
+    enum err e = bill_usage_put(b, &k, &changed);
+    if (e == ERR_OK)
+        e = bill_account_remove(b, ACCOUNT);
+    file_set_faults(NULL);
+    bill_close(b);
+    return e != ERR_OK;
+}
+
+/* Three states there may be: as before, with the new usage, without the account. */
+static void killed_at_any_file_call_usage_and_removal_are_whole(void **state)
+{
+    struct place *t = *state;
+    struct bill_stored s;
+    struct file_faults *f = mmap(NULL, sizeof *f, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct bill_bucket old = {
+        .account = ACCOUNT, .kind = BILL_USAGE_COMPLETIONS, .start = 480000, .rows = used_rows, .count = 1};
+    unsigned seen[3] = {0};
+    bool changed;
+    int status = -1;
+    assert_true(f != MAP_FAILED);
+    used_rows[0].figure[BILL_FIGURE_INPUT] = 100;
+    used_rows[1].figure[BILL_FIGURE_INPUT] = 20;
+    for (uint64_t at = 1; at < CALLS_MAX && status != 0; at++) {
+        assert_int_equal(bill_account_put(t->bill, ACCOUNT, 1, STR("admin"), 20000, 1), ERR_OK);
+        assert_int_equal(put(t, 20100, day_one, 4, NULL, 20100, &s), ERR_OK);
+        assert_int_equal(bill_usage_put(t->bill, &old, &changed), ERR_OK);
+        bill_close(t->bill);
+        *f = (struct file_faults){.calls = FILE_CALLS_ALL, .kind = FILE_FAULT_KILL, .at = at};
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+            store_use_file_calls();
+            _exit(change_usage_and_remove(t->dir, f));
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(status == 0 || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
+        open_bill(t);
+        int64_t accounts = count(t, "SELECT COUNT(*) FROM accounts");
+        int64_t tokens = count(t, "SELECT IFNULL(SUM(input_tok), 0) FROM usage_rows");
+        assert_true(accounts == 1 ? tokens == 100 || tokens == 120 : tokens == 0);
+        check_sum(t, accounts ? "1.502033000001" : "0", accounts ? 4 : 0);
+        assert_int_equal(count(t, "SELECT COUNT(*) FROM days") + count(t, "SELECT COUNT(*) FROM usage_buckets"),
+                         accounts ? 2 : 0);
+        seen[!accounts ? 2 : tokens == 120]++;
+    }
+    munmap(f, sizeof *f);
+    assert_int_equal(status, 0);
+    assert_true(seen[0] && seen[1] && seen[2]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -675,6 +738,7 @@ int main(void)
         cmocka_unit_test(months_and_days_agree),
         cmocka_unit_test_setup_teardown(usage_buckets_are_replaced, setup, teardown),
         cmocka_unit_test_setup_teardown(killed_at_any_file_call_a_day_is_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(killed_at_any_file_call_usage_and_removal_are_whole, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
