@@ -6,8 +6,10 @@ Costs through Vantage's own SDK: OpenAI connected by its admin key, its bill imp
 GET /v2/costs makes of it. Row numbers are those of the contract's checklist.
 """
 
+import csv
 import datetime
 import decimal
+import io
 import os
 import re
 import sys
@@ -191,6 +193,48 @@ def row_64_providers_services_accounts(v):
     equal([a["account_id"] for a in only], ["proj_b"], "row 64: exact name")
 
 
+def row_60_files(v):
+    where = v.call("costs.createExport", {"filter": ALL, "groupings": ["account_id", "cost_category"], "date_bin": "month", **SPAN}).fine("row 60")
+    check(where.startswith(v.gw.url + "/v2/data_exports/dta_xprt_"), f"row 60: {where}")
+    made = v.call("dataExports.get", where.rsplit("/", 1)[1]).fine("row 60")
+    equal((made["status"], made["export_type"], made["attributes"]["groupings"]), ("completed", "cost_report", ["account_id", "cost_category"]), "row 60")
+    equal((made["attributes"]["start_date"], made["attributes"]["vql"]), (SPAN["start_date"], ALL), "row 60: what was asked")
+    file = made["manifest"]["files"][0].removeprefix(v.gw.url)
+    status, headers, body = v.gw.request("GET", file, key=None)
+    equal((status, headers["content-type"]), (200, "text/csv; charset=utf-8"), "row 60: without a key")
+    rows = list(csv.DictReader(io.StringIO(body.decode())))
+    equal(list(rows[0]), ["Date", "Account", "Service Category", "Usage", "Usage Unit", "Cost", "Currency"], "row 60: columns")
+    equal(sum((D(r["Cost"]) for r in rows), D(0)), total(v.up.rows), "row 60: the sum of the file")
+    equal(v.gw.request("GET", file[:-1] + ("0" if file[-1] != "0" else "1"), key=None)[0], 404, "row 60: another secret")
+    v.call("dataExports.get", "dta_xprt_0000000000000000").refused("row 60", 404)
+    v.call("costs.createExport", {"filter": ALL, "schema": "focus"}).refused("row 61: not yet", 400, "not made here yet")
+    status, headers, answer = v.raw("POST", "/v2/costs/data_exports", {"filter": ALL})
+    check(status == 202 and headers["location"].endswith(answer["token"]), f"row 60: {status} {headers}")
+
+
+def row_38_a_file_of_two_periods(v):
+    where = v.call("costs.createExport", {"filter": ALL, "schema": "comparison", "groupings": ["account_id"], "start_date": day_text(LAST - 6),
+                                          "end_date": day_text(LAST)}).fine("row 38")
+    file = v.call("dataExports.get", where.rsplit("/", 1)[1]).fine("row 38")["manifest"]["files"][0].removeprefix(v.gw.url)
+    rows = list(csv.DictReader(io.StringIO(v.gw.request("GET", file, key=None)[2].decode())))
+    equal(list(rows[0]), ["Account", "Cost", "Previous Cost", "Change", "Currency"], "row 38: columns")
+    for row in rows:
+        now = [r for r in v.up.rows if (r["project"] or "") == row["Account"] and r["day"] > LAST - 7]
+        equal(D(row["Cost"]), total(now), "row 38: this period")
+        equal(D(row["Change"]), D(row["Cost"]) - D(row["Previous Cost"]), "row 38: the change")
+
+
+def row_65_tags(v):
+    made = v.call("virtualTagConfigs.create", {"key": "env", "overridable": False, "values": [{"name": "prod", "filter": ALL}]}).fine("row 65")["token"]
+    tag = {"tag_key": "env", "hidden": False, "preferred": False, "providers": ["open_ai"]}
+    equal(v.call("tags.list", {"providers": ["open_ai"]}).fine("row 65")["tags"], [tag], "row 65: list")
+    equal(v.request("/v2/tags", "PUT", {"tag_key": "env", "hidden": True}).fine("row 65")["tags"], [{**tag, "hidden": True}], "row 65: hidden")
+    equal(len(v.call("tags.list", {}).fine("row 65")["tags"]), 1, "row 65: the API still shows it")
+    equal(v.call("tags.getValues", "env", {}).fine("row 65")["tag_values"], [{"tag_value": "prod", "providers": ["open_ai"]}], "row 65: values")
+    v.request("/v2/tags", "PUT", {"tag_key": "none"}).refused("row 65", 404)
+    v.call("virtualTagConfigs.delete", made).fine("row 65")
+
+
 def row_43_performance_of_a_budget(v):
     report = v.call("costReports.create", {"title": "all", "filter": ALL}).fine("row 43")["token"]
     spent = total([r for r in v.up.rows if day_text(r["day"])[:7] == day_text(FIRST)[:7]])
@@ -235,7 +279,7 @@ if __name__ == "__main__":
     tests = [row_8_a_bad_key_is_not_stored, rows_7_and_9_openai_is_connected, rows_26_and_28_sums_are_exact, rows_15_and_16_the_seeds_filters,
              rows_23_and_24_filters_that_are_none, row_25_groupings_in_every_form, row_27_bins, rows_29_to_31_pages, rows_32_and_33_usage_and_counts,
              row_40_saved_filters_hold_for_reports_and_folders, row_52_virtual_tags, row_64_providers_services_accounts,
-             row_43_performance_of_a_budget, row_12_a_restated_day_is_replaced, rows_10_and_11_whose_costs_they_are]
+             row_60_files, row_38_a_file_of_two_periods, row_65_tags, row_43_performance_of_a_budget, row_12_a_restated_day_is_replaced, rows_10_and_11_whose_costs_they_are]
 
     def bound(test):
         def call():

@@ -4,7 +4,7 @@
 #include "console/console_inner.h"
 #include "console/vantage/ask.h"
 #include "console/vantage/budgets.h"
-#include "console/vantage/metric_values.h"
+#include "console/vantage/business_metrics.h"
 #include "console/vantage/resource_write.h"
 #include "console/vantage/vantage.h"
 #include "console/vantage/vantage_reply.h"
@@ -160,7 +160,7 @@ static bool place(struct job *j, const struct sight *s, enum docs_kind kind, str
 /* A metric may come with its values. */
 static bool add_values(struct job *j, const struct doc *doc, struct jval given)
 {
-    return doc->kind != DOCS_BUSINESS_METRIC || metric_values_given(j, doc, given);
+    return doc->kind != DOCS_BUSINESS_METRIC || business_metrics_given(j, doc, given);
 }
 
 void resources_create(struct job *j)

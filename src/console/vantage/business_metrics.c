@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* JSON and CSV to values of a metric and back. The store is docs_values. */
-#include "console/vantage/metric_values.h"
+#include "console/vantage/business_metrics.h"
 
 #include <stdio.h>
 
@@ -58,7 +58,7 @@ static bool put_list(struct job *j, const struct doc *metric, struct jval list, 
     return !failed(j, docs_values_put(ask_docs(j), metric->id, forecast, rows, count));
 }
 
-bool metric_values_given(struct job *j, const struct doc *metric, struct jval given)
+bool business_metrics_given(struct job *j, const struct doc *metric, struct jval given)
 {
     static const char *const others[] = {"datadog_metric_fields", "cloudwatch_fields", "snowflake_metric_fields"};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
@@ -136,7 +136,7 @@ static bool next_line(struct str *rest, struct str *ret)
     return true;
 }
 
-void metrics_csv(struct job *j)
+void business_metrics_csv(struct job *j)
 {
     struct doc metric;
     struct columns columns;
@@ -176,7 +176,7 @@ static bool wanted(struct job *j, struct jval body, const char *name, struct str
     return url_query_find(j->query, str_c(name), j->arena, ret);
 }
 
-void metrics_delete_values(struct job *j)
+void business_metrics_delete_values(struct job *j)
 {
     struct docs_value_query q = {.from_day = INT64_MIN, .until_day = INT64_MAX};
     struct doc metric;
@@ -246,17 +246,17 @@ static void list_values(struct job *j, bool forecast)
     json_write_object_end(&j->json);
 }
 
-void metrics_values(struct job *j)
+void business_metrics_values(struct job *j)
 {
     list_values(j, false);
 }
 
-void metrics_forecasts(struct job *j)
+void business_metrics_forecasts(struct job *j)
 {
     list_values(j, true);
 }
 
-void metrics_labels(struct job *j)
+void business_metrics_labels(struct job *j)
 {
     struct vantage_page page;
     struct doc metric;

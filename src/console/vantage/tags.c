@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tag keys of billed costs: the virtual ones. Hiding a key is for people's lists; here it is always shown. */
+#include "base/must.h"
+#include "console/console_inner.h"
+#include "console/vantage/ask.h"
+#include "console/vantage/vantage.h"
+#include "console/vantage/vantage_reply.h"
+
+static void write_providers(struct json_write *w)
+{
+    json_write_key(w, STR("providers"));
+    json_write_array(w);
+    json_write_string(w, STR("open_ai"));
+    json_write_array_end(w);
+}
+
+static void write_tag(struct json_write *w, const struct doc *doc)
+{
+    struct jdoc body;
+    jdoc_init(&body);
+    bool ok = jdoc_parse(&body, doc->body);
+    must(ok); /* ours */
+    json_write_object(w);
+    json_write_member_string(w, "tag_key", doc->title);
+    json_write_member_bool(w, "hidden", jdoc_true(jdoc_get(jdoc_root(&body), "hidden")));
+    json_write_member_bool(w, "preferred", jdoc_true(jdoc_get(jdoc_root(&body), "preferred")));
+    write_providers(w);
+    json_write_object_end(w);
+    jdoc_free(&body);
+}
+
+/* All tags, or those found by a text. False when the job was answered. */
+static bool read_tags(struct job *j, struct str search, struct doc **ret, size_t *ret_count)
+{
+    struct docs_query q = {.kind = DOCS_VIRTUAL_TAG, .search = search, .limit = DOCS_COUNT_MAX};
+    uint64_t total;
+    enum err e = docs_list(ask_docs(j), &q, j->arena, ret, ret_count, &total);
+    if (e != ERR_OK)
+        vantage_fail_err(j, e, docs_reason(ask_docs(j)));
+    return e == ERR_OK;
+}
+
+static void sort_tags(struct doc *list, size_t count, bool down)
+{
+    for (size_t i = 1; i < count; i++) { /* few */
+        struct doc one = list[i];
+        size_t at = i;
+        for (; at && (down ? str_cmp(list[at - 1].title, one.title) < 0 : str_cmp(list[at - 1].title, one.title) > 0);
+             at--)
+            list[at] = list[at - 1];
+        list[at] = one;
+    }
+}
+
+static void reply(struct job *j, const struct vantage_page *page, const struct doc *list, size_t count)
+{
+    job_reply_json(j, 200);
+    json_write_object(&j->json);
+    vantage_links(j, page, count, false);
+    json_write_key(&j->json, STR("tags"));
+    json_write_array(&j->json);
+    for (size_t i = (page->page - 1) * page->limit, n = 0; i < count && n < page->limit; i++, n++)
+        write_tag(&j->json, &list[i]);
+    json_write_array_end(&j->json);
+    json_write_object_end(&j->json);
+}
+
+void tags_list(struct job *j)
+{
+    struct vantage_page page;
+    struct str providers[ASK_LIST_MAX];
+    struct doc *list;
+    size_t count, asked;
+    bool ours = true;
+    if (!vantage_page_read(j, 100, 1000, &page) || !ask_list(j, "providers", providers, &asked) ||
+        !read_tags(j, ask_text(j, "search_query"), &list, &count))
+        return;
+    for (size_t i = 0; i < asked; i++)
+        ours = i == 0 ? str_eq(providers[i], STR("open_ai")) : ours || str_eq(providers[i], STR("open_ai"));
+    sort_tags(list, count, str_eq(ask_text(j, "sort_direction"), STR("desc")));
+    reply(j, &page, list, ours ? count : 0);
+}
+
+static bool is_named(struct job *j, struct jval given, struct str key)
+{
+    struct jval many = jdoc_get(given, "tag_keys");
+    if (str_eq(jdoc_text(jdoc_get(given, "tag_key"), j->arena), key))
+        return true;
+    for (struct jval v = jdoc_first(many); jdoc_kind(many) == JDOC_ARRAY && jdoc_has(v); v = jdoc_next(many, v))
+        if (str_eq(jdoc_text(v, j->arena), key))
+            return true;
+    return false;
+}
+
+static void update(struct job *j, struct jval given)
+{
+    const struct vantage_page page = {1, 1000};
+    struct jval only[2] = {jdoc_get(given, "hidden"), jdoc_get(given, "preferred")};
+    struct doc *list;
+    struct jdoc change;
+    size_t count, found = 0;
+    struct buf text;
+    if (!read_tags(j, STR(""), &list, &count))
+        return;
+    buf_init(&text, 4096);
+    jdoc_init(&change);
+    bool flags = (!jdoc_has(only[0]) || jdoc_kind(only[0]) == JDOC_TRUE || jdoc_kind(only[0]) == JDOC_FALSE) &&
+                 (!jdoc_has(only[1]) || jdoc_kind(only[1]) == JDOC_TRUE || jdoc_kind(only[1]) == JDOC_FALSE);
+    struct str hidden = jdoc_has(only[0]) ? jdoc_raw(only[0]) : STR("null");
+    struct str preferred = jdoc_has(only[1]) ? jdoc_raw(only[1]) : STR("null");
+    bool ok = flags && buf_printf(&text, "{\"hidden\":%.*s,\"preferred\":%.*s}", STR_ARG(hidden), STR_ARG(preferred)) &&
+              jdoc_parse(&change, buf_str(&text));
+    enum err e = ERR_OK;
+    for (size_t i = 0; ok && e == ERR_OK && i < count; i++)
+        if (is_named(j, given, list[i].title)) {
+            e = docs_update(ask_docs(j), &list[i], jdoc_root(&change), j->arena, &list[i]);
+            list[found++] = list[i];
+        }
+    if (!ok)
+        vantage_fail(j, 400, "hidden and preferred must be true or false");
+    else if (e != ERR_OK)
+        vantage_fail_err(j, e, docs_reason(ask_docs(j)));
+    else if (!found)
+        vantage_fail(j, 404, "There is no such tag; tag_key or tag_keys[] name some");
+    else
+        reply(j, &page, list, found);
+    jdoc_free(&change);
+    buf_free(&text);
+}
+
+void tags_update(struct job *j)
+{
+    struct jdoc body;
+    if (!ask_body(j, &body))
+        return;
+    update(j, jdoc_root(&body));
+    jdoc_free(&body);
+}
+
+static void write_values(struct job *j, struct jval list)
+{
+    for (struct jval v = jdoc_first(list); jdoc_has(v); v = jdoc_next(list, v)) {
+        struct str name = jdoc_text(jdoc_get(v, "name"), j->arena);
+        if (!name.n)
+            continue;
+        json_write_object(&j->json);
+        json_write_member_string(&j->json, "tag_value", name);
+        write_providers(&j->json);
+        json_write_object_end(&j->json);
+    }
+}
+
+void tags_values(struct job *j)
+{
+    struct vantage_page page;
+    struct doc *list;
+    struct jdoc body;
+    struct str key = ask_token(j, 0);
+    size_t count, at = 0;
+    if (!vantage_page_read(j, 1000, 1000, &page) || !read_tags(j, STR(""), &list, &count))
+        return;
+    while (at < count && !str_eq(list[at].title, key))
+        at++;
+    if (at == count) {
+        vantage_fail(j, 404, "There is no such tag");
+        return;
+    }
+    jdoc_init(&body);
+    bool ok = jdoc_parse(&body, list[at].body);
+    must(ok);
+    struct jval values = jdoc_get(jdoc_root(&body), "values");
+    job_reply_json(j, 200);
+    json_write_object(&j->json);
+    vantage_links(j, &page, jdoc_size(values), false);
+    json_write_key(&j->json, STR("tag_values"));
+    json_write_array(&j->json);
+    write_values(j, values);
+    json_write_array_end(&j->json);
+    json_write_object_end(&j->json);
+    jdoc_free(&body);
+}
