@@ -71,7 +71,7 @@ static void set_actor(const struct job *j)
         actor.key_id = j->key->id;
         actor.key = j->key->public_id;
         actor.member_id = j->key->member_id;
-        actor.name = j->key->name;
+        actor.name = j->key->member ? j->key->member->name : j->key->name;
     }
     actor_set(&actor);
 }

@@ -168,6 +168,15 @@ def audit_log():
         check(row["actor"]["source"] == "native" and row["actor"]["name"] == "owner" and row["before"] is None, f"row {row}")
         key = ask(gw, "POST", T + "/keys", {"name": "m", "role": "member"}, expect=201)["key"]
         ask(gw, "GET", T + "/audit", key=key, expect=403)
+        # the owner of one workspace is nothing in the organization
+        workspace(gw, "team-a")
+        cat = ask(gw, "POST", T + "/members", {"email": "cat@example.com", "password": PASSWORD}, expect=201)
+        ask(gw, "PUT", T + f"/workspaces/team-a/members/{cat['id']}", {"role": "owner"}, expect=200)
+        token = ask(gw, "POST", T + "/session", {"email": "cat@example.com", "password": PASSWORD}, key=None, expect=201)["token"]
+        seen = {r["workspace"] for r in ask(gw, "GET", T + "/audit?limit=1000", key=token, expect=200)["data"]}
+        check(seen == {"team-a"}, f"an owner of team-a sees {seen}")
+        ask(gw, "POST", T + "/master-key", {}, key=token, expect=403)
+        ask(gw, "GET", T + "/members", key=token, expect=403)
         page = ask(gw, "GET", T + "/audit?limit=2", expect=200)
         more = ask(gw, "GET", T + f"/audit?limit=2&before={page['data'][-1]['seq']}", expect=200)
         check([r["seq"] for r in page["data"] + more["data"]] == list(range(page["total"], page["total"] - 4, -1)), "pages")

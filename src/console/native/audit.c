@@ -7,6 +7,7 @@
 #include "console/native/native.h"
 #include "console/native/output.h"
 #include "control/control.h"
+#include "control/people/reach.h"
 
 static void write_json(struct json_write *w, const char *name, struct str json)
 {
@@ -70,7 +71,8 @@ static bool read_time(struct job *j, const char *name, int64_t *ret_us)
 void audit_log_list(struct job *j)
 {
     struct audit_row *rows = NULL;
-    struct audit_filter f = {.one_workspace = j->key->role != KIND_ROLE_OWNER, .workspace_id = j->key->workspace_id};
+    struct audit_filter f = {.one_workspace = !reach_organizes(j->key, KIND_ROLE_OWNER),
+                             .workspace_id = j->key->workspace_id};
     size_t count = 0;
     uint64_t limit, before, total = 0;
     struct control_why why = {.param = ""};

@@ -5,6 +5,7 @@
 #include "console/native/input.h"
 #include "console/native/native.h"
 #include "control/control.h"
+#include "control/people/reach.h"
 #include "control/people/rotate.h"
 
 void master_key_rotate(struct job *j)
@@ -13,6 +14,10 @@ void master_key_rotate(struct job *j)
     struct control_why why = {.param = ""};
     struct control *control = j->console->settings.control;
     char before[MASTER_KEY_ID_MAX];
+    if (!reach_organizes(j->key, KIND_ROLE_OWNER)) {
+        job_fail(j, ERR_FORBIDDEN, STR(""), STR("this is for owners of the organization"));
+        return;
+    }
     if (!input_begin(&in, j))
         return;
     struct str key = input_text(&in, "new_key");

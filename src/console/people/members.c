@@ -7,13 +7,12 @@
 #include "console/native/native.h"
 #include "console/native/output.h"
 #include "console/people/people.h"
+#include "control/people/reach.h"
 #include "control/people/session.h"
 
 bool people_organizes(struct job *j)
 {
-    const struct snapshot_key *k = j->key;
-    bool ok =
-        k->member ? k->member->role <= KIND_ROLE_ADMIN && k->granted <= KIND_ROLE_ADMIN : k->role == KIND_ROLE_OWNER;
+    bool ok = reach_organizes(j->key, KIND_ROLE_ADMIN);
     if (!ok)
         job_fail(j, ERR_FORBIDDEN, STR(""), STR("this is for owners and admins of the organization"));
     return ok;

@@ -71,6 +71,11 @@ bool reach_as(const struct snapshot *s, const struct snapshot_key *key, int64_t 
     return true;
 }
 
+bool reach_organizes(const struct snapshot_key *key, enum kind_role least)
+{
+    return key->member ? key->member->role <= least && key->granted <= least : key->role == KIND_ROLE_OWNER;
+}
+
 const struct snapshot_key *reach_key(const struct snapshot *s, int64_t key_id)
 {
     size_t low = 0, high = s->key_count;

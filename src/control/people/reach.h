@@ -34,6 +34,12 @@ bool reach_at(const struct snapshot *s, const struct snapshot_key *key, size_t n
  */
 bool reach_as(const struct snapshot *s, const struct snapshot_key *key, int64_t workspace_id, struct snapshot_key *ret);
 
+/*
+ * Whether the key may do what concerns the whole organization and takes `least` there: whoever is an owner of
+ * one workspace is nothing yet in the organization. Of service keys only owners' count.
+ */
+bool reach_organizes(const struct snapshot_key *key, enum kind_role least);
+
 /* The active or inactive key of this id; NULL when there is none. */
 const struct snapshot_key *reach_key(const struct snapshot *s, int64_t key_id);
 
