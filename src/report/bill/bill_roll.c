@@ -16,6 +16,10 @@ struct roll {
 };
 
 static const struct roll rolls[] = {
+#define AT_month "?4"
+#define BY_month ""
+#define AT_day "b.day"
+#define BY_day "b.day, "
 #define X(table, period, dims, by, item)                                                                        \
     {"INSERT INTO " #table "(account, " #period ", " dims ", charge, unit, rows, micro, pico, quantity, nano)"  \
      " SELECT ?1, ?2, " dims ", charge, unit, SUM(rows), SUM(micro), SUM(pico), SUM(quantity), SUM(nano)"       \
@@ -26,10 +30,10 @@ static const struct roll rolls[] = {
      " IN (SELECT " dims ", charge, unit FROM " DELTA ") AND rows=0",                                           \
      "DELETE FROM " #table,                                                                                     \
      "INSERT INTO " #table "(account, " #period ", " dims ", charge, unit, rows, micro, pico, quantity, nano)"  \
-     " SELECT b.account, c." #period ", " dims ", b.charge, b.unit, COUNT(*), SUM(b.micro), SUM(b.pico),"       \
-     " SUM(b.quantity), SUM(b.nano)"                                                                            \
-     " FROM bill_rows b JOIN temp.calendar c ON c.day=b.day JOIN items i ON i.id=b.item"                        \
-     " GROUP BY b.account, c." #period ", " dims ", b.charge, b.unit",                                          \
+     " SELECT ?1, " AT_##period ", " dims ", b.charge, b.unit, COUNT(*), SUM(b.micro), SUM(b.pico),"            \
+                                " SUM(b.quantity), SUM(b.nano) FROM bill_rows b JOIN items i ON i.id=b.item"    \
+                                " WHERE b.account=?1 AND b.day>=?2 AND b.day<?3 GROUP BY " BY_##period dims     \
+     ", b.charge, b.unit",                                                                                      \
      #period[0] == 'm'},
     BILL_ROLLUP_TABLE(X)
 #undef X
@@ -54,37 +58,47 @@ enum err bill_inner_roll(struct bill *b, int64_t account, int64_t day)
     return ERR_OK;
 }
 
-/* temp.calendar: the month of each day that has rows. */
-static enum err make_calendar(struct bill *b)
+/* All rollups of a month of an account: month by month, so that sorting needs little memory. */
+static enum err make_month(struct bill *b, int64_t account, int64_t month)
+{
+    enum err e = ERR_OK;
+    const int64_t values[] = {account, bill_month_day(month), bill_month_day(month + 1), month};
+    for (size_t i = 0; i < ROLLS && e == ERR_OK; i++)
+        e = bill_inner_run(b, rolls[i].make, values, rolls[i].by_month ? 4 : 3);
+    return e;
+}
+
+/* The next account behind `account` that has rows; false in *ret_row when there is none. */
+static enum err next_account(struct bill *b, int64_t *account, int64_t *ret_first, int64_t *ret_last, bool *ret_row)
 {
     struct store_stmt *st;
-    bool row;
-    enum err e = store_exec(b->db, "DELETE FROM temp.calendar");
-    if (e == ERR_OK)
-        e = store_prepare(b->db, "SELECT MIN(day), MAX(day) FROM bill_rows", &st);
-    if (e == ERR_OK)
-        e = store_step(st, &row);
+    enum err e = store_prepare(b->db,
+                               "SELECT account, MIN(day), MAX(day) FROM bill_rows WHERE account="
+                               "(SELECT MIN(account) FROM bill_rows WHERE account>?1) GROUP BY account",
+                               &st);
     if (e != ERR_OK)
         return e;
-    must(row);
-    bool empty = store_is_null(st, 0);
-    int64_t first = store_i64(st, 0), last = store_i64(st, 1);
-    store_clear(st);
-    for (int64_t day = first; !empty && day <= last && e == ERR_OK; day++) {
-        const int64_t values[] = {day, bill_month_of(day)};
-        e = bill_inner_run(b, "INSERT INTO temp.calendar VALUES(?1, ?2)", values, 2);
+    store_bind_i64(st, 1, *account);
+    e = store_step(st, ret_row);
+    if (e == ERR_OK && *ret_row) {
+        *account = store_i64(st, 0);
+        *ret_first = store_i64(st, 1);
+        *ret_last = store_i64(st, 2);
     }
+    store_clear(st);
     return e;
 }
 
 enum err bill_inner_rebuild(struct bill *b)
 {
-    enum err e = make_calendar(b);
-    for (size_t i = 0; i < ROLLS && e == ERR_OK; i++) {
+    enum err e = ERR_OK;
+    int64_t account = INT64_MIN, first, last;
+    bool row = true;
+    for (size_t i = 0; i < ROLLS && e == ERR_OK; i++)
         e = store_exec(b->db, rolls[i].clear);
-        if (e == ERR_OK)
-            e = bill_inner_run(b, rolls[i].make, NULL, 0);
-    }
+    while (e == ERR_OK && (e = next_account(b, &account, &first, &last, &row)) == ERR_OK && row)
+        for (int64_t month = bill_month_of(first); month <= bill_month_of(last) && e == ERR_OK; month++)
+            e = make_month(b, account, month);
     return e;
 }
 

@@ -276,8 +276,7 @@ static enum err prepare_connection(struct bill *b)
 {
     enum err e = bill_schema_migrate(b->db);
     return e == ERR_OK ? store_exec(b->db, "CREATE TEMP TABLE delta(project, key, item, charge, unit, service,"
-                                           " category, subcategory, rows, micro, pico, quantity, nano);"
-                                           "CREATE TEMP TABLE calendar(day INTEGER PRIMARY KEY, month)")
+                                           " category, subcategory, rows, micro, pico, quantity, nano)")
                        : e;
 }
 
