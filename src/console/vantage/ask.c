@@ -7,6 +7,7 @@
 #include "base/must.h"
 #include "console/console_inner.h"
 #include "console/vantage/vantage_reply.h"
+#include "control/people/reach.h"
 #include "net/url.h"
 #include "report/bill/bill.h"
 #include "report/cost/cost_dates.h"
@@ -161,6 +162,7 @@ struct str ask_form(struct job *j, const char *name)
 bool ask_sight(struct job *j, struct sight *ret)
 {
     struct control_why why;
+    struct reach reach;
     size_t all;
     enum err e = control_workspace_list(j->console->settings.control, j->arena, &ret->list, &all, &why);
     if (e != ERR_OK) {
@@ -171,7 +173,8 @@ bool ask_sight(struct job *j, struct sight *ret)
     ret->ids = arena_alloc(j->arena, (all + 1) * sizeof *ret->ids);
     must(ret->ids);
     for (size_t i = 0; i < all; i++)
-        if (j->key->role == KIND_ROLE_OWNER || ret->list[i].id == j->key->workspace_id) {
+        if (reach_workspace(j->snapshot, j->key, ret->list[i].id, &reach) &&
+            console_may_call(j->key, reach.role, j->route)) {
             ret->list[ret->count] = ret->list[i];
             ret->ids[ret->count++] = ret->list[i].id;
         }

@@ -35,7 +35,7 @@ struct str ask_token(struct job *j, unsigned n);
 /* The field of a form with that name, or the only one when `name` is not there: files, urlencoded, or the body itself. */
 struct str ask_form(struct job *j, const char *name);
 
-/* The workspaces that the caller may see. */
+/* The workspaces in which the caller may make this call. */
 struct sight {
     struct control_workspace *list;
     int64_t *ids;

@@ -129,13 +129,14 @@ static bool set_settings(struct job *j, int64_t id, struct jval given)
 
 static void reply_with(struct job *j, int status, int64_t id)
 {
-    struct sight s;
-    if (!ask_sight(j, &s))
-        return;
-    for (size_t i = 0; i < s.count; i++)
-        if (s.ids[i] == id) {
+    struct control_workspace *list;
+    struct control_why why;
+    size_t count; /* the snapshot of this job does not know a new one yet */
+    enum err e = control_workspace_list(j->console->settings.control, j->arena, &list, &count, &why);
+    for (size_t i = 0; e == ERR_OK && i < count; i++)
+        if (list[i].id == id) {
             job_reply_json(j, status);
-            places_write(j, &s.list[i]);
+            places_write(j, &list[i]);
             return;
         }
     vantage_fail(j, 404, "There is no such workspace");

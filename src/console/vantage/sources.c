@@ -432,7 +432,7 @@ static bool home_of(struct job *j, const struct sight *s, struct jval given, int
 {
     struct str first = jdoc_text(jdoc_first(jdoc_get(given, "workspace_tokens")), j->arena);
     *ret = j->key->workspace_id;
-    return !first.n || ask_workspace(j, s, first, ret);
+    return (!first.n && ask_sees(s, *ret)) || ask_workspace(j, s, first, ret);
 }
 
 static void connect(struct job *j, const struct sight *s, struct jval given)
