@@ -26,6 +26,7 @@ static const struct command *const commands[] = {
     &command_model_delete,
     &command_logs,
     &command_cost,
+    &command_report,
     &command_plan,
     &command_import_status,
     &command_import,
