@@ -160,6 +160,26 @@ def service_accounts():
         ask(gw, "POST", "/v0/oauth/token", {"grant_type": "refresh_token", "refresh_token": by_head["refresh_token"]}, key=None, expect=400)
 
 
+def another_workspaces_things_are_not_there():
+    with bench() as gw:
+        workspace(gw, "team-a")
+        account = ask(gw, "POST", T + "/service-accounts", {"name": "ci"}, expect=201)["client_id"]
+        invited = ask(gw, "POST", T + "/invitations", {"email": "x@example.com"}, expect=201)["id"]
+        key = ask(gw, "POST", T + "/keys", {"name": "a", "role": "admin", "workspace": "team-a"}, expect=201)["key"]
+        probes = [("PATCH", T + "/service-accounts/{}", {"name": "y"}, account, "sa-aaaaaaaaaaaaaaaaaaaa"),
+                  ("DELETE", T + "/service-accounts/{}", None, account, "sa-aaaaaaaaaaaaaaaaaaaa"),
+                  ("POST", T + "/service-accounts/{}/secret", {}, account, "sa-aaaaaaaaaaaaaaaaaaaa"),
+                  ("DELETE", T + "/invitations/{}", None, invited, "aaaaaaaaaaaaaaaa"),
+                  ("GET", T + "/workspaces/{}/members", None, "default", "nowhere"),
+                  ("PUT", T + "/workspaces/{}/members/1", {"role": "member"}, "default", "nowhere"),
+                  ("DELETE", T + "/workspaces/{}/members/1", None, "default", "nowhere")]
+        for method, path, body, there, nowhere in probes:
+            answers = [gw.request(method, path.format(name), body, key=key) for name in (there, nowhere)]
+            check(answers[0][0] == 404 and answers[0][2] == answers[1][2], f"{method} {path}: {answers[0][0]} {answers[0][2]} {answers[1][2]}")
+        check(ask(gw, "GET", T + "/service-accounts", key=key)["data"] == [], "sees another workspace's accounts")
+        check(ask(gw, "GET", T + "/invitations", key=key)["data"] == [], "sees another workspace's invitations")
+
+
 def audit_log():
     with bench() as gw:
         status, head, _ = gw.request("POST", T + "/invitations", {"email": "bob@example.com"})
@@ -220,4 +240,5 @@ def another_master_key_under_load():
         print(f"{count[0]} requests beside 5 rotations")
 
 
-run(members_and_roles, invitations, cookies_and_guessing, service_accounts, audit_log, another_master_key_under_load)
+run(members_and_roles, invitations, cookies_and_guessing, service_accounts, another_workspaces_things_are_not_there, audit_log,
+    another_master_key_under_load)
