@@ -373,6 +373,17 @@ def rows_71_to_73_observability(b):
     sees("row 73", len(b.get("/models/watched/logs?search=429")), 2, "searched")
 
 
+def row_74_traces(b):
+    status, fields, _ = b.run("watched", path="/v1/chat/completions?debug=true", headers={"x-portkey-trace-id": "trace-74"})
+    found = b.get("/models/watched/traces?limit=5")
+    sees("row 74", (status, found[0]["traceID"], found[0]["hasError"], found[0]["statusCode"]), (200, "trace-74", False, 200), "the newest trace")
+    sees("row 74", [s["workloadId"] for s in b.get("/traces/trace-74")["spans"]], ["watched"], "its spans")
+    made = b.get("/traces?workloadId=watched&workloadType=models")
+    check(len(made) == 11 and made[0]["duration"] > 0, f"row 74: {made}")
+    check(b.get("/traces/" + made[1]["traceID"])["spans"], "row 74: a trace without a caller's id")
+    sees("row 74", b.call("GET", "/traces/nothing")[0], 404, "an unknown trace")
+
+
 def row_75_spending(b):
     path = "/accounts/default/metrics?startTime={}&endTime={}"
     sees("row 75", b.call("GET", path.format("8d", "0d") + "&resolution=hourly")[0], 400, "hours of eight days")
@@ -381,7 +392,7 @@ def row_75_spending(b):
     found = b.get(path.format(begin, end) + "&groupBy=model,billing_dimension,resource_name&resourceName=watched")
     check(found["resolution"] == "hourly" and found["data"] and all(len(g["timeseries"]) in (6, 7) for g in found["data"]), f"row 75: {found}")
     usage = {g["billing_dimension"]: g["summary"]["usage"] for g in found["data"] if g["resource_name"] == "watched"}
-    check(sum(usage.values()) == 144, f"row 75: {usage}")
+    check(sum(usage.values()) == 9 * 18, f"row 75: {usage}")
     sees("row 75", b.call("GET", path.format(begin, end) + "&groupBy=model,provider,operation,connection")[0], 400, "four dimensions")
     sees("row 75", b.call("GET", path.format(begin, end) + "&groupBy=workspace")[0], 403, "workspaces are for owners")
     check("resource_name" in b.get("/accounts/default/metrics/enums/group-by")["values"], "row 75: enums")
@@ -428,4 +439,4 @@ def command_line(b):
 if __name__ == "__main__":
     suite(Bench, [rows_1_to_3_base_urls, rows_4_to_8_credentials, rows_9_to_12_refusals, rows_67_68_workspaces, rows_13_to_20_lists,
                   rows_21_to_26_connections, rows_27_to_29_catalogue, catalogue_of_an_odd_upstream, rows_31_to_37_models, rows_39_to_45_requests, rows_46_to_49_answers,
-                  fallback_over_connections, rows_50_to_55_policies, rows_71_to_73_observability, row_75_spending, row_69_python, workspace_ends, command_line])
+                  fallback_over_connections, rows_50_to_55_policies, rows_71_to_73_observability, row_74_traces, row_75_spending, row_69_python, workspace_ends, command_line])

@@ -25,6 +25,9 @@
     X(GET, "/models/{}/revisions", VIEWER, ANY, blaxel_models_revisions, "Revisions of a model API, newest first")     \
     X(GET, "/models/{}/metrics", VIEWER, ANALYTICS_VIEW, model_metrics_get, "Counts, times and tokens of a model API") \
     X(GET, "/models/{}/logs", VIEWER, LOGS_LIST, model_logs_list, "What was asked of a model API, as log lines")       \
+    X(GET, "/models/{}/traces", VIEWER, LOGS_LIST, model_traces_of, "Traces of requests to a model API")               \
+    X(GET, "/traces", VIEWER, LOGS_LIST, model_traces_all, "Traces of requests to model APIs")                         \
+    X(GET, "/traces/{}", VIEWER, LOGS_VIEW, model_traces_get, "One trace: its spans")                                  \
     X(GET, "/metrics", VIEWER, ANALYTICS_VIEW, model_metrics_workspace, "Counts of all model APIs of the workspace")   \
     X(GET, "/observability/logs", VIEWER, LOGS_LIST, model_logs_map, "Log lines by model API, with counts over time")  \
     X(GET, "/integrations/connections", VIEWER, INTEGRATIONS_LIST, connections_list,                                   \
