@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-# tollgate-test: timeout=180
+# tollgate-test: timeout=300
 """
 Every route × every role × kinds of credentials, by the tables that docs/AUTHORIZATION.md is made from: who may not is refused, and
 who may is not. What is refused later for a reason of its own is named here.

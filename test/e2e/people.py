@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-# tollgate-test: timeout=120
+# tollgate-test: timeout=300
 """
 People through the API: members and their roles, invitations, sessions with a password, service accounts
 and their tokens, what the audit log says of it, and another master key while requests go on.
