@@ -235,6 +235,22 @@ def row_65_tags(v):
     v.call("virtualTagConfigs.delete", made).fine("row 65")
 
 
+def row_59_unit_costs(v):
+    metric = v.call("businessMetrics.create", {"title": "Requests", "values": [{"date": day_text(LAST), "amount": 3000}, {"date": day_text(LAST - 1), "amount": 7},
+                                               {"date": day_text(LAST - 1), "amount": 1, "label": "x"}]}).fine("row 59")["token"]
+    uses = [{"business_metric_token": metric, "unit_scale": "per_thousand", "calculation_type": kind} for kind in ("unit_cost", "gross_margin")]
+    report = v.call("costReports.create", {"title": "u", "filter": ALL, **SPAN, "date_bin": "day", "business_metric_tokens_with_metadata": uses}).fine("row 59")["token"]
+    listed = v.call("unitCosts.list", {"cost_report_token": report}).fine("row 59")["unit_costs"]
+    equal([(u["date"], u["calculation_type"], u["business_metric_amount"], u["scale"]) for u in listed],
+          [(day_text(day), kind, amount, 1000) for kind in ("unit_cost", "gross_margin") for day, amount in ((LAST, "3000.00"), (LAST - 1, "8.00"))], "row 59: rows")
+    for u, amount in zip(listed, (3000, 8) * 2):
+        cost = total([r for r in v.up.rows if day_text(r["day"]) == u["date"]])
+        exact = cost / (D(amount) / 1000) if u["calculation_type"] == "unit_cost" else 100 - cost * 100 / D(amount)
+        check(abs(D(u["unit_cost_amount"]) - exact) <= D("0.000000000001"), f"row 59: {u} but {exact}")
+    equal(len(v.call("unitCosts.list", {"cost_report_token": report, "limit": 1, "page": 2}).fine("row 59")["unit_costs"]), 1, "row 59: a page")
+    v.call("unitCosts.list", {}).refused("row 59", 400, "cost_report_token")
+
+
 def row_43_performance_of_a_budget(v):
     report = v.call("costReports.create", {"title": "all", "filter": ALL}).fine("row 43")["token"]
     spent = total([r for r in v.up.rows if day_text(r["day"])[:7] == day_text(FIRST)[:7]])
@@ -279,7 +295,7 @@ if __name__ == "__main__":
     tests = [row_8_a_bad_key_is_not_stored, rows_7_and_9_openai_is_connected, rows_26_and_28_sums_are_exact, rows_15_and_16_the_seeds_filters,
              rows_23_and_24_filters_that_are_none, row_25_groupings_in_every_form, row_27_bins, rows_29_to_31_pages, rows_32_and_33_usage_and_counts,
              row_40_saved_filters_hold_for_reports_and_folders, row_52_virtual_tags, row_64_providers_services_accounts,
-             row_60_files, row_38_a_file_of_two_periods, row_65_tags, row_43_performance_of_a_budget, row_12_a_restated_day_is_replaced, rows_10_and_11_whose_costs_they_are]
+             row_60_files, row_38_a_file_of_two_periods, row_65_tags, row_59_unit_costs, row_43_performance_of_a_budget, row_12_a_restated_day_is_replaced, rows_10_and_11_whose_costs_they_are]
 
     def bound(test):
         def call():

@@ -29,6 +29,7 @@
     X(GET, "/v2/tags", VIEWER, ANALYTICS_VIEW, tags_list, "Tag keys (Vantage)")                                        \
     X(PUT, "/v2/tags", MEMBER, ALL, tags_update, "Hide or prefer tag keys (Vantage)")                                  \
     X(GET, "/v2/tags/{}/values", VIEWER, ANALYTICS_VIEW, tags_values, "Values of a tag key (Vantage)")                 \
+    X(GET, "/v2/unit_costs", VIEWER, ANALYTICS_VIEW, unit_costs_list, "Costs by the unit of a metric (Vantage)")       \
     X(GET, "/v2/cost_providers", VIEWER, ANALYTICS_VIEW, sources_providers, "Providers with costs (Vantage)")          \
     X(GET, "/v2/cost_services", VIEWER, ANALYTICS_VIEW, sources_services, "Services with costs (Vantage)")             \
     X(GET, "/v2/cost_provider_accounts", VIEWER, ANALYTICS_VIEW, sources_accounts, "Projects with costs (Vantage)")    \
