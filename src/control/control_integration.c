@@ -439,6 +439,8 @@ static enum err update(struct control *c, int64_t workspace_id, struct str slug,
         return e;
     before = *i;
     e = integration_check_change(spec, a, i, why);
+    if (e == ERR_OK && i->hidden && !before.hidden)
+        e = model_check_unused(c, i->workspace_id, i->slug, why);
     if (e == ERR_OK && spec->api_key.p)
         e = write_key(c, i, spec->api_key, why);
     if (e == ERR_OK)
