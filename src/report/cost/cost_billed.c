@@ -197,8 +197,8 @@ static bool write_select(const struct billed *b, const struct cost_sql *s, const
     bool ok = buf_printf(out, "SELECT %s, %.*s, r.unit", bin_sql(q->bin, p->months), STR_ARG(s->weight));
     for (unsigned i = 0; ok && i < q->group_count; i++)
         ok = buf_printf(out, ", %.*s", STR_ARG(s->groups[i]));
-    ok = ok && buf_printf(out, ", SUM(r.micro), SUM(r.pico), SUM(r.quantity), SUM(r.nano), %s FROM %s AS r",
-                          own ? "COUNT(*)" : "SUM(r.rows)", rollup->table);
+    ok = ok &&
+         buf_printf(out, ", r.micro, r.pico, r.quantity, r.nano, %s FROM %s AS r", own ? "1" : "r.rows", rollup->table);
     if (join)
         ok = ok && buf_add_str(out, STR(" JOIN items AS i ON i.id = r.item"));
     return ok;
@@ -220,10 +220,8 @@ static enum err write_statement(const struct billed *b, struct cost_sql *s, cons
     bool ok = write_select(b, s, rollup, p, out) &&
               buf_printf(out,
                          " WHERE r.account IN (SELECT value FROM json_each(?%d)) AND r.%s >= ?%d AND r.%s < ?%d"
-                         " AND r.charge IN (SELECT value FROM json_each(?%d)) AND %.*s GROUP BY 1, 2, 3",
+                         " AND r.charge IN (SELECT value FROM json_each(?%d)) AND %.*s",
                          accounts, rollup->period, from, rollup->period, until, charges, STR_ARG(s->where));
-    for (unsigned i = 0; ok && i < b->job->q->group_count; i++)
-        ok = buf_printf(out, ", %u", FIXED_COLUMNS + 1 + i);
     if (!ok)
         cost_error_set(s->error, "The filter is too complex; use fewer values or fewer tags.");
     return ok ? ERR_OK : ERR_BAD_PARAMETER;
@@ -237,29 +235,50 @@ static uint32_t text_of(struct billed *b, const struct cost_texts *texts, int64_
     return cost_table_text(b->job->table, text, name);
 }
 
-static enum err add_row(struct billed *b, const struct cost_sql *s, const struct piece *p, struct store_stmt *st)
+static enum err too_many(const struct billed *b)
 {
-    unsigned n = b->job->q->group_count;
-    int sums = FIXED_COLUMNS + (int)n;
-    int64_t weight = store_i64(st, 1);
+    cost_error_set(b->job->error, "Too many groups; ask for a shorter time or fewer groupings.");
+    return ERR_BAD_PARAMETER;
+}
+
+/* The row the statement stands at: ids first, then what is to be added up. */
+static enum err add_row(const struct billed *b, struct cost_ids *ids, struct store_stmt *st)
+{
+    int64_t key[FIXED_COLUMNS + COST_GROUPS_MAX];
+    int sums = FIXED_COLUMNS + (int)b->job->q->group_count;
+    for (int i = 0; i < sums; i++)
+        key[i] = store_i64(st, i);
+    struct cost_ids_sum *s = cost_ids_find(ids, key);
+    if (!s)
+        return too_many(b);
+    s->pusd += bill_money(store_i64(st, sums), store_i64(st, sums + 1));
+    s->usage += (money_sum)store_i64(st, sums + 2) * COST_PER_PUSD + (money_sum)store_i64(st, sums + 3) * 1000;
+    s->rows += (uint64_t)store_i64(st, sums + 4);
+    return ERR_OK;
+}
+
+/* Ids become texts. */
+static enum err add_group(struct billed *b, const struct cost_sql *s, const struct piece *p, const int64_t *key,
+                          const struct cost_ids_sum *sum)
+{
     struct cost_part part = {
-        .start_us = bill_day_us(bin_day(b->job->q, p, store_i64(st, 0))),
-        .unit = text_of(b, &b->texts[TERMS], store_i64(st, 2)),
-        .pusd = bill_money(store_i64(st, sums), store_i64(st, sums + 1)),
-        .usage = (money_sum)store_i64(st, sums + 2) * COST_PER_PUSD + (money_sum)store_i64(st, sums + 3) * 1000,
-        .rows = (uint64_t)store_i64(st, sums + 4),
+        .start_us = bill_day_us(bin_day(b->job->q, p, key[0])),
+        .unit = text_of(b, &b->texts[TERMS], key[2]),
+        .pusd = sum->pusd,
+        .usage = sum->usage,
+        .rows = sum->rows,
     };
-    if (weight < 0 || weight >= (int64_t)s->weight_count)
+    if (key[1] < 0 || key[1] >= (int64_t)s->weight_count)
         return ERR_CORRUPT;
-    part.weight = s->weights[weight];
-    for (unsigned i = 0; i < n; i++)
-        part.values[i] = s->texts[i] ? text_of(b, s->texts[i], store_i64(st, FIXED_COLUMNS + (int)i))
+    part.weight = s->weights[key[1]];
+    for (unsigned i = 0; i < b->job->q->group_count; i++)
+        part.values[i] = s->texts[i] ? text_of(b, s->texts[i], key[FIXED_COLUMNS + i])
                                      : cost_table_text(b->job->table, s->constants[i], STR(""));
     b->job->by_day = b->job->by_day || b->job->q->bin == COST_BIN_HOUR;
     return cost_table_add(b->job->table, &part, b->job->error);
 }
 
-static enum err run_statement(struct billed *b, struct cost_sql *s, const struct piece *p, const struct buf *sql)
+static enum err gather(const struct billed *b, struct cost_sql *s, struct cost_ids *ids, const struct buf *sql)
 {
     struct store_stmt *st;
     bool row;
@@ -267,11 +286,23 @@ static enum err run_statement(struct billed *b, struct cost_sql *s, const struct
     if (e != ERR_OK)
         return e;
     while ((e = store_step(st, &row)) == ERR_OK && row) {
-        e = add_row(b, s, p, st);
+        e = add_row(b, ids, st);
         if (e != ERR_OK)
             break;
     }
     store_drop(st);
+    return e;
+}
+
+static enum err run_statement(struct billed *b, struct cost_sql *s, const struct piece *p, const struct buf *sql)
+{
+    struct cost_ids *ids = cost_ids_new(FIXED_COLUMNS + b->job->q->group_count);
+    struct cost_ids_sum sum;
+    const int64_t *key;
+    enum err e = gather(b, s, ids, sql);
+    for (size_t i = 0; e == ERR_OK && cost_ids_get(ids, i, &key, &sum); i++)
+        e = add_group(b, s, p, key, &sum);
+    cost_ids_free(ids);
     return e;
 }
 

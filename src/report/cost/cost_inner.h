@@ -9,7 +9,8 @@
  *   cost_billed, cost_metered   a ledger as columns (struct cost_source) and the statements over it
  *   cost_texts    the texts behind a column's ids, and which of them pass a test
  *   cost_sql      filters, tags and groupings as one parameterised statement
- *   cost_table    what the statements give, added up
+ *   cost_ids      what a statement gives, added up by ids
+ *   cost_table    what all statements give, added up by texts
  */
 
 #include "base/arena.h"
@@ -121,6 +122,20 @@ struct cost_part {
 /* ERR_BAD_PARAMETER: too many rows, or more money than fits. */
 enum err cost_table_add(struct cost_table *t, const struct cost_part *p, struct cost_error *error) ERR_USE;
 enum err cost_table_end(struct cost_table *t, bool by_day, struct cost_result **ret, struct cost_error *error) ERR_USE;
+
+/* --- sums by ids ----------------------------------------------------------------------------- */
+
+struct cost_ids;
+struct cost_ids_sum {
+    money_sum pusd, usage;
+    uint64_t rows;
+};
+struct cost_ids *cost_ids_new(unsigned width);
+void cost_ids_free(struct cost_ids *t); /* NULL does nothing */
+/* The sums of a key of `width` ids, zero at first; good until the next call. NULL: too many keys. */
+struct cost_ids_sum *cost_ids_find(struct cost_ids *t, const int64_t *key);
+/* Entry `i`; false behind the last one. */
+bool cost_ids_get(const struct cost_ids *t, size_t i, const int64_t **ret_key, struct cost_ids_sum *ret_sum);
 
 /* --- ledgers --------------------------------------------------------------------------------- */
 

@@ -256,11 +256,18 @@ static int compare_shown(const void *a, const void *b, void *context)
     return compare_values(t, x, y);
 }
 
+/* Groups in any order, each by time. */
 static int compare_grouped(const void *a, const void *b, void *context)
 {
+    const struct cost_table *t = context;
     const struct row *x = *(struct row *const *)a, *y = *(struct row *const *)b;
-    int c = compare_values(context, x, y);
+    int c = memcmp(x->values, y->values, t->q->group_count * sizeof x->values[0]);
     return c ? c : (x->start_us > y->start_us) - (x->start_us < y->start_us);
+}
+
+static bool same_group(const struct cost_table *t, const struct row *x, const struct row *y)
+{
+    return memcmp(x->values, y->values, t->q->group_count * sizeof x->values[0]) == 0;
 }
 
 /* The slots become a list without gaps. */
@@ -273,19 +280,15 @@ static void make_list(struct cost_table *t)
     must(n == t->row_count);
 }
 
-/* Runs of equal groups: how many there are; each row of a run gets what was before it when `running`. */
-static bool pass_groups(struct cost_table *t, bool running, uint64_t *ret_groups)
+/* Each row gets what its group had before it. */
+static bool make_running(struct cost_table *t)
 {
-    *ret_groups = 0;
     if (t->row_count)
         qsort_r(t->slots, t->row_count, sizeof(struct row *), compare_grouped, t);
-    for (size_t i = 0; i < t->row_count; i++) {
-        struct row *before = i ? t->slots[i - 1] : NULL, *r = t->slots[i];
-        if (!before || compare_values(t, before, r) != 0) {
-            ++*ret_groups;
-            continue;
-        }
-        if (!running)
+    for (size_t i = 1; i < t->row_count; i++) {
+        const struct row *before = t->slots[i - 1];
+        struct row *r = t->slots[i];
+        if (!same_group(t, before, r))
             continue;
         r->mixed = r->mixed || before->mixed || (r->unit && before->unit && r->unit != before->unit);
         r->unit = r->unit ? r->unit : before->unit;
@@ -294,6 +297,23 @@ static bool pass_groups(struct cost_table *t, bool running, uint64_t *ret_groups
             return false;
     }
     return true;
+}
+
+/* How many different groups there are. */
+static uint64_t count_groups(const struct cost_table *t)
+{
+    struct cost_ids *seen = cost_ids_new(t->q->group_count + 1);
+    uint64_t count = 0;
+    for (size_t i = 0; i < t->row_count; i++) {
+        int64_t wide[COST_GROUPS_MAX + 1] = {0};
+        for (unsigned k = 0; k < t->q->group_count; k++)
+            wide[k] = t->slots[i]->values[k];
+        struct cost_ids_sum *s = cost_ids_find(seen, wide);
+        must(s); /* there are fewer rows than it can hold */
+        count += s->rows++ == 0;
+    }
+    cost_ids_free(seen);
+    return count;
 }
 
 static bool count_bins(struct cost_table *t, struct result *r)
@@ -376,15 +396,14 @@ static bool give_page(struct cost_table *t, struct result *r)
 
 enum err cost_table_end(struct cost_table *t, bool by_day, struct cost_result **ret, struct cost_error *error)
 {
-    uint64_t groups;
     make_list(t);
-    if (!pass_groups(t, t->q->bin == COST_BIN_CUMULATIVE, &groups))
+    if (t->q->bin == COST_BIN_CUMULATIVE && !make_running(t))
         return too_much(error);
     if (t->row_count)
         qsort_r(t->slots, t->row_count, sizeof(struct row *), compare_shown, t);
     struct result *r = mem_zalloc(sizeof *r);
     r->public.total = t->total;
-    r->public.group_total = groups;
+    r->public.group_total = count_groups(t);
     r->public.by_day = by_day;
     if (!give_page(t, r) || !count_bins(t, r) || !give_usage(t, r)) {
         mem_free(r);
