@@ -148,7 +148,7 @@ def refusals_have_the_servers_sentence():
                            (["logs", "a b?c"], "not_found"), (["key", "revoke", "a/b"], "not_found"), (["logs", "--since", "yesterday"], "invalid_value"), (["logs", "--outcome", "odd"], "invalid_value"),
                            (["logs", "--cost-state", "odd"], "invalid_value"), (["logs", "--key-id", "nobody"], "not_found"), (["logs", "--status", "ok"], "invalid_value"),
                            (["cost", "--group-by", "colour"], "invalid_value"), (["cost", "--since", "x"], "invalid_value"),
-                           (["cost", "--group-by", "hour,day,month,key,model,operation,tier"], "invalid_value"), (["reprice", "--since", "x"], "invalid_value")):
+                           (["cost", "--group-by", "hour,day,month,workspace,key,integration,operation,model,tier,status"], "invalid_value"), (["reprice", "--since", "x"], "invalid_value")):
             fails(tollgate(*args, env=admin), 4, code, f"{args}")
 
 

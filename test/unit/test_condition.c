@@ -294,9 +294,7 @@ static void all_conditions_of_a_request_share_one_measure(void **state)
                    : buf_printf(&query, "{\"params.model\":{\"$regex\":\"(a+)+!%d$\"}},", i));
         must(buf_add_str(&query, STR("{\"params.n\":7}]}")));
         condition_init(&facts, &in);
-        uint64_t from = clock_mono_us();
         assert_int_equal(condition_check(&facts, buf_str(&query), &is_true, &operator), ERR_OK);
-        assert_true(clock_mono_us() - from < 5 * S); /* a fraction of it without sanitizers */
         assert_true(facts.work >= CONDITION_WORK_MAX);
         assert_false(is_true);
         buf_free(&query);
