@@ -92,7 +92,7 @@ static enum err next_account(struct bill *b, int64_t *account, int64_t *ret_firs
 enum err bill_inner_rebuild(struct bill *b)
 {
     enum err e = ERR_OK;
-    int64_t account = INT64_MIN, first, last;
+    int64_t account = INT64_MIN, first = 0, last = 0;
     bool row = true;
     for (size_t i = 0; i < ROLLS && e == ERR_OK; i++)
         e = store_exec(b->db, rolls[i].clear);
