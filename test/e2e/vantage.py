@@ -187,6 +187,7 @@ def row_42_dashboards(v):
     v.call("costReports.delete", shown).fine("row 42")
     equal(v.call("dashboards.get", made["token"]).fine("row 42")["widgets"], [], "row 42: without the report")
     equal(v.request("/v2/me", "PUT", {"default_dashboard_token": made["token"]}).fine("me")["default_dashboard_token"], made["token"], "me")
+    v.request("/v2/me", "PUT", {"default_dashboard_token": "dshbrd_0000000000000000"}).refused("me", 422)
     v.call("dashboards.delete", made["token"]).fine("row 42")
     equal(v.call("me.get").fine("me")["default_dashboard_token"], None, "me: the dashboard is gone")
 

@@ -72,16 +72,23 @@ void me_update(struct job *j)
 {
     const struct docs_new what = {.kind = DOCS_PERSON, .token = ask_id_token(j, "usr_", j->key->member_id)};
     struct jdoc body;
-    struct doc before, doc;
-    if (!ask_body(j, &body))
+    struct doc before, doc, board;
+    struct sight s;
+    if (!ask_sight(j, &s) || !ask_body(j, &body))
         return;
+    struct str token = jdoc_text(jdoc_get(jdoc_root(&body), "default_dashboard_token"), j->arena);
+    bool seen = !token.n || (docs_find(ask_docs(j), DOCS_DASHBOARD, token, j->arena, &board) == ERR_OK &&
+                             ask_sees(&s, board.workspace));
+    if (!seen) {
+        jdoc_free(&body);
+        vantage_fail(j, 422, "There is no such dashboard");
+        return;
+    }
     bool known = docs_find(ask_docs(j), DOCS_PERSON, what.token, j->arena, &before) == ERR_OK;
     enum err e = known ? docs_update(ask_docs(j), &before, jdoc_root(&body), j->arena, &doc)
                        : docs_create(ask_docs(j), &what, jdoc_root(&body), j->arena, &doc);
     jdoc_free(&body);
-    if (e == ERR_NOT_FOUND)
-        vantage_fail(j, 422, docs_reason(ask_docs(j)));
-    else if (e != ERR_OK)
+    if (e != ERR_OK)
         vantage_fail_err(j, e, docs_reason(ask_docs(j)));
     else
         me_get(j);

@@ -23,6 +23,7 @@
 #define DEFAULT_URL "https://api.openai.com/v1"
 #define SLUG "openai-admin"
 #define SLUG_TRIES 100
+#define FIRST_DAY 14610 /* 2010: before any bill */
 #define KEY_HINT_MAX 64
 #define HINT \
     "costs need an admin key (sk-admin-…), made by an owner of the organization; keys of projects cannot read them"
@@ -68,59 +69,37 @@ void sources_providers(struct job *j)
     json_write_object_end(w);
 }
 
-/* Each different first column of the statement, for each account; `write` has the rest. */
-typedef void column_fn(struct job *j, struct store_stmt *st);
-
-static void each_row(struct job *j, struct bill_reader *r, const struct accounts *seen, const char *sql,
-                     column_fn *write)
+/* What the costs of these accounts are told apart by, of all time. NULL when the job was answered. */
+static struct cost_result *values_of(struct job *j, const struct accounts *seen, enum cost_by first,
+                                     enum cost_by second)
 {
-    struct store_stmt *st;
-    bool row;
-    struct buf list;
-    if (!r)
-        return;
-    buf_init(&list, 1u << 20);
-    bool ok = buf_add_byte(&list, '[');
-    for (size_t i = 0; ok && i < seen->count; i++)
-        ok = buf_printf(&list, "%s%lld", i ? "," : "", (long long)seen->ids[i]);
-    ok = ok && buf_add_byte(&list, ']');
-    if (ok && store_prepare_once(bill_reader_db(r), sql, &st) == ERR_OK) {
-        store_bind_text(st, 1, buf_str(&list));
-        while (store_step(st, &row) == ERR_OK && row)
-            write(j, st);
-        store_drop(st);
+    struct cost_query q = cost_query_all();
+    struct cost_reader *reader;
+    struct cost_result *result = NULL;
+    struct cost_error error = {""};
+    q.scope = (struct cost_scope){.accounts = seen->ids, .account_count = seen->count};
+    q.from_day = FIRST_DAY;
+    q.until_day = bill_day_of(clock_wall_us()) + 2;
+    q.groups[0].by = first;
+    q.groups[1].by = second;
+    q.group_count = 2;
+    q.bin = COST_BIN_TOTAL;
+    enum err e = cost_reader_open(j->console->settings.dir, &reader, &error);
+    if (e == ERR_OK) {
+        e = cost_run(reader, &q, &result, &error);
+        cost_reader_close(reader);
     }
-    buf_free(&list);
+    if (e != ERR_OK)
+        vantage_fail_err(j, e, error.text);
+    return e == ERR_OK ? result : NULL;
 }
 
-static void write_service(struct job *j, struct store_stmt *st)
+static void write_service(struct job *j, const struct cost_row *row)
 {
     json_write_object(&j->json);
-    json_write_member_string(&j->json, "name", store_text(st, 0));
+    json_write_member_string(&j->json, "name", row->values[0]);
     json_write_member_string(&j->json, "provider", STR(PROVIDER));
     json_write_object_end(&j->json);
-}
-
-void sources_services(struct job *j)
-{
-    struct bill_reader *r;
-    struct accounts seen;
-    struct sight s;
-    const struct vantage_page page = {1, 1000};
-    if (!look(j, &s, &r, &seen))
-        return;
-    job_reply_json(j, 200);
-    json_write_object(&j->json);
-    vantage_links(j, &page, 1, false);
-    json_write_key(&j->json, STR("cost_services"));
-    json_write_array(&j->json);
-    each_row(j, r, &seen,
-             "SELECT DISTINCT t.text FROM month_service m JOIN terms t ON t.id = m.service"
-             " WHERE m.account IN (SELECT value FROM json_each(?1)) ORDER BY t.text",
-             write_service);
-    json_write_array_end(&j->json);
-    json_write_object_end(&j->json);
-    bill_reader_close(r);
 }
 
 static bool is_asked(struct job *j, const char *name, struct str value)
@@ -129,44 +108,55 @@ static bool is_asked(struct job *j, const char *name, struct str value)
     return !wanted.n || str_eq(wanted, value);
 }
 
-static void write_account(struct job *j, struct store_stmt *st)
+static void write_account(struct job *j, const struct cost_row *row)
 {
-    struct str id = store_text(st, 0), name = store_text(st, 1);
+    struct str id = row->values[0], name = row->names[0];
     struct str title = name.n ? name : id.n ? id : STR("(no project)");
     if (!is_asked(j, "account_id", id) || !is_asked(j, "account_name", title))
         return;
     json_write_object(&j->json);
     json_write_member_string(&j->json, "title", title);
     json_write_member_string(&j->json, "account_id", id);
-    json_write_member_string(&j->json, "provider_uuid", store_text(st, 2));
+    json_write_member_string(&j->json, "provider_uuid", row->values[1]);
     json_write_member_string(&j->json, "provider", STR(PROVIDER));
     json_write_object_end(&j->json);
 }
 
-void sources_accounts(struct job *j)
+static void list_values(struct job *j, const char *name, enum cost_by first, enum cost_by second, bool ours,
+                        void (*write)(struct job *j, const struct cost_row *row))
 {
+    const struct vantage_page page = {1, COST_ROWS_MAX};
     struct bill_reader *r;
     struct accounts seen;
     struct sight s;
-    struct str provider = ask_text(j, "provider");
-    bool ours = !provider.n || str_eq(provider, STR(PROVIDER)) || str_eq(provider, STR("openai"));
-    const struct vantage_page page = {1, 1000};
     if (!look(j, &s, &r, &seen))
+        return;
+    bill_reader_close(r);
+    struct cost_result *result = values_of(j, &seen, first, second);
+    if (!result)
         return;
     job_reply_json(j, 200);
     json_write_object(&j->json);
     vantage_links(j, &page, 1, false);
-    json_write_key(&j->json, STR("cost_provider_accounts"));
+    json_write_key(&j->json, str_c(name));
     json_write_array(&j->json);
-    if (ours)
-        each_row(j, r, &seen,
-                 "SELECT DISTINCT coalesce(n.ext, ''), coalesce(n.name, ''), a.organization FROM month_service m"
-                 " JOIN accounts a ON a.id = m.account LEFT JOIN names n ON n.id = m.project"
-                 " WHERE m.account IN (SELECT value FROM json_each(?1)) ORDER BY 2, 1",
-                 write_account);
+    for (size_t i = 0; ours && i < result->row_count; i++)
+        write(j, &result->rows[i]);
     json_write_array_end(&j->json);
     json_write_object_end(&j->json);
-    bill_reader_close(r);
+    cost_result_free(result);
+}
+
+void sources_services(struct job *j)
+{
+    list_values(j, "cost_services", COST_BY_SERVICE, COST_BY_PROVIDER, true, write_service);
+}
+
+void sources_accounts(struct job *j)
+{
+    struct str provider = ask_text(j, "provider");
+    bool ours = !provider.n || str_eq(provider, STR(PROVIDER)) || str_eq(provider, STR("openai"));
+    list_values(j, "cost_provider_accounts", COST_BY_ACCOUNT, COST_BY_BILLING_ACCOUNT, ours, write_account);
 }
 
 /* ---- integrations ---- */
