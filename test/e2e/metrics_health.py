@@ -182,7 +182,7 @@ def the_api_describes_itself():
                 check(found in (200, 302) or ("{" in path and found == 404), f"GET {where} gave {found}")
             public = path in ("/", "/console", "/livez", "/readyz", "/v1/health", "/metrics", "/openapi.json",
                               "/tollgate/v1/invitations/accept", "/tollgate/v1/invitations/decline", "/v2/ping",
-                              "/v0/oauth/token", "/api/oauth/token") or path.startswith(("/console/", "/model-configs/", "/v2/data_exports/"))
+                              "/v0/oauth/token", "/api/oauth/token") or path.startswith(("/console/", "/model-configs/", "/v2/data_exports/{p1}/"))
             equal(g.request(next(iter(methods)).upper(), where, key=None)[0] == 401, not public, f"{path} needs a key, or not")
             if "put" not in methods and not others:
                 equal(g.request("PUT", where)[0], 405, f"PUT {where}")

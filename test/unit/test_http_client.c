@@ -266,7 +266,7 @@ static void a_caller_that_never_stops_breaks_the_request_rather_than_its_content
     char *piece = mem_zalloc(1 << 20);
     client_begin_streamed(0, CHUNKED, true);
     int fd = peer_accept(client.up.listening);
-    for (int i = 0; i < 10; i++)
+    for (int i = 0; i < 24; i++)
         http_call_body(&client.call[0], str_of(piece, 1 << 20));
     http_call_body_end(&client.call[0]);
     rig_expect("failed upstream_closed;");
