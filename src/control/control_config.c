@@ -320,36 +320,22 @@ static enum err check_text(struct str text, struct control_why *why)
 /* ---- the audit log ---- */
 
 /* Not its text: that is in the version, masked when shown. */
-static void describe(struct audit_text *t, const struct control_config *r)
+static void describe(struct json_write *w, const void *object)
 {
-    audit_text_begin(t);
-    json_write_member_string(&t->w, "name", r->name);
-    json_write_member_uint(&t->w, "version", r->version);
-    json_write_member_bool(&t->w, "is_default", r->is_default);
+    const struct control_config *r = object;
+    json_write_member_string(w, "name", r->name);
+    json_write_member_uint(w, "version", r->version);
+    json_write_member_bool(w, "is_default", r->is_default);
 }
 
 /* One of `before` and `after` may be NULL. */
 static enum err note(struct control *c, const char *action, const struct control_config *before,
                      const struct control_config *after, struct control_why *why)
 {
-    struct audit_text old, new;
     const struct control_config *r = after ? after : before;
     struct audit_change change = {
         .workspace_id = r->workspace_id, .action = action, .object_type = "config", .object_id = r->slug};
-    if (before) {
-        describe(&old, before);
-        change.before = audit_text_end(&old);
-    }
-    if (after) {
-        describe(&new, after);
-        change.after = audit_text_end(&new);
-    }
-    enum err e = audit_note(c, &change, why);
-    if (before)
-        audit_text_free(&old);
-    if (after)
-        audit_text_free(&new);
-    return e;
+    return audit_note_objects(c, &change, describe, before, after, why);
 }
 
 /* ---- changes ---- */

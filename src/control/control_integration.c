@@ -162,10 +162,9 @@ enum err control_integration_list(struct control *c, int64_t workspace_id, struc
 
 /* ---- the audit log ---- */
 
-static void describe(struct audit_text *t, const struct control_integration *i)
+static void describe(struct json_write *w, const void *object)
 {
-    struct json_write *w = &t->w;
-    audit_text_begin(t);
+    const struct control_integration *i = object;
     json_write_member_string(w, "name", i->name);
     json_write_member_string(w, "kind", str_c(kind_integration_text(i->kind)));
     json_write_member_string(w, "base_url", i->base_url);
@@ -186,24 +185,10 @@ static void describe(struct audit_text *t, const struct control_integration *i)
 static enum err note(struct control *c, const char *action, const struct control_integration *before,
                      const struct control_integration *after, struct control_why *why)
 {
-    struct audit_text old, new;
     const struct control_integration *i = after ? after : before;
     struct audit_change change = {
         .workspace_id = i->workspace_id, .action = action, .object_type = "integration", .object_id = i->slug};
-    if (before) {
-        describe(&old, before);
-        change.before = audit_text_end(&old);
-    }
-    if (after) {
-        describe(&new, after);
-        change.after = audit_text_end(&new);
-    }
-    enum err e = audit_note(c, &change, why);
-    if (before)
-        audit_text_free(&old);
-    if (after)
-        audit_text_free(&new);
-    return e;
+    return audit_note_objects(c, &change, describe, before, after, why);
 }
 
 /* ---- changes ---- */

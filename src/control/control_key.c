@@ -290,11 +290,10 @@ enum err control_inner_check_owner_key(struct control *c, struct control_why *wh
 
 /* ---- the audit log ---- */
 
-static void describe(struct audit_text *t, const struct control_key *k)
+static void describe(struct json_write *w, const void *object)
 {
-    struct json_write *w = &t->w;
+    const struct control_key *k = object;
     struct buf scopes;
-    audit_text_begin(t);
     json_write_member_string(w, "name", k->name);
     json_write_member_string(w, "role", str_c(kind_role_text(k->role)));
     json_write_member_string(w, "last4", str_c(k->last));
@@ -320,20 +319,9 @@ static void describe(struct audit_text *t, const struct control_key *k)
 static enum err note(struct control *c, const char *action, const struct control_key *before,
                      const struct control_key *after, struct control_why *why)
 {
-    struct audit_text old, new;
     struct audit_change change = {
         .workspace_id = after->workspace_id, .action = action, .object_type = "key", .object_id = after->public_id};
-    if (before) {
-        describe(&old, before);
-        change.before = audit_text_end(&old);
-    }
-    describe(&new, after);
-    change.after = audit_text_end(&new);
-    enum err e = audit_note(c, &change, why);
-    if (before)
-        audit_text_free(&old);
-    audit_text_free(&new);
-    return e;
+    return audit_note_objects(c, &change, describe, before, after, why);
 }
 
 /* ---- changes ---- */

@@ -90,33 +90,22 @@ static enum err find_by_id(struct control *c, int64_t id, struct arena *a, struc
 
 /* ---- changes ---- */
 
-static void describe(struct audit_text *t, const struct control_workspace *w)
+static void describe(struct json_write *w, const void *object)
 {
-    audit_text_begin(t);
-    json_write_member_string(&t->w, "display_name", w->display_name);
-    json_write_member_text(&t->w, "description", w->description);
-    if (w->metadata.n)
-        json_write_member_raw(&t->w, "metadata", w->metadata);
+    const struct control_workspace *workspace = object;
+    json_write_member_string(w, "display_name", workspace->display_name);
+    json_write_member_text(w, "description", workspace->description);
+    if (workspace->metadata.n)
+        json_write_member_raw(w, "metadata", workspace->metadata);
 }
 
 /* `before` may be NULL. */
 static enum err note(struct control *c, const char *action, const struct control_workspace *before,
                      const struct control_workspace *after, struct control_why *why)
 {
-    struct audit_text old, new;
     struct audit_change change = {
         .workspace_id = after->id, .action = action, .object_type = "workspace", .object_id = after->name};
-    if (before) {
-        describe(&old, before);
-        change.before = audit_text_end(&old);
-    }
-    describe(&new, after);
-    change.after = audit_text_end(&new);
-    enum err e = audit_note(c, &change, why);
-    if (before)
-        audit_text_free(&old);
-    audit_text_free(&new);
-    return e;
+    return audit_note_objects(c, &change, describe, before, after, why);
 }
 
 static enum err insert_data_key(struct control *c, int64_t workspace_id, struct control_why *why)

@@ -263,17 +263,16 @@ static void choose_anchor(struct limit *l, int64_t now_us)
 
 /* ---- the audit log ---- */
 
-static void describe(struct audit_text *t, const struct limit *l)
+static void describe(struct json_write *w, const void *object)
 {
-    audit_text_begin(t);
-    limit_json_members(&t->w, l);
+    const struct limit *l = object;
+    limit_json_members(w, l);
 }
 
 /* Either may be NULL. */
 static enum err note(struct control *c, const char *action, const struct limit *before, const struct limit *after,
                      struct control_why *why)
 {
-    struct audit_text old, new;
     char id[32];
     const struct limit *l = after ? after : before;
     int n = snprintf(id, sizeof id, "%lld", (long long)l->id);
@@ -283,20 +282,7 @@ static enum err note(struct control *c, const char *action, const struct limit *
                                   .object_id = str_of(id, (size_t)n),
                                   .before = STR(""),
                                   .after = STR("")};
-    if (before) {
-        describe(&old, before);
-        change.before = audit_text_end(&old);
-    }
-    if (after) {
-        describe(&new, after);
-        change.after = audit_text_end(&new);
-    }
-    enum err e = audit_note(c, &change, why);
-    if (before)
-        audit_text_free(&old);
-    if (after)
-        audit_text_free(&new);
-    return e;
+    return audit_note_objects(c, &change, describe, before, after, why);
 }
 
 /* ---- changes ---- */

@@ -240,28 +240,19 @@ static void write_spec(struct json_write *w, const struct model_row *m)
     write_raw(w, "configuration", m->configuration);
 }
 
+static void describe(struct json_write *w, const void *object)
+{
+    write_spec(w, object);
+}
+
 /* NULL: not there. */
 static enum err note(struct control *c, const char *action, const struct model_row *before,
                      const struct model_row *after, struct control_why *why)
 {
-    struct audit_text was, is;
     const struct model_row *m = before ? before : after;
     struct audit_change change = {
         .workspace_id = m->workspace_id, .action = action, .object_type = "model", .object_id = m->name};
-    audit_text_begin(&was);
-    audit_text_begin(&is);
-    if (before) {
-        write_spec(&was.w, before);
-        change.before = audit_text_end(&was);
-    }
-    if (after) {
-        write_spec(&is.w, after);
-        change.after = audit_text_end(&is);
-    }
-    enum err e = audit_note(c, &change, why);
-    audit_text_free(&was);
-    audit_text_free(&is);
-    return e;
+    return audit_note_objects(c, &change, describe, before, after, why);
 }
 
 static enum err add_revision(struct control *c, const struct model_row *m, struct control_why *why)

@@ -365,8 +365,9 @@ static enum err apply(struct control *c, const struct token_policy *p, struct co
 
 /* ---- changes ---- */
 
-static void write_members(struct json_write *w, const struct token_policy *p)
+static void describe(struct json_write *w, const void *object)
 {
+    const struct token_policy *p = object;
     json_write_member_string(w, "type", p->type);
     if (p->resource_types.n)
         json_write_member_raw(w, "resourceTypes", p->resource_types);
@@ -378,24 +379,10 @@ static void write_members(struct json_write *w, const struct token_policy *p)
 static enum err note(struct control *c, const char *action, const struct token_policy *before,
                      const struct token_policy *after, struct control_why *why)
 {
-    struct audit_text was, is;
     const struct token_policy *p = before ? before : after;
     struct audit_change change = {
         .workspace_id = p->workspace_id, .action = action, .object_type = "policy", .object_id = p->name};
-    audit_text_begin(&was);
-    audit_text_begin(&is);
-    if (before) {
-        write_members(&was.w, before);
-        change.before = audit_text_end(&was);
-    }
-    if (after) {
-        write_members(&is.w, after);
-        change.after = audit_text_end(&is);
-    }
-    enum err e = audit_note(c, &change, why);
-    audit_text_free(&was);
-    audit_text_free(&is);
-    return e;
+    return audit_note_objects(c, &change, describe, before, after, why);
 }
 
 static enum err write_row(struct control *c, const struct token_policy *p, struct control_why *why)

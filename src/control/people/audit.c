@@ -192,6 +192,27 @@ void audit_text_free(struct audit_text *t)
     buf_free(&t->buf);
 }
 
+enum err audit_note_objects(struct control *c, const struct audit_change *change, audit_describe_fn *describe,
+                            const void *before, const void *after, struct control_why *why)
+{
+    struct audit_change full = *change;
+    struct audit_text old, new;
+    audit_text_begin(&old);
+    audit_text_begin(&new);
+    if (before) {
+        describe(&old.w, before);
+        full.before = audit_text_end(&old);
+    }
+    if (after) {
+        describe(&new.w, after);
+        full.after = audit_text_end(&new);
+    }
+    enum err e = audit_note(c, &full, why);
+    audit_text_free(&old);
+    audit_text_free(&new);
+    return e;
+}
+
 /* ---- reading ---- */
 
 /* Views into the statement's row. False when a hash has not its length. */

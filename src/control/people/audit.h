@@ -50,8 +50,14 @@ struct audit_change {
 /* Notes what the open change does, for the thread's actor. Only inside a change (control_inner.h). */
 enum err audit_note(struct control *c, const struct audit_change *change, struct control_why *why) ERR_USE;
 
+/* Writes an object's members into `before` or `after`; no secret among them. */
+typedef void audit_describe_fn(struct json_write *w, const void *object);
+/* As audit_note, with `before` and `after` written from the objects; NULL: there was, or is, none. */
+enum err audit_note_objects(struct control *c, const struct audit_change *change, audit_describe_fn *describe,
+                            const void *before, const void *after, struct control_why *why) ERR_USE;
+
 /*
- * For writing `before` and `after`: begin, members with t.w, end. What would be too long is replaced
+ * For writing `before` and `after` piece by piece: begin, members with t.w, end. What would be too long is replaced
  * by {"too_long": true}.
  */
 struct audit_text {

@@ -202,12 +202,12 @@ static enum err check_admin_left(struct control *c, int64_t workspace_id, struct
 
 /* ---- the audit log ---- */
 
-static void describe(struct audit_text *t, const struct member *m)
+static void describe(struct json_write *w, const void *object)
 {
-    audit_text_begin(t);
-    json_write_member_string(&t->w, "name", m->name);
-    json_write_member_string(&t->w, "email", m->email);
-    json_write_member_string(&t->w, "role", str_c(kind_role_text(m->role)));
+    const struct member *m = object;
+    json_write_member_string(w, "name", m->name);
+    json_write_member_string(w, "email", m->email);
+    json_write_member_string(w, "role", str_c(kind_role_text(m->role)));
 }
 
 /* The address, or the id where there is none. */
@@ -223,46 +223,27 @@ static struct str called(const struct member *m, char store[24])
 static enum err note(struct control *c, const char *action, const struct member *before, const struct member *after,
                      struct control_why *why)
 {
-    struct audit_text old, new;
     char id[24];
     struct audit_change change = {
         .action = action, .object_type = "member", .object_id = called(after ? after : before, id)};
-    if (before) {
-        describe(&old, before);
-        change.before = audit_text_end(&old);
-    }
-    if (after) {
-        describe(&new, after);
-        change.after = audit_text_end(&new);
-    }
-    enum err e = audit_note(c, &change, why);
-    if (before)
-        audit_text_free(&old);
-    if (after)
-        audit_text_free(&new);
-    return e;
+    return audit_note_objects(c, &change, describe, before, after, why);
 }
 
 /* A role of KIND_ROLE_COUNT stands for none. */
+static void describe_role(struct json_write *w, const void *object)
+{
+    const enum kind_role *role = object;
+    if (*role != KIND_ROLE_COUNT)
+        json_write_member_string(w, "role", str_c(kind_role_text(*role)));
+}
+
 static enum err note_membership(struct control *c, const char *action, int64_t workspace_id, const struct member *m,
                                 enum kind_role before, enum kind_role after, struct control_why *why)
 {
-    struct audit_text old, new;
     char id[24];
     struct audit_change change = {
         .workspace_id = workspace_id, .action = action, .object_type = "membership", .object_id = called(m, id)};
-    audit_text_begin(&old);
-    audit_text_begin(&new);
-    if (before != KIND_ROLE_COUNT)
-        json_write_member_string(&old.w, "role", str_c(kind_role_text(before)));
-    if (after != KIND_ROLE_COUNT)
-        json_write_member_string(&new.w, "role", str_c(kind_role_text(after)));
-    change.before = audit_text_end(&old);
-    change.after = audit_text_end(&new);
-    enum err e = audit_note(c, &change, why);
-    audit_text_free(&old);
-    audit_text_free(&new);
-    return e;
+    return audit_note_objects(c, &change, describe_role, &before, &after, why);
 }
 
 /* ---- members ---- */
