@@ -54,7 +54,9 @@ static void on_failed(struct http_call *call, enum err why, const char *detail)
         realtime_failed(r, why, str_c(detail));
     else if (r->relay)
         relay_failed(r, why, str_c(detail));
-    else if (!r->run || !after_failed(r, why, str_c(detail)))
+    else if (r->run)
+        after_failed(r, why, str_c(detail));
+    else
         finish_with_error(r, why, STR(""), str_c(detail));
 }
 

@@ -603,7 +603,9 @@ void relay_failed(struct request *r, enum err why, struct str detail)
     }
     if (!y->head_sent) {
         /* Nothing has left yet: another try, or a real status, is still possible. */
-        if (!r->run || !after_failed(r, why, detail))
+        if (r->run)
+            after_failed(r, why, detail);
+        else
             finish_with_error(r, why, STR(""), detail);
         return;
     }

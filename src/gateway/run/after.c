@@ -86,6 +86,14 @@ static void on_next(struct loop_timer *t)
     step_begin(run);
 }
 
+/* How the step ended, for the circuit breakers of a stored config. */
+static void note_breaker(struct run *run, int status)
+{
+    struct worker *w = run->r->worker;
+    if (run->config && run->config->id)
+        breakers_note(w->shared->breakers, run->config, &run->plan.steps[run->step], status, loop_now_us(w->loop));
+}
+
 /* Ends the try and begins another one; false when this one is the last. */
 static bool go_on(struct run *run, const struct ending *end)
 {
@@ -97,9 +105,7 @@ static bool go_on(struct run *run, const struct ending *end)
         return true;
     }
     run->used_up = end->retriable && worth_retry(run, end->status);
-    if (run->config && run->config->id)
-        breakers_note(r->worker->shared->breakers, run->config, &run->plan.steps[run->step], end->status,
-                      loop_now_us(r->worker->loop));
+    note_breaker(run, end->status);
     int next = next_step(run, end->status, end->exception);
     if (next < 0)
         return false;
@@ -284,10 +290,7 @@ bool after_held(struct request *r)
 
 void after_passed(struct request *r)
 {
-    struct run *run = r->run;
-    if (run->config && run->config->id)
-        breakers_note(r->worker->shared->breakers, run->config, &run->plan.steps[run->step], r->relay->status,
-                      loop_now_us(r->worker->loop));
+    note_breaker(r->run, r->relay->status);
 }
 
 void after_hit(struct run *run, struct str type, struct str body)
@@ -300,9 +303,15 @@ void after_hit(struct run *run, struct str type, struct str body)
         finish_with_bytes(r, r->soft_status ? r->soft_status : 200, type, body);
 }
 
+/* No answer came: another try may bring one. */
+static bool no_answer(enum refusal which)
+{
+    return which == REFUSAL_TIMEOUT || which == REFUSAL_CONNECTION || which == REFUSAL_CONNECT_TIMEOUT;
+}
+
 static enum record_outcome outcome_of(const struct request *r, enum refusal which)
 {
-    if (which == REFUSAL_TIMEOUT || which == REFUSAL_CONNECTION || which == REFUSAL_CONNECT_TIMEOUT)
+    if (no_answer(which))
         return RECORD_UPSTREAM_FAILED;
     return r->relay ? RECORD_COMPLETED
                     : RECORD_REFUSED; /* upstream did its work; what the client gets instead is ours */
@@ -311,10 +320,9 @@ static enum record_outcome outcome_of(const struct request *r, enum refusal whic
 void after_refused(struct run *run, enum refusal which, struct str detail, struct str more)
 {
     const struct refusal_info *info = refusal_info(which);
-    bool failed = which == REFUSAL_TIMEOUT || which == REFUSAL_CONNECTION || which == REFUSAL_CONNECT_TIMEOUT;
     struct ending end = {
         .status = info->status,
-        .retriable = failed || (which == REFUSAL_HOOKS_DENIED && run->r->relay),
+        .retriable = no_answer(which) || (which == REFUSAL_HOOKS_DENIED && run->r->relay),
         .exception = info->family == REFUSAL_FAMILY_EXCEPTION || info->family == REFUSAL_FAMILY_REQUEST,
         .outcome = outcome_of(run->r, which),
         .err = info->err,
@@ -337,7 +345,7 @@ void after_limited(struct run *run)
         admission_refuse(r);
 }
 
-bool after_failed(struct request *r, enum err why, struct str detail)
+void after_failed(struct request *r, enum err why, struct str detail)
 {
     struct run *run = r->run;
     char text[512];
@@ -351,5 +359,4 @@ bool after_failed(struct request *r, enum err why, struct str detail)
     if (r->relay)
         relay_drop(r);
     after_refused(run, which, said.p ? said : STR(""), STR(""));
-    return true;
 }

@@ -12,8 +12,8 @@ void after_head(struct request *r, const struct http1_head *head);
 bool after_held(struct request *r);
 /* An answer that passes to the client came to its end. */
 void after_passed(struct request *r);
-/* No answer, or a broken one of which the client has nothing. True: handled. */
-bool after_failed(struct request *r, enum err why, struct str detail);
+/* No answer, or a broken one of which the client has nothing. */
+void after_failed(struct request *r, enum err why, struct str detail);
 /* The gateway answers in the target's place. `more`: members for the body, see refusal_json. */
 void after_refused(struct run *run, enum refusal which, struct str detail, struct str more);
 /* "hook_results":{…}, as a member for an answer of ours; in the arena. */

@@ -270,6 +270,7 @@ static bool make_plan(struct run *run, bool whole)
 {
     struct request *r = run->r;
     struct worker *w = r->worker;
+    request_settle_metadata(r);
     struct plan_input in = {
         .config = run->config,
         .path = r->path,
@@ -285,8 +286,6 @@ static bool make_plan(struct run *run, bool whole)
         .sticky = w->shared->sticky,
     };
     run->planned = true;
-    request_settle_metadata(r);
-    in.metadata = r->metadata;
     return !run->config || plan_make(&in, r->arena, &run->plan);
 }
 

@@ -245,9 +245,11 @@ static bool cacheable(const struct run *run)
 static void missed(struct run *run)
 {
     struct cache_key_parts parts;
-    cache_parts(run, &parts);
-    if (run->settings->cache.mode == CONFIG_CACHE_SEMANTIC && embed_begin(run, &parts))
-        return;
+    if (run->settings->cache.mode == CONFIG_CACHE_SEMANTIC) {
+        cache_parts(run, &parts);
+        if (embed_begin(run, &parts))
+            return;
+    }
     step_call(run);
 }
 
