@@ -294,7 +294,7 @@ static const char providers[] =
 /*
  * People: members' roles in workspaces, invitations, service accounts. A person's sessions and the tokens
  * of a service account are rows of api_key, so that whatever holds for keys holds for them: kind is 'key',
- * 'session' (of a member; expires_us moves on with use, until_us does not) or 'account' (of a service
+ * 'session' and 'device' (of a member; expires_us moves on with use, until_us does not) or 'account' (of a service
  * account; its hash is nobody's). A password is salt, cost and hash, see people/password.h; empty: none.
  * An invitation's state is pending, accepted, declined or revoked; workspace_id NULL: the organization.
  */
@@ -369,6 +369,19 @@ static const char token_policies[] =
 
 static const char descriptions[] = "ALTER TABLE workspace ADD COLUMN description TEXT NOT NULL DEFAULT '';";
 
+/* Who somebody is at an OpenID provider. A row stays when its member goes, so that they do not come back as new. */
+static const char identities[] = "CREATE TABLE identity ("
+                                 "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+                                 "  issuer TEXT NOT NULL,"
+                                 "  subject TEXT NOT NULL,"
+                                 "  member_id INTEGER NOT NULL REFERENCES member(id),"
+                                 "  email TEXT NOT NULL," /* as the provider gave it when they were linked */
+                                 "  created_us INTEGER NOT NULL,"
+                                 "  used_us INTEGER NOT NULL DEFAULT 0,"
+                                 "  UNIQUE (issuer, subject)"
+                                 ") STRICT;"
+                                 "CREATE UNIQUE INDEX identity_member ON identity(member_id, issuer);";
+
 const struct store_migration control_schema[] = {
     {1, "organization, workspaces, keys, integrations", first},
     {2, "stored configs, scopes, metadata", configs},
@@ -379,5 +392,6 @@ const struct store_migration control_schema[] = {
     {7, "people: memberships, invitations, service accounts, sessions", people},
     {8, "policies of model APIs", token_policies},
     {9, "descriptions of workspaces", descriptions},
+    {10, "identities at OpenID providers", identities},
 };
 const unsigned control_schema_count = sizeof control_schema / sizeof control_schema[0];
