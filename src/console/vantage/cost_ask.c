@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Gathers filters, dates, groupings and virtual tags; report/cost does the rest. */
+/* Dates, groupings and settings as they were asked for; report/question knows the report's. */
 #include "console/vantage/cost_ask.h"
 
 #include <stdio.h>
@@ -21,110 +21,6 @@ static struct str text_of(struct job *j, struct jval object, const char *name)
 {
     struct str text = jdoc_text(jdoc_get(object, name), j->arena);
     return text.n ? arena_dup(j->arena, text) : STR("");
-}
-
-/* ---- filters ---- */
-
-static struct vql *parse(struct job *j, struct cost_ask *a, struct str text)
-{
-    struct vql_error error;
-    struct vql *q;
-    if (a->owned_count == sizeof a->owned / sizeof a->owned[0]) {
-        fail(j, "there are too many filters");
-        return NULL;
-    }
-    if (vql_parse(text, &q, &error) != ERR_OK) {
-        fail(j, error.text);
-        return NULL;
-    }
-    return a->owned[a->owned_count++] = q;
-}
-
-static bool add_filter(struct job *j, struct cost_ask *a, struct str text)
-{
-    if (!str_trim(text).n)
-        return true;
-    if (a->query.filter_count == COST_FILTERS_MAX)
-        return fail(j, "there are too many saved filters on this report and its folders");
-    const struct vql *q = parse(j, a, text);
-    if (q)
-        a->filters[a->query.filter_count++] = q;
-    return q != NULL;
-}
-
-static bool add_saved(struct job *j, struct cost_ask *a, struct jval list)
-{
-    bool ok = true;
-    for (struct jval v = jdoc_first(list); ok && jdoc_has(v); v = jdoc_next(list, v)) {
-        struct doc saved;
-        struct jdoc body;
-        if (docs_find(ask_docs(j), DOCS_SAVED_FILTER, jdoc_text(v, j->arena), j->arena, &saved) != ERR_OK)
-            continue;
-        jdoc_init(&body);
-        ok = !jdoc_parse(&body, saved.body) || add_filter(j, a, text_of(j, jdoc_root(&body), "filter"));
-        jdoc_free(&body);
-    }
-    return ok;
-}
-
-static bool add_folders(struct job *j, struct cost_ask *a, struct str token)
-{
-    bool ok = true;
-    for (unsigned depth = 0; ok && token.n && depth < DOCS_DEPTH_MAX; depth++) {
-        struct doc folder;
-        struct jdoc body;
-        if (docs_find(ask_docs(j), DOCS_FOLDER, token, j->arena, &folder) != ERR_OK)
-            break;
-        jdoc_init(&body);
-        ok = jdoc_parse(&body, folder.body) && add_saved(j, a, jdoc_get(jdoc_root(&body), "saved_filter_tokens"));
-        token = ok ? text_of(j, jdoc_root(&body), "parent_folder_token") : STR("");
-        jdoc_free(&body);
-    }
-    return ok;
-}
-
-/* ---- virtual tags ---- */
-
-/* Values that are a share of something else are not worked out: their charges have no value of this key. */
-static bool read_tag(struct job *j, struct cost_ask *a, struct jval body, struct cost_tag *ret)
-{
-    struct jval list = jdoc_get(body, "values");
-    struct cost_tag_value *values = arena_alloc(j->arena, (jdoc_size(list) + 1) * sizeof *values);
-    must(values);
-    *ret = (struct cost_tag){.key = text_of(j, body, "key"), .values = values};
-    for (struct jval v = jdoc_first(list); jdoc_has(v) && ret->count < COST_TAG_VALUES_MAX; v = jdoc_next(list, v)) {
-        struct str name = text_of(j, v, "name"), filter = text_of(j, v, "filter");
-        if (!name.n)
-            continue;
-        values[ret->count] = (struct cost_tag_value){.value = name};
-        if (filter.n && !(values[ret->count].filter = parse(j, a, filter)))
-            return false;
-        ret->count++;
-    }
-    return true;
-}
-
-static bool add_tags(struct job *j, struct cost_ask *a)
-{
-    struct docs_query q = {.kind = DOCS_VIRTUAL_TAG, .limit = COST_TAGS_MAX};
-    struct doc *rows;
-    size_t count;
-    uint64_t total;
-    bool ok = true;
-    if (docs_list(ask_docs(j), &q, j->arena, &rows, &count, &total) != ERR_OK) {
-        job_fail(j, ERR_STORE_FAILED, STR(""), str_c(docs_reason(ask_docs(j))));
-        return false;
-    }
-    a->tags = arena_alloc(j->arena, (count + 1) * sizeof *a->tags);
-    must(a->tags);
-    for (size_t i = 0; ok && i < count; i++) {
-        struct jdoc body;
-        jdoc_init(&body);
-        ok = !jdoc_parse(&body, rows[i].body) || read_tag(j, a, jdoc_root(&body), &a->tags[a->query.tag_count++]);
-        jdoc_free(&body);
-    }
-    a->query.tags = a->tags;
-    return ok;
 }
 
 /* ---- dates, groupings, settings ---- */
@@ -173,27 +69,21 @@ static bool set_bin(struct job *j, const struct cost_given *given, struct jval r
     return true;
 }
 
-static bool set_groups(struct job *j, const struct cost_given *given, struct jval report, struct cost_ask *a)
+/* Those that were asked for; else the report's, else the API's own. */
+static bool set_groups(struct job *j, const struct cost_given *given, struct cost_ask *a)
 {
-    static const struct str defaults[] = {{"provider", 8}, {"service", 7}, {"account_id", 10}};
-    const struct str *words = given->group_count ? given->groups : defaults;
-    size_t count = given->group_count ? given->group_count : 3;
-    struct str own[ASK_LIST_MAX], saved = text_of(j, report, "groupings");
-    if (!given->group_count && saved.n) {
-        if (!ask_words(j, saved, own, &count))
-            return fail(j, "there are too many groupings");
-        words = own;
-    }
-    if (count > COST_GROUPS_MAX)
+    if (!given->group_count)
+        return true;
+    if (given->group_count > COST_GROUPS_MAX)
         return fail(j, "there are too many groupings");
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < given->group_count; i++) {
         char why[160];
-        if (cost_group_parse(words[i], &a->query.groups[i]))
+        if (cost_group_parse(given->groups[i], &a->query.groups[i]))
             continue;
-        snprintf(why, sizeof why, "unknown grouping: %.*s", STR_ARG(str_head(words[i], 100)));
+        snprintf(why, sizeof why, "unknown grouping: %.*s", STR_ARG(str_head(given->groups[i], 100)));
         return fail(j, why);
     }
-    a->query.group_count = (unsigned)count;
+    a->query.group_count = (unsigned)given->group_count;
     return true;
 }
 
@@ -226,16 +116,34 @@ static void set_settings(struct job *j, const struct cost_given *given, struct j
 
 /* ---- all of it ---- */
 
+/* A filter that was given stands in place of the report's; what was saved on the report and its folders always holds. */
+static bool ask_question(struct job *j, const struct cost_given *given, struct jval report, struct cost_ask *a)
+{
+    char why[QUESTION_WHY_MAX] = "";
+    a->filter = given->filter.n ? given->filter : text_of(j, report, "filter");
+    enum err e = question_new(ask_docs(j), a->workspace, j->arena, &a->question, why);
+    if (e == ERR_OK)
+        e = question_filter(a->question, a->filter, why);
+    if (e == ERR_OK)
+        e = question_saved(a->question, report, why);
+    if (e == ERR_OK)
+        e = question_groups(a->question, given->group_count ? STR("") : text_of(j, report, "groupings"), why);
+    if (e == ERR_OK) {
+        a->query = a->question->query;
+        return true;
+    }
+    vantage_fail_err(j, e, why);
+    return false;
+}
+
 static bool fill(struct job *j, const struct sight *s, const struct cost_given *given, struct jval report,
                  struct cost_ask *a)
 {
     struct bill_reader *r = accounts_reader(j);
     bool ok = accounts_seen(j, r, s, a->workspace, &a->accounts);
     bill_reader_close(r);
-    a->filter = given->filter.n ? given->filter : text_of(j, report, "filter");
-    ok = ok && add_filter(j, a, a->filter) && add_saved(j, a, jdoc_get(report, "saved_filter_tokens")) &&
-         add_folders(j, a, text_of(j, report, "folder_token")) && add_tags(j, a) && set_bin(j, given, report, a) &&
-         set_dates(j, given, report, a) && set_groups(j, given, report, a);
+    ok = ok && ask_question(j, given, report, a) && set_bin(j, given, report, a) && set_dates(j, given, report, a) &&
+         set_groups(j, given, a);
     if (!ok)
         return false;
     set_settings(j, given, report, a);
@@ -243,7 +151,6 @@ static bool fill(struct job *j, const struct sight *s, const struct cost_given *
                                          .account_count = a->accounts.count,
                                          .workspaces = &a->workspace,
                                          .workspace_count = 1};
-    a->query.filters = a->filters;
     return true;
 }
 
@@ -274,8 +181,8 @@ bool cost_ask_begin(struct job *j, const struct sight *s, const struct cost_give
 
 void cost_ask_free(struct cost_ask *a)
 {
-    for (size_t i = 0; a && i < a->owned_count; i++)
-        vql_free(a->owned[i]);
+    if (a)
+        question_free(a->question);
     mem_free(a);
 }
 

@@ -10,6 +10,7 @@
 
 #include "console/vantage/accounts.h"
 #include "report/cost/cost.h"
+#include "report/question/question.h"
 
 /* What was given; "" = not. */
 struct cost_given {
@@ -28,10 +29,7 @@ struct cost_ask {
     char start[BILL_DAY_TEXT_MAX], end[BILL_DAY_TEXT_MAX];
 
     struct accounts accounts;
-    const struct vql *filters[COST_FILTERS_MAX];
-    struct vql *owned[COST_FILTERS_MAX + COST_TAGS_MAX * COST_TAG_VALUES_MAX];
-    size_t owned_count;
-    struct cost_tag *tags;
+    struct question *question; /* owns the filters */
 };
 
 /* False when the job was answered. Else with cost_ask_free. */
