@@ -382,6 +382,21 @@ static const char identities[] = "CREATE TABLE identity ("
                                  ") STRICT;"
                                  "CREATE UNIQUE INDEX identity_member ON identity(member_id, issuer);";
 
+/* Where messages for people go: a name that reports and alerts use, and the address behind it, a secret. */
+static const char channels[] =
+    "CREATE TABLE channel ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  workspace_id INTEGER NOT NULL REFERENCES workspace(id),"
+    "  name TEXT NOT NULL,"
+    "  kind TEXT NOT NULL," /* slack, teams, webhook */
+    "  hint TEXT NOT NULL," /* what may be shown of the address */
+    "  sealed_url BLOB NOT NULL,"
+    "  sealed_key BLOB NOT NULL," /* what webhooks are signed with; empty: of another kind */
+    "  created_us INTEGER NOT NULL,"
+    "  updated_us INTEGER NOT NULL,"
+    "  UNIQUE (workspace_id, name)"
+    ") STRICT;";
+
 const struct store_migration control_schema[] = {
     {1, "organization, workspaces, keys, integrations", first},
     {2, "stored configs, scopes, metadata", configs},
@@ -393,5 +408,6 @@ const struct store_migration control_schema[] = {
     {8, "policies of model APIs", token_policies},
     {9, "descriptions of workspaces", descriptions},
     {10, "identities at OpenID providers", identities},
+    {11, "channels for messages to people", channels},
 };
 const unsigned control_schema_count = sizeof control_schema / sizeof control_schema[0];
