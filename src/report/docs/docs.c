@@ -32,6 +32,24 @@ static const struct store_migration migrations[] = {
      "CREATE TABLE exports (token TEXT PRIMARY KEY, workspace INTEGER NOT NULL, kind TEXT NOT NULL,"
      " attributes TEXT NOT NULL, secret TEXT NOT NULL, name TEXT NOT NULL, content BLOB NOT NULL,"
      " created_us INTEGER NOT NULL, until_us INTEGER NOT NULL);"},
+    {3, "what alerts have found and said (report/watch)",
+     "CREATE TABLE alert_fired (id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, key TEXT NOT NULL,"
+     " workspace INTEGER NOT NULL, at_us INTEGER NOT NULL, open INTEGER NOT NULL, message TEXT NOT NULL,"
+     " UNIQUE (kind, key));"
+     "CREATE INDEX alert_fired_open ON alert_fired (id) WHERE open;"
+     "CREATE TABLE alert_events (id INTEGER PRIMARY KEY AUTOINCREMENT, token TEXT NOT NULL UNIQUE,"
+     " workspace INTEGER NOT NULL, alert TEXT NOT NULL, report TEXT NOT NULL, created_us INTEGER NOT NULL,"
+     " triggered_us INTEGER NOT NULL, description TEXT NOT NULL, change TEXT NOT NULL, groupings TEXT NOT NULL);"
+     "CREATE INDEX alert_events_by_alert ON alert_events (alert, id);"
+     "CREATE TABLE anomalies (id INTEGER PRIMARY KEY AUTOINCREMENT, token TEXT NOT NULL UNIQUE,"
+     " workspace INTEGER NOT NULL, report TEXT NOT NULL, provider TEXT NOT NULL, service TEXT NOT NULL,"
+     " category TEXT NOT NULL, first_day INTEGER NOT NULL, last_day INTEGER NOT NULL, created_us INTEGER NOT NULL,"
+     " alerted_us INTEGER NOT NULL, amount TEXT NOT NULL, previous TEXT NOT NULL, average TEXT NOT NULL,"
+     " expected TEXT NOT NULL, status TEXT NOT NULL, feedback TEXT NOT NULL, resource TEXT NOT NULL,"
+     " resource_name TEXT NOT NULL);"
+     "CREATE UNIQUE INDEX anomalies_once ON anomalies (report, provider, service, category, first_day);"
+     "CREATE INDEX anomalies_by_day ON anomalies (workspace, first_day);"
+     "CREATE TABLE watch_marks (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"},
 };
 
 #define COLUMNS "d.id, d.token, d.kind, d.workspace, d.title, d.body, d.created_by, d.fixed, d.created_us, d.updated_us"
