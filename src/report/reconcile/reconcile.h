@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef REPORT_RECONCILE_RECONCILE_H
+#define REPORT_RECONCILE_RECONCILE_H
+
+/*
+ * reconcile: OpenAI's bill and the gateway's own metering, side by side, and why they differ.
+ *
+ *     struct reconcile_query q = reconcile_query_month(month, now_us);
+ *     … scope, links (match_links_load), prices, groups …
+ *     if (reconcile_run(dir, &q, &r, &error) != ERR_OK) → error.text, a sentence
+ *     r->rows … r->total … r->days …
+ *     reconcile_free(r);
+ *
+ * Cells. Both ledgers are brought to (UTC day, place, sku); see match.h. In each cell B is billed and M metered
+ * money, Qb and Qm are their quantities, Vb and Vm what the price catalogue makes of those. Then
+ *
+ *     B − M  =  (Vb − Vm)  +  (B − Vb)  +  (Vm − M)
+ *               volume        rate         pricing
+ *
+ *   volume    traffic that one side has and the other has not: around the gateway, lost, estimated
+ *   rate      OpenAI charged another price than the catalogue's: discount, free tokens, stale price
+ *   pricing   the gateway made another amount of its own quantities: no price, another price at the time
+ *
+ * All are whole numbers of 10^-24 dollars (cost_sum). Vb and Vm are each rounded once, to such a unit, and the
+ * gaps are their differences, so the identity holds exactly in each cell and in every sum. Where the catalogue
+ * has no price, the price is the one metered (M ÷ Qm), else the one billed (B ÷ Qb): the rate gap, or the
+ * pricing gap of unpriced requests, is measured against what is known.
+ *
+ *     billed  =  attributed  +  unattributed
+ *
+ * Unattributed is what bypassed the gateway: of a cell with Qm < Qb the share (Qb − Qm) ÷ Qb of B, else nothing;
+ * without quantities what B has more than M.
+ *
+ * Statuses are those of what is settled: days that ended 48 hours ago. Within the tolerance is
+ * |B − M| ≤ max(tolerance_pusd, tolerance_ppm of the larger of both).
+ *
+ * Days are days since 1970-01-01 UTC. Money that is no gap is exact to the pico-dollar. One thread. Results own
+ * all their texts.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/money.h"
+#include "base/str.h"
+#include "report/cost/cost.h"
+#include "report/cost/cost_amount.h"
+#include "report/match/match.h"
+
+/* --- what may be asked ----------------------------------------------------------------------- */
+
+/* Groupings. Columns: name, text in the API and key in JSON, heading in CSV. */
+#define RECONCILE_BY_TABLE(X)                       \
+    X(DAY, "day", "Day")                            \
+    X(MONTH, "month", "Month")                      \
+    X(ORGANIZATION, "organization", "Organization") \
+    X(PROJECT, "project", "Project")                \
+    X(KEY, "api_key", "API Key")                    \
+    X(OPERATION, "operation", "Operation")          \
+    X(MODEL, "model", "Model")                      \
+    X(METER, "meter", "Meter")                      \
+    X(TIER, "service_tier", "Service Tier")         \
+    X(BATCH, "batch", "Batch")                      \
+    X(STATUS, "status", "Status")
+
+enum reconcile_by {
+#define X(name, text, heading) RECONCILE_BY_##name,
+    RECONCILE_BY_TABLE(X)
+#undef X
+        RECONCILE_BY_COUNT
+};
+const char *reconcile_by_text(enum reconcile_by by);
+const char *reconcile_by_heading(enum reconcile_by by);
+/* Also "account_id", "resource_id", "service", "cost_subcategory" and the like: the words of cost queries. */
+bool reconcile_by_parse(struct str text, enum reconcile_by *ret);
+
+#define RECONCILE_GROUPS_MAX RECONCILE_BY_COUNT
+#define RECONCILE_TOLERANCE_PUSD (MONEY_PUSD_PER_USD / 100)
+#define RECONCILE_TOLERANCE_PPM 5000
+#define RECONCILE_DAYS_MAX 1100
+
+struct reconcile_query {
+    struct cost_scope scope;
+    const struct match_link *links;
+    size_t link_count;
+    const struct price_catalog *prices; /* NULL: nothing has a price in it */
+    int64_t from_day, until_day;        /* until_day exclusive */
+    enum reconcile_by groups[RECONCILE_GROUPS_MAX];
+    unsigned group_count; /* 0: one row */
+    int64_t tolerance_pusd;
+    uint32_t tolerance_ppm; /* parts per million */
+    int64_t now_us;         /* what is young */
+};
+/* One calendar month (bill_month_of), no groups, tolerances as above, nothing in scope. */
+struct reconcile_query reconcile_query_month(int64_t month, int64_t now_us);
+
+/* --- what comes back ------------------------------------------------------------------------- */
+
+/* Columns: name, text, meaning. */
+#define RECONCILE_STATUS_TABLE(X)                                                        \
+    X(MATCHED, "matched", "billed and metered agree within the tolerance")               \
+    X(VARIANCE, "variance", "they differ by more")                                       \
+    X(UNMETERED, "unmetered", "billed, and nothing of it passed through the gateway")    \
+    X(UNBILLED, "unbilled", "metered, and not on the bill 72 hours after the day's end") \
+    X(OVER_METERED, "over_metered", "the gateway counted more than was billed")          \
+    X(PENDING, "pending", "the bill of that time may still change")
+
+enum reconcile_status {
+#define X(name, text, meaning) RECONCILE_##name,
+    RECONCILE_STATUS_TABLE(X)
+#undef X
+        RECONCILE_STATUS_COUNT
+};
+const char *reconcile_status_text(enum reconcile_status s);
+const char *reconcile_status_meaning(enum reconcile_status s);
+
+/* What the larger part of a gap comes from. Columns: name, text, sentence. */
+#define RECONCILE_CAUSE_TABLE(X)                                                                                    \
+    X(NONE, "", "")                                                                                                 \
+    X(BYPASSED, "bypassed", "used without the gateway")                                                             \
+    X(BATCH, "batch", "batch work, which the gateway does not meter")                                               \
+    X(ESTIMATED, "estimated", "answers that broke off: tokens counted by the gateway, not by OpenAI")               \
+    X(UNPRICED, "unpriced", "requests without a price in the catalogue")                                            \
+    X(PRICE, "price", "OpenAI charged another price than the catalogue's")                                          \
+    X(FREE, "free", "used and not charged: free tokens or a discount of all of it")                                 \
+    X(OWN_PRICE, "own_price", "the gateway used another price than the catalogue's of today; see tollgate reprice") \
+    X(NOT_ON_BILL, "not_on_bill", "metered, and not on the bill")                                                   \
+    X(PENDING, "pending", "the bill of that time may still change")
+
+enum reconcile_cause {
+#define X(name, text, sentence) RECONCILE_CAUSE_##name,
+    RECONCILE_CAUSE_TABLE(X)
+#undef X
+        RECONCILE_CAUSE_COUNT
+};
+const char *reconcile_cause_text(enum reconcile_cause c);
+const char *reconcile_cause_sentence(enum reconcile_cause c);
+
+struct reconcile_sums {
+    cost_sum billed, metered;                    /* B, M */
+    cost_sum volume, rate, pricing;              /* add up to billed − metered */
+    cost_sum attributed, unattributed;           /* add up to billed */
+    cost_sum book;                               /* Vb: the billed quantities at the catalogue's prices */
+    cost_sum estimated;                          /* the part of M that is an approximation */
+    cost_sum pending_billed, pending_metered;    /* the parts of B and M that are not settled */
+    money_sum billed_quantity, metered_quantity; /* 10^-12 of `unit`; 0 where units differ */
+    uint64_t attempts, estimated_attempts, unpriced_attempts;
+    uint64_t cells;
+};
+
+struct reconcile_row {
+    const struct str *values; /* one a group: "" = none, "(any)" = not told apart; ids, as OpenAI has them */
+    const struct str *names;  /* one a group: what people call it; "" where nothing is known beyond the value */
+    struct reconcile_sums sums;
+    struct str unit; /* "Tokens" …; "" when there is none or there are several */
+    enum reconcile_status status;
+    enum reconcile_cause cause;                       /* NONE when matched */
+    cost_sum book_price, billed_price, metered_price; /* dollars a unit, rounded; 0 = not known */
+};
+
+/* A price to put into the catalogue: billed ÷ quantity, where the rate gap is beyond the tolerance. */
+struct reconcile_price {
+    struct str organization, model, meter, tier, unit;
+    cost_sum observed, book; /* dollars a unit; book 0 = none */
+    cost_sum rate;           /* the gap it explains */
+    money_sum quantity;      /* billed; 10^-12 of a unit */
+    int64_t first_day, last_day;
+};
+
+/* A project or key with billed costs of which nothing, in the whole period, passed through the gateway. */
+struct reconcile_shadow {
+    struct str organization, project, project_name, key, key_name;
+    cost_sum billed;
+    int64_t first_day, last_day;
+};
+
+/* Metered traffic that is no part of the comparison. */
+struct reconcile_excluded {
+    enum match_miss reason;
+    struct str integration; /* slug; "" = none */
+    cost_sum metered;
+    uint64_t attempts;
+};
+
+/* Requests without a price, by model. */
+struct reconcile_unpriced {
+    struct str model;
+    uint64_t attempts;
+};
+
+enum reconcile_day_state {
+    RECONCILE_DAY_FINAL,
+    RECONCILE_DAY_PROVISIONAL,  /* ended less than 48 hours ago */
+    RECONCILE_DAY_INCONSISTENT, /* rows do not add up to OpenAI's own total */
+    RECONCILE_DAY_MISSING       /* not imported, of one organization at least */
+};
+const char *reconcile_day_text(enum reconcile_day_state s);
+struct reconcile_day {
+    int64_t day;
+    enum reconcile_day_state state;
+    cost_sum billed, metered;
+};
+
+struct reconcile {
+    const struct reconcile_row *rows; /* by day or month, then the largest |B − M| first */
+    size_t row_count;
+    struct reconcile_row total; /* no values */
+    int64_t from_day, until_day;
+    int64_t billed_through; /* the last day up to which all days are final; from_day − 1 when none is */
+    uint64_t provisional, missing;
+    const struct reconcile_day *days; /* one a day, up to today */
+    size_t day_count;
+    const struct reconcile_price *prices;
+    size_t price_count;
+    const struct reconcile_shadow *shadows; /* most money first */
+    size_t shadow_count;
+    const struct reconcile_excluded *excluded;
+    size_t excluded_count;
+    const struct reconcile_unpriced *unpriced;
+    size_t unpriced_count;
+};
+#define RECONCILE_CELLS_MAX 4000000
+#define RECONCILE_ROWS_MAX 200000
+#define RECONCILE_LIST_MAX 1000 /* prices, shadows, unpriced models */
+
+/* ERR_BAD_PARAMETER: the query is at fault, `error` says how. Without bill or ledger that side is empty. */
+enum err reconcile_run(const char *dir, const struct reconcile_query *q, struct reconcile **ret,
+                       struct cost_error *error) ERR_USE;
+void reconcile_free(struct reconcile *r); /* NULL does nothing */
+
+/* --- cell by cell ---------------------------------------------------------------------------- */
+
+/*
+ * For FOCUS: what the cell of one billed row has, for all rows of bill.db within the query's days; its groups do
+ * not count. Several billed rows may share a cell (long context, keys that are not told apart): `share` is the
+ * part of `metered` and `attempts` that is this row's, by quantity, else by money, and the shares of a cell's rows
+ * add up to it.
+ */
+struct reconcile_billed {
+    int64_t account, day, project, key, item; /* ids of bill.db */
+    money_sum billed;
+    enum reconcile_status status;
+    enum reconcile_cause cause;
+    money_sum metered;          /* share; pico-dollars */
+    money_sum metered_quantity; /* share; 10^-12 of a unit */
+    uint64_t attempts;          /* share */
+};
+typedef bool reconcile_billed_fn(void *context, const struct reconcile_billed *row); /* false: enough */
+enum err reconcile_each(const char *dir, const struct reconcile_query *q, reconcile_billed_fn *each, void *context,
+                        struct cost_error *error) ERR_USE;
+
+#endif
