@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The reader is a loop with a stack of open containers. `state` says what may come next; strings
- * are passed over eight bytes at a time, because most of a large body is one string.
+ * are passed over in wide steps, because most of a large body is one string.
  */
 #include "base/json/jdoc.h"
 
 #include <string.h>
 
+#include "base/json_bytes.h"
 #include "base/json_text.h"
 #include "base/mem.h"
-
-#define ONES UINT64_C(0x0101010101010101)
-#define HIGHS UINT64_C(0x8080808080808080)
 
 struct reader {
     struct jdoc *doc;
@@ -51,16 +49,6 @@ static void skip_blanks(struct reader *r)
         r->p++;
 }
 
-/* Bytes that end the fast run: control characters, quote, backslash. */
-static bool is_plain(uint64_t w)
-{
-    uint64_t quote = w ^ (ONES * '"'), slash = w ^ (ONES * '\\');
-    uint64_t found = (w - ONES * 0x20) & ~w;
-    found |= (quote - ONES) & ~quote;
-    found |= (slash - ONES) & ~slash;
-    return (found & HIGHS) == 0;
-}
-
 static bool is_hex4(const char *p)
 {
     for (int i = 0; i < 4; i++) {
@@ -91,24 +79,15 @@ static bool skip_escape(struct reader *r)
 static bool skip_string(struct reader *r)
 {
     r->p++;
-    for (;;) {
-        uint64_t w;
-        while (r->end - r->p >= 8 && (memcpy(&w, r->p, 8), is_plain(w)))
-            r->p += 8;
-        if (r->p >= r->end)
-            return false;
-        unsigned char c = (unsigned char)*r->p;
-        if (c == '"') {
+    while ((r->p = json_bytes_special(r->p, r->end)) < r->end) {
+        if (*r->p == '"') {
             r->p++;
             return true;
         }
-        if (c < 0x20)
-            return false;
-        if (c != '\\')
-            r->p++;
-        else if (!skip_escape(r))
+        if (*r->p != '\\' || !skip_escape(r))
             return false;
     }
+    return false;
 }
 
 static bool skip_digits(struct reader *r)

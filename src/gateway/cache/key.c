@@ -4,45 +4,97 @@
  * lists of parts give the same text. Of metadata and of the body the order of members is taken out,
  * and with it the white space between them (SDKs differ in both); values count byte for byte. A
  * namespace stands in the place of metadata. Which operations are worth keeping is here too.
+ *
+ * A hit is dear or cheap by what its key costs, so each thread keeps a hash context and a reader of
+ * JSON, and short parts are gathered before they are hashed.
  */
 #include "gateway/cache/key.h"
 
 #include <pthread.h>
+#include <string.h>
 
 #include <openssl/evp.h>
 
 #include "base/json/jdoc.h"
 #include "base/json_text.h"
+#include "base/mem.h"
 #include "base/must.h"
 #include "gateway/cache/cache.h"
 
 #define MEMBERS_MAX 64 /* an object with more counts as it stands */
 
-static EVP_MD *sha256;
-static pthread_once_t sha256_once = PTHREAD_ONCE_INIT;
+#define NODES_KEPT 4096 /* a reader that grew beyond that for one body is given back */
 
-static void sha256_find(void)
+/* What a thread keeps from one key to the next. */
+struct tools {
+    EVP_MD_CTX *md; /* NULL: in use, or none yet */
+    struct jdoc doc;
+};
+
+static EVP_MD *sha256;
+static pthread_key_t tools_key;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void tools_free(void *p)
+{
+    struct tools *t = p;
+    EVP_MD_CTX_free(t->md);
+    jdoc_free(&t->doc);
+    mem_free(t);
+}
+
+static void begin_once(void)
 {
     sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     must(sha256 != NULL);
+    must(pthread_key_create(&tools_key, tools_free) == 0);
+}
+
+static struct tools *tools_get(void)
+{
+    pthread_once(&once, begin_once);
+    struct tools *t = pthread_getspecific(tools_key);
+    if (!t) {
+        t = mem_alloc(sizeof *t);
+        t->md = NULL;
+        jdoc_init(&t->doc);
+        must(pthread_setspecific(tools_key, t) == 0);
+    }
+    return t;
 }
 
 void key_hash_begin(struct key_hash *h)
 {
-    pthread_once(&sha256_once, sha256_find);
-    h->md = EVP_MD_CTX_new();
+    struct tools *t = tools_get();
+    h->md = t->md ? t->md : EVP_MD_CTX_new();
+    t->md = NULL;
+    h->gathered = 0;
     must(h->md != NULL);
     must(EVP_DigestInit_ex2(h->md, sha256, NULL) == 1);
 }
 
-void key_hash_number(struct key_hash *h, uint64_t v)
+static void flush(struct key_hash *h)
 {
-    must(EVP_DigestUpdate(h->md, &v, sizeof v) == 1);
+    must(EVP_DigestUpdate(h->md, h->gather, h->gathered) == 1);
+    h->gathered = 0;
 }
 
 void key_hash_bytes(struct key_hash *h, struct str s)
 {
-    must(EVP_DigestUpdate(h->md, s.p, s.n) == 1);
+    if (s.n > sizeof h->gather - h->gathered)
+        flush(h);
+    if (s.n > sizeof h->gather) {
+        must(EVP_DigestUpdate(h->md, s.p, s.n) == 1);
+        return;
+    }
+    if (s.n)
+        memcpy(h->gather + h->gathered, s.p, s.n);
+    h->gathered += s.n;
+}
+
+void key_hash_number(struct key_hash *h, uint64_t v)
+{
+    key_hash_bytes(h, str_of((const char *)&v, sizeof v));
 }
 
 void key_hash_text(struct key_hash *h, struct str s)
@@ -53,10 +105,15 @@ void key_hash_text(struct key_hash *h, struct str s)
 
 void key_hash_end(struct key_hash *h, unsigned char out[CACHE_KEY_BYTES])
 {
+    struct tools *t = tools_get();
     unsigned n = 0;
+    flush(h);
     must(EVP_DigestFinal_ex(h->md, out, &n) == 1);
     must(n == CACHE_KEY_BYTES);
-    EVP_MD_CTX_free(h->md);
+    if (t->md)
+        EVP_MD_CTX_free(h->md);
+    else
+        t->md = h->md;
 }
 
 struct member {
@@ -85,19 +142,24 @@ struct changes {
     struct str name, value; /* this member has that value; no name: none */
 };
 
+static void reader_done(struct jdoc *doc)
+{
+    if (doc->cap > NODES_KEPT)
+        jdoc_free(doc);
+}
+
 static void hash_object(struct key_hash *h, struct str json, const struct changes *c)
 {
     struct member list[MEMBERS_MAX];
-    struct jdoc doc;
+    struct jdoc *doc = &tools_get()->doc;
     size_t n = 0;
-    jdoc_init(&doc);
     struct jval root = {NULL, 0};
-    if (json.n && jdoc_parse(&doc, json))
-        root = jdoc_root(&doc);
+    if (json.n && jdoc_parse(doc, json))
+        root = jdoc_root(doc);
     if (jdoc_kind(root) != JDOC_OBJECT || jdoc_size(root) > MEMBERS_MAX) {
         key_hash_number(h, UINT64_MAX);
         key_hash_text(h, json);
-        jdoc_free(&doc);
+        reader_done(doc);
         return;
     }
     for (struct jval m = jdoc_first(root); jdoc_has(m); m = jdoc_next(root, m)) {
@@ -113,7 +175,7 @@ static void hash_object(struct key_hash *h, struct str json, const struct change
         key_hash_text(h, list[i].name);
         key_hash_text(h, list[i].value);
     }
-    jdoc_free(&doc);
+    reader_done(doc);
 }
 
 void key_hash_parts(struct key_hash *h, const struct cache_key_parts *parts)

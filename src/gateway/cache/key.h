@@ -14,6 +14,8 @@ struct evp_md_ctx_st;
 
 struct key_hash {
     struct evp_md_ctx_st *md;
+    size_t gathered;
+    char gather[512]; /* short parts that wait to be hashed together */
 };
 
 void key_hash_begin(struct key_hash *h);

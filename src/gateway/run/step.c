@@ -5,6 +5,8 @@
  */
 #include "gateway/run/step.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/digits.h"
 #include "base/json_text.h"
@@ -218,17 +220,23 @@ static bool make_body(struct run *run)
 
 /* --- cache ------------------------------------------------------------------------------------- */
 
+static struct str join(struct arena *a, struct str first, struct str second)
+{
+    char *p = arena_alloc(a, first.n + second.n + 1);
+    if (!p)
+        return STR("");
+    memcpy(p, first.p, first.n);
+    memcpy(p + first.n, second.p, second.n);
+    return str_of(p, first.n + second.n);
+}
+
 /* Tries of one step, and steps of one plan, keep their answers under different keys: the address is part of it. */
 static void cache_parts(struct run *run, struct cache_key_parts *ret)
 {
     struct request *r = run->r;
-    struct buf upstream;
-    buf_init(&upstream, HTTP1_TARGET_MAX + 1024);
-    bool ok = buf_add_str(&upstream, run->target.authority) && buf_add_str(&upstream, run->target.request_path);
-    struct str where = ok ? arena_dup(r->arena, buf_str(&upstream)) : STR("");
-    buf_free(&upstream);
+    struct str where = join(r->arena, run->target.authority, run->target.request_path);
     *ret = (struct cache_key_parts){.workspace_id = r->key->workspace_id,
-                                    .upstream = where.p ? where : STR(""),
+                                    .upstream = where,
                                     .body = body_now(run),
                                     .has_namespace = run->options.cache_namespace_given,
                                     .name_space = run->options.cache_namespace,
