@@ -309,6 +309,28 @@ enum err url_parse(struct str text, enum url_use use, struct url *ret, const cha
     return ERR_OK;
 }
 
+bool url_split(struct str text, struct url *ret, struct str *ret_path, struct str *ret_query, const char **ret_why)
+{
+    ptrdiff_t hash = str_find(text, '#');
+    text = str_head(text, hash < 0 ? text.n : (size_t)hash);
+    *ret_why = "it is too long";
+    if (text.n > URL_MAX)
+        return false;
+    *ret_why = "it has a character that must be percent-encoded";
+    for (size_t i = 0; i < text.n; i++)
+        if (text.p[i] <= ' ' || text.p[i] > '~')
+            return false;
+    ptrdiff_t mark = str_find(text, '?');
+    struct str base = str_head(text, mark < 0 ? text.n : (size_t)mark);
+    *ret_query = mark < 0 ? STR("") : str_from(text, (size_t)mark);
+    if (url_parse(base, URL_BASE, ret, ret_why) != ERR_OK)
+        return false;
+    /* url_parse takes off a final slash, which matters here. */
+    size_t slash = ret->path.n + (base.p[base.n - 1] == '/');
+    *ret_path = ret->path.n ? str_of(ret->path.p, slash) : STR("/");
+    return true;
+}
+
 /* Proxies. */
 
 bool url_basic(const struct url *u, struct buf *out)

@@ -44,6 +44,14 @@ struct url {
 enum err url_parse(struct str text, enum url_use use, struct url *ret, const char **ret_why) ERR_USE;
 
 /*
+ * A whole URL to be asked, "https://host/path?query": what url_parse reads, then the path as it is to be
+ * sent ("/" when there is none, with its final slash), then "" or "?query". A fragment is left out. False with a
+ * constant sentence, which never quotes the text: such a URL may be a credential.
+ */
+bool url_split(struct str text, struct url *ret, struct str *ret_path, struct str *ret_query, const char **ret_why)
+    __attribute__((warn_unused_result));
+
+/*
  * The host of a URL by itself, without brackets: its usual spelling goes to `out`. False when it is
  * neither a host name nor an address. Names whose last label is a number are neither (RFC 3986
  * §3.2.2 leaves them to each reader; some read "127.1" and "0x7f.1" as addresses).

@@ -115,36 +115,14 @@ static bool add_headers(struct buf *out, struct str headers, bool *has_type)
     return right;
 }
 
-/* The URL without its query and fragment, and what is asked of its host. */
-static const char *split_url(struct str text, struct url *ret, struct str *ret_path, struct str *ret_query)
-{
-    const char *why;
-    ptrdiff_t hash = str_find(text, '#');
-    text = str_head(text, hash < 0 ? text.n : (size_t)hash);
-    if (text.n > URL_MAX)
-        return "The webhook's URL is too long.";
-    for (size_t i = 0; i < text.n; i++)
-        if (text.p[i] <= ' ' || text.p[i] > '~')
-            return "The webhook's URL has a character that must be percent-encoded.";
-    ptrdiff_t mark = str_find(text, '?');
-    struct str base = str_head(text, mark < 0 ? text.n : (size_t)mark);
-    *ret_query = mark < 0 ? STR("") : str_from(text, (size_t)mark);
-    if (url_parse(base, URL_BASE, ret, &why) != ERR_OK)
-        return "The webhook's URL is not valid: it begins with https:// or http://, a host name, a path.";
-    /* url_parse takes off a final slash, which matters here. */
-    size_t slash = ret->path.n + (base.p[base.n - 1] == '/');
-    *ret_path = ret->path.n ? str_of(ret->path.p, slash) : STR("/");
-    return NULL;
-}
-
 static const char *build_head(struct webhook *w, const struct webhook_settings *s, struct url *url)
 {
     struct str path, query;
     char authority[URL_AUTHORITY_MAX];
     bool has_type = false;
-    const char *why = split_url(s->url, url, &path, &query);
-    if (why)
-        return why;
+    const char *ignored;
+    if (!url_split(s->url, url, &path, &query, &ignored))
+        return "The webhook's URL is not valid: it begins with https:// or http://, a host name, a path.";
     size_t n = url_authority(url->host, url->port, url->scheme, authority);
     if (!buf_printf(&w->head, "POST %.*s%.*s HTTP/1.1\r\nHost: %.*s\r\n", STR_ARG(path), STR_ARG(query), (int)n,
                     authority) ||
