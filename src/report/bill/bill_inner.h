@@ -23,6 +23,9 @@ enum err bill_inner_term(struct bill *b, struct str text, int64_t *ret_id) ERR_U
 enum err bill_inner_name(struct bill *b, int64_t account, enum bill_name kind, struct str ext, int64_t *ret_id) ERR_USE;
 enum err bill_inner_item(struct bill *b, struct str line_item, int64_t *ret_id) ERR_USE;
 
+/* bill_day_put, as a part of a transaction of the caller's. */
+enum err bill_inner_day_put(struct bill *b, const struct bill_day *day, struct bill_stored *ret) ERR_USE;
+
 /* Adds temp.delta to the rollups and takes away rows that are empty then. */
 enum err bill_inner_roll(struct bill *b, int64_t account, int64_t day) ERR_USE;
 /* Makes temp.delta empty. */

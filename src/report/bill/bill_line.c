@@ -258,11 +258,38 @@ static struct str without_date(struct str s)
     return dated ? str_head(s, s.n - 11) : s;
 }
 
+/* --- of files -------------------------------------------------------------------------------- */
+
+struct str bill_line_part(struct str line_item, enum bill_line_part part)
+{
+    struct str rest = line_item, word = STR("");
+    for (int i = 0; i <= (int)part; i++) {
+        ptrdiff_t tab = str_search(rest, STR("\t"));
+        if (tab < 0 && i < BILL_LINE_PARTS - 1)
+            return STR("");
+        word = i < BILL_LINE_PARTS - 1 ? str_head(rest, (size_t)tab) : rest;
+        rest = tab < 0 ? STR("") : str_from(rest, (size_t)tab + 1);
+    }
+    return word;
+}
+
+static bool read_file_line(struct str line_item, struct bill_line *l)
+{
+    if (str_search(line_item, STR("\t")) < 0)
+        return false;
+    str_copy(l->service, sizeof l->service, bill_line_part(line_item, BILL_LINE_SERVICE));
+    str_copy(l->category, sizeof l->category, bill_line_part(line_item, BILL_LINE_CATEGORY));
+    str_copy(l->subcategory, sizeof l->subcategory, bill_line_part(line_item, BILL_LINE_SUBCATEGORY));
+    return true;
+}
+
 void bill_line_read(struct str line_item, const struct bill_services *services, struct bill_line *ret)
 {
     struct str head, meter;
     struct bill_line *l = ret;
     l->tier[0] = l->subcategory[0] = l->model[0] = '\0';
+    if (read_file_line(line_item, l))
+        return;
     struct str s = take_tier(str_trim(line_item), l->tier);
     if (split_meter(s, &head, &meter)) {
         bool bar = str_search(head, COMMA) < 0 && head.n + BAR.n + meter.n == s.n;

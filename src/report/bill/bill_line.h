@@ -14,6 +14,9 @@
  *   "assistants api | code interpreter"       category assistants api, subcategory code interpreter
  *   "web search tool calls"                   category web search tool calls, no subcategory
  *
+ * A line item with tabs is of a file and says it all itself: service, category, subcategory, region and
+ * tags (a JSON object in normal form: names in order, no space, no '%'), each but the last before a tab.
+ *
  * The service follows from the first pattern of a table that matches. The administrator may put own
  * rows before it: DIR/bill-services.csv, lines `pattern,service`. A pattern is compared, ignoring
  * ASCII case, with the category or, when it begins with "meter:", with the subcategory; a '*' stands
@@ -38,6 +41,11 @@ struct bill_line {
     char tier[32];             /* "", "priority", "batch", "flex" */
     char model[BILL_LINE_MAX]; /* the category without "-YYYY-MM-DD" at its end; "" when it is no model */
 };
+
+/* The part of a file's line item; "" of any other. */
+enum bill_line_part { BILL_LINE_SERVICE, BILL_LINE_CATEGORY, BILL_LINE_SUBCATEGORY, BILL_LINE_REGION, BILL_LINE_TAGS };
+#define BILL_LINE_PARTS 5
+struct str bill_line_part(struct str line_item, enum bill_line_part part);
 
 struct bill_services;
 

@@ -295,24 +295,20 @@ static enum err replace(struct work *w, bool had, struct bill_stored *ret)
 static enum err store(struct work *w, struct bill_stored *ret)
 {
     bool had = false, same = false;
-    enum err e = store_begin(w->b->db);
-    if (e == ERR_OK)
-        e = look_up(w, &had, &same);
+    enum err e = look_up(w, &had, &same);
     if (e == ERR_OK && !same)
         e = replace(w, had, ret);
     if (e == ERR_OK)
         e = put_day(w, !same);
-    if (e == ERR_OK)
-        e = store_commit(w->b->db);
     if (e != ERR_OK)
-        return bill_inner_fail(w->b, e);
+        return e;
     ret->changed = !same;
     ret->rows = w->count;
     ret->inconsistent = w->inconsistent;
     return ERR_OK;
 }
 
-enum err bill_day_put(struct bill *b, const struct bill_day *day, struct bill_stored *ret)
+enum err bill_inner_day_put(struct bill *b, const struct bill_day *day, struct bill_stored *ret)
 {
     struct work w = {.b = b, .day = day, .count = day->count};
     struct bill_stored stored = {0};
@@ -332,4 +328,18 @@ enum err bill_day_put(struct bill *b, const struct bill_day *day, struct bill_st
     if (e == ERR_OK)
         *ret = stored;
     return e;
+}
+
+enum err bill_day_put(struct bill *b, const struct bill_day *day, struct bill_stored *ret)
+{
+    struct bill_stored stored;
+    enum err e = store_begin(b->db);
+    if (e == ERR_OK)
+        e = bill_inner_day_put(b, day, &stored);
+    if (e == ERR_OK)
+        e = store_commit(b->db);
+    if (e != ERR_OK)
+        return bill_inner_fail(b, e);
+    *ret = stored;
+    return ERR_OK;
 }

@@ -15,7 +15,7 @@ static const char *const fields[] = {
 #undef X
 };
 
-static const char *const ledgers[VQL_LEDGER_COUNT] = {"billed", "metered", "allocated"};
+static const char *const ledgers[VQL_LEDGER_COUNT] = {"billed", "metered", "allocated", "estimated"};
 
 const char *vql_field_text(enum vql_field f)
 {

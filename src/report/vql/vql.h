@@ -60,7 +60,8 @@
     X(USER, "costs.user_id", TEXT)                            \
     X(TIER, "costs.service_tier", TEXT)                       \
     X(BATCH, "costs.batch", BOOLEAN)                          \
-    X(LEDGER, "costs.ledger", LEDGER_NAME)
+    X(LEDGER, "costs.ledger", LEDGER_NAME)                    \
+    X(LINE_ITEM, "costs.line_item", TEXT)
 
 enum vql_field {
 #define X(name, text, type) VQL_##name,
@@ -79,7 +80,7 @@ const char *vql_field_text(enum vql_field f);
 
 #define VQL_OPEN_AI "open_ai" /* "openai" means the same and is printed so */
 
-enum vql_ledger { VQL_BILLED, VQL_METERED, VQL_ALLOCATED, VQL_LEDGER_COUNT };
+enum vql_ledger { VQL_BILLED, VQL_METERED, VQL_ALLOCATED, VQL_ESTIMATED, VQL_LEDGER_COUNT };
 const char *vql_ledger_text(enum vql_ledger l);
 
 enum vql_kind {
