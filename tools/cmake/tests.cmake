@@ -4,7 +4,8 @@
 #                      target unit-tests
 # test/fuzz/fuzz_*.c   one libFuzzer executable each; target fuzz-targets
 # test/{bench,e2e,regress}/*.c   small tools of the scripts beside them; targets bench-tools,
-#                      e2e-tools, regress-tools; they land in <build>/<folder>/
+#                      e2e-tools, regress-tools; they land in <build>/<folder>/. One whose name
+#                      begins with preload_ is a library for LD_PRELOAD
 
 function(shared_sources name folder prefix ret)
     file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.c)
@@ -56,10 +57,16 @@ foreach(folder bench e2e regress)
     add_custom_target(${folder}-tools)
     foreach(source IN LISTS tools)
         get_filename_component(name ${source} NAME_WE)
-        add_executable(${folder}_${name} EXCLUDE_FROM_ALL ${source})
-        target_link_libraries(${folder}_${name} PRIVATE ${layer_libraries} tg_flags)
+        if(name MATCHES "^preload_")
+            add_library(${folder}_${name} MODULE EXCLUDE_FROM_ALL ${source})
+            target_link_libraries(${folder}_${name} PRIVATE tg_flags)
+        else()
+            add_executable(${folder}_${name} EXCLUDE_FROM_ALL ${source})
+            target_link_libraries(${folder}_${name} PRIVATE ${layer_libraries} tg_flags)
+        endif()
         set_target_properties(${folder}_${name} PROPERTIES
-            OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/${folder})
+            OUTPUT_NAME ${name} PREFIX "" RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/${folder}
+            LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/${folder})
         add_dependencies(${folder}-tools ${folder}_${name})
     endforeach()
 endforeach()
