@@ -402,12 +402,22 @@ static void on_bad_proxy(struct loop_timer *t)
     fail(d, ERR_UPSTREAM_PROXY, "the proxy's URL is not valid, or asks for TLS to the proxy, which is not supported");
 }
 
-/* Behind a proxy the name is not ours to resolve; an address in its place is checked all the same. */
+/* RFC 6761: always the machine that resolves it, which behind a proxy is the proxy. Hosts are lower case (url.h). */
+static bool is_localhost(struct str host)
+{
+    return str_eq(host, STR("localhost")) || str_ends(host, STR(".localhost"));
+}
+
+/*
+ * Behind a proxy the name is not ours to resolve; an address in its place is checked all the same, and names that
+ * are always this or the proxy's own machine are as good as one.
+ */
 static bool literal_allowed(struct dial *d)
 {
     struct sockaddr_storage sa;
     socklen_t size;
-    if (!address_parse(str_c(d->host), d->port, &sa, &size))
+    struct str host = is_localhost(str_c(d->host)) ? STR("127.0.0.1") : str_c(d->host);
+    if (!address_parse(host, d->port, &sa, &size))
         return true;
     d->err = address_check((const struct sockaddr *)&sa, d->dialer->settings.allowed, d->why, sizeof d->why);
     return d->err == ERR_OK;
