@@ -125,8 +125,8 @@ size_t match_sku_count(const struct match *m);
 const struct match_sku *match_sku(const struct match *m, uint32_t sku);
 
 /* Of a line item, by its id in bill.db; MATCH_NONE: there is no such item. */
-uint32_t match_item(struct match *m, int64_t item);
-/* The same without a database: category, subcategory, tier as bill_line reads them. `long_context` may be NULL. */
+uint32_t match_item(const struct match *m, int64_t item);
+/* The same by its text. `ret_long_context` may be NULL. */
 uint32_t match_line(struct match *m, struct str line_item, bool *ret_long_context);
 /* Of what was metered: model as answered (else as asked), meter, service tier as recorded, made in a batch. */
 uint32_t match_meter(struct match *m, struct str model, unsigned meter, struct str service_tier, bool batch);

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Places. Links make theirs first: those with a key, and the rest of a project or an organization. A billed row then
+ * belongs to its key's place when a link claims the key, else to the rest of its project, else to the rest of its
+ * organization, else it gets a place of its own that nothing is linked to.
+ */
+#include "base/mem.h"
+#include "base/must.h"
+#include "report/match/match_inner.h"
+
+#define FIRST_SLOTS 256
+#define PLACES_MAX 4000000
+
+/* --- a table of three numbers ---------------------------------------------------------------- */
+
+static uint32_t *find_slot(const struct match_table *t, const int64_t key[3])
+{
+    uint64_t hash = 0;
+    for (unsigned i = 0; i < 3; i++)
+        hash = (hash ^ (hash >> 29) ^ (uint64_t)key[i]) * UINT64_C(0xbf58476d1ce4e5b9);
+    size_t at = (size_t)(hash ^ (hash >> 31)) & (t->slot_count - 1);
+    while (t->slots[at] && memcmp(t->keys + (t->slots[at] - 1) * 3, key, 3 * sizeof *key) != 0)
+        at = (at + 1) & (t->slot_count - 1);
+    return &t->slots[at];
+}
+
+bool match_table_get(const struct match_table *t, const int64_t key[3], uint32_t *ret)
+{
+    uint32_t *slot = t->slot_count ? find_slot(t, key) : NULL;
+    if (!slot || !*slot)
+        return false;
+    *ret = t->value[*slot - 1];
+    return true;
+}
+
+static void grow(struct match_table *t)
+{
+    t->slot_count = t->slot_count ? t->slot_count * 2 : FIRST_SLOTS;
+    t->keys = mem_realloc(t->keys, t->slot_count / 2 * 3 * sizeof *t->keys);
+    t->value = mem_realloc(t->value, t->slot_count / 2 * sizeof *t->value);
+    mem_free(t->slots);
+    t->slots = mem_zalloc(t->slot_count * sizeof *t->slots);
+    for (size_t i = 0; i < t->count; i++)
+        *find_slot(t, t->keys + i * 3) = (uint32_t)i + 1;
+}
+
+void match_table_put(struct match_table *t, const int64_t key[3], uint32_t value)
+{
+    if (t->count * 2 >= t->slot_count)
+        grow(t);
+    uint32_t *slot = find_slot(t, key);
+    must(!*slot);
+    memcpy(t->keys + t->count * 3, key, 3 * sizeof *key);
+    t->value[t->count] = value;
+    *slot = (uint32_t)++t->count;
+}
+
+void match_table_free(struct match_table *t)
+{
+    mem_free(t->keys);
+    mem_free(t->value);
+    mem_free(t->slots);
+    *t = (struct match_table){.keys = NULL};
+}
+
+/* --- places ---------------------------------------------------------------------------------- */
+
+size_t match_place_count(const struct match *m)
+{
+    return m->place_count;
+}
+
+const struct match_place *match_place(const struct match *m, uint32_t place)
+{
+    must(place < m->place_count);
+    return &m->places[place];
+}
+
+uint32_t match_place_make(struct match *m, int64_t account, int64_t project, int64_t key, bool linked)
+{
+    const int64_t at[3] = {account, project, key};
+    uint32_t place;
+    if (match_table_get(&m->made, at, &place)) {
+        m->places[place].linked = m->places[place].linked || linked;
+        return place;
+    }
+    if (m->place_count >= PLACES_MAX)
+        return MATCH_NONE;
+    if (m->place_count == m->place_cap) {
+        m->place_cap = m->place_cap ? m->place_cap * 2 : 64;
+        m->places = mem_realloc(m->places, m->place_cap * sizeof *m->places);
+    }
+    place = (uint32_t)m->place_count++;
+    const struct match_account *a = match_inner_account(m, account);
+    const struct match_name *p = match_inner_name(m, project), *k = match_inner_name(m, key);
+    struct str none = STR("");
+    m->places[place] = (struct match_place){.account = account,
+                                            .project = project,
+                                            .key = key,
+                                            .linked = linked,
+                                            .organization = a ? a->organization : none,
+                                            .project_ext = p ? p->ext : none,
+                                            .project_name = p ? p->name : none,
+                                            .key_ext = k ? k->ext : none,
+                                            .key_name = k ? k->name : none};
+    match_table_put(&m->made, at, place);
+    return place;
+}
+
+/* The linked place with these, if there is one. */
+static bool claimed(const struct match *m, int64_t account, int64_t project, int64_t key, uint32_t *ret)
+{
+    const int64_t at[3] = {account, project, key};
+    return match_table_get(&m->made, at, ret) && m->places[*ret].linked;
+}
+
+static uint32_t place_of(struct match *m, const struct match_account *a, int64_t project, int64_t key)
+{
+    uint32_t place;
+    if (key && claimed(m, a->id, project, key, &place))
+        return place;
+    if (key && claimed(m, a->id, MATCH_ANY, key, &place)) /* OpenAI did not say which project the key is of */
+        return place;
+    if (claimed(m, a->id, project, MATCH_ANY, &place))
+        return place;
+    if (claimed(m, a->id, MATCH_ANY, MATCH_ANY, &place))
+        return place;
+    return match_place_make(m, a->id, project, a->no_keys && !key ? MATCH_ANY : key, false);
+}
+
+uint32_t match_billed(struct match *m, int64_t account, int64_t project, int64_t key)
+{
+    const int64_t at[3] = {account, project, key};
+    uint32_t place;
+    if (match_table_get(&m->seen, at, &place))
+        return place;
+    const struct match_account *a = match_inner_account(m, account);
+    place = a ? place_of(m, a, project, key) : MATCH_NONE;
+    match_table_put(&m->seen, at, place);
+    return place;
+}
+
+/* --- traffic --------------------------------------------------------------------------------- */
+
+/* The link that held at that time; links are ordered by integration and time. */
+static const struct match_link *link_at(const struct match *m, int64_t integration, int64_t at_us)
+{
+    size_t low = 0, high = m->link_count;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        const struct match_link *l = &m->links[mid];
+        if (l->integration < integration || (l->integration == integration && l->from_us <= at_us))
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    if (low > 0 && m->links[low - 1].integration == integration)
+        return &m->links[low - 1];
+    return low < m->link_count && m->links[low].integration == integration ? &m->links[low] : NULL;
+}
+
+uint32_t match_metered(const struct match *m, int64_t integration, int64_t workspace, int64_t at_us,
+                       enum match_miss *ret_miss)
+{
+    const struct match_link *l = link_at(m, integration, at_us);
+    if (!l) {
+        bool own = match_inner_own_workspace(m, workspace);
+        *ret_miss = !own ? MATCH_MISS_NO : integration ? MATCH_MISS_UNCLEAR : MATCH_MISS_OWN_KEY;
+        return MATCH_NONE;
+    }
+    *ret_miss = m->link_miss[l - m->links];
+    return m->link_place[l - m->links];
+}
