@@ -114,7 +114,7 @@ static enum err add_config(struct loader *l, struct store_stmt *st)
 }
 
 static const char member_sql[] = "SELECT m.id, m.name, m.role, w.id, s.role FROM member m "
-                                 "LEFT JOIN membership s ON s.member_id = m.id "
+                                 "LEFT JOIN standing s ON s.member_id = m.id "
                                  "LEFT JOIN workspace w ON w.id = s.workspace_id AND w.deleted_us = 0 "
                                  "WHERE m.deleted_us = 0 ORDER BY m.id, w.id";
 

@@ -383,19 +383,60 @@ static const char identities[] = "CREATE TABLE identity ("
                                  "CREATE UNIQUE INDEX identity_member ON identity(member_id, issuer);";
 
 /* Where messages for people go: a name that reports and alerts use, and the address behind it, a secret. */
-static const char channels[] =
-    "CREATE TABLE channel ("
-    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
-    "  workspace_id INTEGER NOT NULL REFERENCES workspace(id),"
-    "  name TEXT NOT NULL,"
-    "  kind TEXT NOT NULL," /* slack, teams, webhook */
-    "  hint TEXT NOT NULL," /* what may be shown of the address */
-    "  sealed_url BLOB NOT NULL,"
-    "  sealed_key BLOB NOT NULL," /* what webhooks are signed with; empty: of another kind */
-    "  created_us INTEGER NOT NULL,"
-    "  updated_us INTEGER NOT NULL,"
-    "  UNIQUE (workspace_id, name)"
-    ") STRICT;";
+static const char channels[] = "CREATE TABLE channel ("
+                               "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+                               "  workspace_id INTEGER NOT NULL REFERENCES workspace(id),"
+                               "  name TEXT NOT NULL,"
+                               "  kind TEXT NOT NULL," /* slack, teams, webhook */
+                               "  hint TEXT NOT NULL," /* what may be shown of the address */
+                               "  sealed_url BLOB NOT NULL,"
+                               "  sealed_key BLOB NOT NULL," /* what webhooks are signed with; empty: of another kind */
+                               "  created_us INTEGER NOT NULL,"
+                               "  updated_us INTEGER NOT NULL,"
+                               "  UNIQUE (workspace_id, name)"
+                               ") STRICT;";
+
+/*
+ * Teams (people/team.h). The first one has everybody in it, without rows in team_member. What a person is in a
+ * workspace is `standing`: the strongest of a membership and what teams give.
+ */
+#define RANK(role) "CASE " role " WHEN 'owner' THEN 0 WHEN 'admin' THEN 1 WHEN 'member' THEN 2 ELSE 3 END"
+static const char teams[] = "CREATE TABLE team ("
+                            "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+                            "  name TEXT NOT NULL,"
+                            "  description TEXT NOT NULL,"
+                            "  dashboard TEXT NOT NULL," /* token of a report resource */
+                            "  created_us INTEGER NOT NULL,"
+                            "  updated_us INTEGER NOT NULL,"
+                            "  deleted_us INTEGER NOT NULL DEFAULT 0"
+                            ") STRICT;"
+                            "INSERT INTO team(id, name, description, dashboard, created_us, updated_us)"
+                            " VALUES (1, 'Everyone', '', '', 0, 0);"
+
+                            "CREATE TABLE team_member ("
+                            "  team_id INTEGER NOT NULL REFERENCES team(id),"
+                            "  member_id INTEGER NOT NULL REFERENCES member(id),"
+                            "  role TEXT NOT NULL,"
+                            "  PRIMARY KEY (team_id, member_id)"
+                            ") STRICT, WITHOUT ROWID;"
+                            "CREATE INDEX team_member_member ON team_member(member_id);"
+
+                            "CREATE TABLE team_workspace ("
+                            "  team_id INTEGER NOT NULL REFERENCES team(id),"
+                            "  workspace_id INTEGER NOT NULL REFERENCES workspace(id),"
+                            "  PRIMARY KEY (team_id, workspace_id)"
+                            ") STRICT, WITHOUT ROWID;"
+
+                            "CREATE VIEW standing AS SELECT member_id, workspace_id, role, min(rank) AS rank FROM ("
+                            "  SELECT member_id, workspace_id, role, " RANK(
+                                "role") " AS rank FROM membership"
+                                        "  UNION ALL SELECT t.member_id, w.workspace_id, t.role, " RANK(
+                                            "t.role") " FROM team_member t"
+                                                      "    JOIN team_workspace w ON w.team_id = t.team_id"
+                                                      "  UNION ALL SELECT m.id, w.workspace_id, m.role, " RANK(
+                                                          "m.role") " FROM member m"
+                                                                    "    JOIN team_workspace w ON w.team_id = 1"
+                                                                    ") GROUP BY member_id, workspace_id;";
 
 const struct store_migration control_schema[] = {
     {1, "organization, workspaces, keys, integrations", first},
@@ -409,5 +450,6 @@ const struct store_migration control_schema[] = {
     {9, "descriptions of workspaces", descriptions},
     {10, "identities at OpenID providers", identities},
     {11, "channels for messages to people", channels},
+    {12, "teams", teams},
 };
 const unsigned control_schema_count = sizeof control_schema / sizeof control_schema[0];

@@ -263,6 +263,8 @@ static const char *const deletions[] = {
     "UPDATE api_key SET revoked_us = ?2, updated_us = ?2 WHERE workspace_id = ?1 AND revoked_us = 0",
     "UPDATE invitation SET state = 'revoked', answered_us = ?2 WHERE workspace_id = ?1 AND state = 'pending'",
     "DELETE FROM membership WHERE workspace_id = ?1 AND ?2 > 0",
+    "DELETE FROM channel WHERE workspace_id = ?1 AND ?2 > 0",
+    "DELETE FROM team_workspace WHERE workspace_id = ?1 AND ?2 > 0",
     "UPDATE workspace SET deleted_us = ?2 WHERE id = ?1",
 };
 

@@ -387,6 +387,8 @@ static enum err expel(struct control *c, int64_t id, struct arena *a, struct con
     if (e == ERR_OK)
         e = people_inner_run(c, "DELETE FROM membership WHERE member_id = ?1 AND ?2 >= 0", id, 0, why);
     if (e == ERR_OK)
+        e = people_inner_run(c, "DELETE FROM team_member WHERE member_id = ?1 AND ?2 >= 0", id, 0, why);
+    if (e == ERR_OK)
         e = people_inner_run(c, "UPDATE api_key SET revoked_us = ?2 WHERE member_id = ?1 AND revoked_us = 0", id,
                              clock_wall_us(), why);
     if (e == ERR_OK)
@@ -522,7 +524,7 @@ enum err people_inner_holder(struct control *c, int64_t workspace_id, int64_t me
     if (member_id)
         e = read_role(c,
                       "SELECT m.role FROM member m WHERE m.id = ?1 AND m.deleted_us = 0 AND (m.role IN ('owner', "
-                      "'admin') OR EXISTS (SELECT 1 FROM membership s WHERE s.member_id = ?1 AND s.workspace_id = ?2))",
+                      "'admin') OR EXISTS (SELECT 1 FROM standing s WHERE s.member_id = ?1 AND s.workspace_id = ?2))",
                       member_id, workspace_id, &there, &found, why);
     if (e == ERR_OK && !there)
         return control_inner_fail(why, ERR_BAD_PARAMETER, "user_id", "There is no such member in this workspace.");

@@ -94,7 +94,7 @@ static enum err home_of(struct control *c, int64_t member_id, int64_t *ret_id, s
 {
     struct store_stmt *st;
     enum err e = control_inner_sql(c,
-                                   "SELECT coalesce((SELECT min(w.id) FROM membership s JOIN workspace w "
+                                   "SELECT coalesce((SELECT min(w.id) FROM standing s JOIN workspace w "
                                    "ON w.id = s.workspace_id WHERE s.member_id = ?1 AND w.deleted_us = 0), "
                                    "(SELECT min(id) FROM workspace WHERE deleted_us = 0))",
                                    &st, why);
