@@ -400,43 +400,40 @@ static const char channels[] = "CREATE TABLE channel ("
  * Teams (people/team.h). The first one has everybody in it, without rows in team_member. What a person is in a
  * workspace is `standing`: the strongest of a membership and what teams give.
  */
-#define RANK(role) "CASE " role " WHEN 'owner' THEN 0 WHEN 'admin' THEN 1 WHEN 'member' THEN 2 ELSE 3 END"
-static const char teams[] = "CREATE TABLE team ("
-                            "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
-                            "  name TEXT NOT NULL,"
-                            "  description TEXT NOT NULL,"
-                            "  dashboard TEXT NOT NULL," /* token of a report resource */
-                            "  created_us INTEGER NOT NULL,"
-                            "  updated_us INTEGER NOT NULL,"
-                            "  deleted_us INTEGER NOT NULL DEFAULT 0"
-                            ") STRICT;"
-                            "INSERT INTO team(id, name, description, dashboard, created_us, updated_us)"
-                            " VALUES (1, 'Everyone', '', '', 0, 0);"
+static const char teams[] =
+    "CREATE TABLE team ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  name TEXT NOT NULL,"
+    "  description TEXT NOT NULL,"
+    "  dashboard TEXT NOT NULL," /* token of a report resource */
+    "  created_us INTEGER NOT NULL,"
+    "  updated_us INTEGER NOT NULL,"
+    "  deleted_us INTEGER NOT NULL DEFAULT 0"
+    ") STRICT;"
+    "INSERT INTO team(id, name, description, dashboard, created_us, updated_us)"
+    " VALUES (1, 'Everyone', '', '', 0, 0);"
 
-                            "CREATE TABLE team_member ("
-                            "  team_id INTEGER NOT NULL REFERENCES team(id),"
-                            "  member_id INTEGER NOT NULL REFERENCES member(id),"
-                            "  role TEXT NOT NULL,"
-                            "  PRIMARY KEY (team_id, member_id)"
-                            ") STRICT, WITHOUT ROWID;"
-                            "CREATE INDEX team_member_member ON team_member(member_id);"
+    "CREATE TABLE team_member ("
+    "  team_id INTEGER NOT NULL REFERENCES team(id),"
+    "  member_id INTEGER NOT NULL REFERENCES member(id),"
+    "  role TEXT NOT NULL,"
+    "  PRIMARY KEY (team_id, member_id)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX team_member_member ON team_member(member_id);"
 
-                            "CREATE TABLE team_workspace ("
-                            "  team_id INTEGER NOT NULL REFERENCES team(id),"
-                            "  workspace_id INTEGER NOT NULL REFERENCES workspace(id),"
-                            "  PRIMARY KEY (team_id, workspace_id)"
-                            ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE team_workspace ("
+    "  team_id INTEGER NOT NULL REFERENCES team(id),"
+    "  workspace_id INTEGER NOT NULL REFERENCES workspace(id),"
+    "  PRIMARY KEY (team_id, workspace_id)"
+    ") STRICT, WITHOUT ROWID;"
 
-                            "CREATE VIEW standing AS SELECT member_id, workspace_id, role, min(rank) AS rank FROM ("
-                            "  SELECT member_id, workspace_id, role, " RANK(
-                                "role") " AS rank FROM membership"
-                                        "  UNION ALL SELECT t.member_id, w.workspace_id, t.role, " RANK(
-                                            "t.role") " FROM team_member t"
-                                                      "    JOIN team_workspace w ON w.team_id = t.team_id"
-                                                      "  UNION ALL SELECT m.id, w.workspace_id, m.role, " RANK(
-                                                          "m.role") " FROM member m"
-                                                                    "    JOIN team_workspace w ON w.team_id = 1"
-                                                                    ") GROUP BY member_id, workspace_id;";
+    "CREATE VIEW standing AS SELECT member_id, workspace_id, role, min(CASE role WHEN 'owner' THEN 0 "
+    "  WHEN 'admin' THEN 1 WHEN 'member' THEN 2 ELSE 3 END) AS rank FROM ("
+    "  SELECT member_id, workspace_id, role FROM membership"
+    "  UNION ALL SELECT t.member_id, w.workspace_id, t.role FROM team_member t"
+    "    JOIN team_workspace w ON w.team_id = t.team_id"
+    "  UNION ALL SELECT m.id, w.workspace_id, m.role FROM member m JOIN team_workspace w ON w.team_id = 1"
+    ") GROUP BY member_id, workspace_id;";
 
 const struct store_migration control_schema[] = {
     {1, "organization, workspaces, keys, integrations", first},
