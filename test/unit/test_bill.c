@@ -489,10 +489,14 @@ static void rollups_equal_rows_after_any_history(void **state)
     assert_int_equal(bill_verify(bill_reader_db(r), &ok, why, sizeof why), ERR_OK);
     if (!ok)
         fail_msg("%s", why);
-    assert_int_equal(count(t, "SELECT COUNT(*) FROM month_full WHERE rows=0"), 0);
-    int64_t before = count(t, "SELECT SUM(micro)*1000000+SUM(pico)+SUM(rows)+SUM(nano) FROM month_model");
+    assert_int_equal(count(t, "SELECT COUNT(*) FROM day_item WHERE rows=0"), 0);
+    int64_t before = count(t, "SELECT SUM(micro)*1000000+SUM(pico)+SUM(rows)+SUM(nano) FROM month_key");
+    assert_int_equal(store_exec(bill_db(t->bill), "CREATE TEMP TABLE was AS SELECT * FROM month_pack"), ERR_OK);
     assert_int_equal(bill_rebuild(t->bill), ERR_OK);
-    assert_int_equal(count(t, "SELECT SUM(micro)*1000000+SUM(pico)+SUM(rows)+SUM(nano) FROM month_model"), before);
+    assert_int_equal(count(t, "SELECT SUM(micro)*1000000+SUM(pico)+SUM(rows)+SUM(nano) FROM month_key"), before);
+    assert_int_equal(count(t, "SELECT COUNT(*) FROM month_pack JOIN temp.was USING(account, month, sums)"),
+                     count(t, "SELECT COUNT(*) FROM temp.was"));
+    assert_int_equal(count(t, "SELECT COUNT(*) FROM month_pack"), count(t, "SELECT COUNT(*) FROM temp.was"));
     assert_int_equal(bill_verify(bill_reader_db(r), &ok, why, sizeof why), ERR_OK);
     assert_true(ok);
     bill_reader_close(r);
@@ -501,9 +505,11 @@ static void rollups_equal_rows_after_any_history(void **state)
 static void a_wrong_rollup_is_found(void **state)
 {
     static const char *const damage[] = {"UPDATE month_sku SET pico=pico+1", "DELETE FROM day_item",
-                                         "UPDATE month_key SET rows=rows+1", "UPDATE month_full SET key=key+100",
+                                         "UPDATE month_key SET rows=rows+1", "UPDATE places SET key=key+100",
                                          "UPDATE days SET micro=micro+1",    "UPDATE bill_rows SET nano=nano+1",
-                                         "UPDATE day_service SET service=99"};
+                                         "UPDATE day_service SET service=99", "DELETE FROM month_pack",
+                                         "UPDATE month_pack SET sums=CAST(sums||x'0101020202' AS BLOB)",
+                                         "UPDATE month_pack SET sums=CAST(sums||x'010102020202' AS BLOB)"};
     struct place *t = *state;
     struct bill_stored s;
     char why[256];
@@ -551,10 +557,10 @@ static void the_smallest_table_is_named(void **state)
     assert_string_equal(bill_rollup(0)->table, "month_sku");
     assert_string_equal(bill_rollup(BILL_BY_SERVICE | BILL_BY_SUBCATEGORY)->table, "month_sku");
     assert_string_equal(bill_rollup(BILL_BY_SERVICE | BILL_BY_PROJECT)->table, "month_service");
-    assert_string_equal(bill_rollup(BILL_BY_CATEGORY | BILL_BY_PROJECT)->table, "month_model");
+    assert_true(bill_rollup(BILL_BY_CATEGORY | BILL_BY_PROJECT)->packed);
     assert_string_equal(bill_rollup(BILL_BY_KEY)->table, "month_key");
-    assert_string_equal(bill_rollup(BILL_BY_KEY | BILL_BY_SERVICE)->table, "month_full");
-    assert_string_equal(bill_rollup(BILL_BY_ITEM)->table, "month_item");
+    assert_true(bill_rollup(BILL_BY_KEY | BILL_BY_SERVICE)->packed);
+    assert_true(bill_rollup(BILL_BY_ITEM)->packed);
     assert_string_equal(bill_rollup(BILL_BY_DAY)->table, "day_service");
     assert_string_equal(bill_rollup(BILL_BY_DAY | BILL_BY_CATEGORY)->table, "day_item");
     assert_string_equal(bill_rollup(BILL_BY_DAY | BILL_BY_KEY)->table, "bill_rows");

@@ -126,6 +126,7 @@ enum err bill_reader_open(const char *dir, struct bill_reader **ret)
     if (e != ERR_OK) {
         const char *why = e == ERR_NOT_FOUND      ? "no bill has been imported in this directory"
                           : e == ERR_SCHEMA_NEWER ? "the bill was written by a newer version of this program"
+                          : e == ERR_OVERLOADED   ? "its sums are being made anew after an update; ask again in a minute"
                                                   : store_reason(db);
         str_copy(open_reason, sizeof open_reason, str_c(why));
         store_close(db);

@@ -76,6 +76,18 @@ static const struct store_migration migrations[] = {
      " PRIMARY KEY(account, month, project, item, charge, unit)) WITHOUT ROWID;"
      "CREATE TABLE month_full(account, month, project, item, key, charge, unit," SUMS
      " PRIMARY KEY(account, project, item, month, key, charge, unit)) WITHOUT ROWID;"},
+    /* Without its setting, rollups are made anew when the file is opened for writing. */
+    {2, "months packed",
+     "DROP TABLE month_model;"
+     "DROP TABLE month_item;"
+     "DROP TABLE month_full;"
+     "CREATE TABLE places("
+     " id INTEGER PRIMARY KEY, account INTEGER NOT NULL, project INTEGER NOT NULL, key INTEGER NOT NULL,"
+     " item INTEGER NOT NULL, charge INTEGER NOT NULL, unit INTEGER NOT NULL,"
+     " UNIQUE(account, project, key, item, charge, unit));"
+     "CREATE TABLE month_pack("
+     " account INTEGER, month INTEGER, sums BLOB NOT NULL, PRIMARY KEY(account, month)) WITHOUT ROWID;"
+     "DELETE FROM settings WHERE name='services';"},
 };
 
 #define MIGRATIONS (sizeof migrations / sizeof migrations[0])
@@ -85,27 +97,54 @@ enum err bill_schema_migrate(struct store_db *db)
     return store_migrate(db, migrations, MIGRATIONS);
 }
 
+/* The number of a statement's one row, 0 without one. */
+static enum err one_number(struct store_db *db, const char *sql, int64_t *ret)
+{
+    struct store_stmt *st;
+    bool row = false;
+    enum err e = store_prepare(db, sql, &st);
+    if (e == ERR_OK)
+        e = store_step(st, &row);
+    if (e != ERR_OK)
+        return e;
+    *ret = row ? store_i64(st, 0) : 0;
+    store_done(st);
+    return ERR_OK;
+}
+
 enum err bill_schema_check(struct store_db *db)
 {
     int version;
+    int64_t made = 0, accounts = 0;
     enum err e = store_version(db, &version);
     if (e != ERR_OK)
         return e;
     if (version == 0)
         return ERR_NOT_FOUND;
-    return version > (int)MIGRATIONS ? ERR_SCHEMA_NEWER : ERR_OK;
+    if (version > (int)MIGRATIONS)
+        return ERR_SCHEMA_NEWER;
+    if (version == (int)MIGRATIONS)
+        e = one_number(db, "SELECT 1 FROM settings WHERE name='services'", &made);
+    if (e != ERR_OK || made)
+        return e;
+    /* A bill whose rollups are still to be made must not read as one of nothing. */
+    e = one_number(db, "SELECT COUNT(*) FROM accounts", &accounts);
+    if (e != ERR_OK)
+        return e;
+    return accounts ? ERR_OVERLOADED : ERR_NOT_FOUND;
 }
 
 static const struct bill_rollup rollups[] = {
-#define X(table, period, dims, by, item) {#table, #period, by, item},
+#define X(table, period, dims, by, item) {#table, #period, by, item, false},
     BILL_ROLLUP_TABLE(X)
 #undef X
-        {"bill_rows", "day", BILL_BY_DAY | BILL_BY_PROJECT | BILL_BY_KEY | BILL_BY_SKU | BILL_BY_ITEM, true}};
+        {"places", "month", BILL_BY_PROJECT | BILL_BY_KEY | BILL_BY_SKU | BILL_BY_ITEM, true, true},
+    {"bill_rows", "day", BILL_BY_DAY | BILL_BY_PROJECT | BILL_BY_KEY | BILL_BY_SKU | BILL_BY_ITEM, true, false}};
 
 const struct bill_rollup *bill_rollup(unsigned by)
 {
     const struct bill_rollup *r = rollups;
-    while (by & ~r->by)
+    while ((by & ~r->by) || (r->by & BILL_BY_DAY) != (by & BILL_BY_DAY))
         r++;
     return r;
 }

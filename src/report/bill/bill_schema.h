@@ -73,10 +73,13 @@
  *   day_item        day, project, item
  *   month_sku       month, service, category, subcategory    clustered by account, month …
  *   month_service   month, project, service
- *   month_model     month, project, service, category
  *   month_key       month, project, key
- *   month_item      month, project, item
- *   month_full      month, project, key, item                clustered by account, project, item, month, key
+ *
+ * Everything else by the month is packed (bill_pack.h):
+ *
+ *   places        what rows have beside their day: id, account, project, key, item, charge, unit. A place
+ *                 stays when its last row goes
+ *   month_pack    account, month, sums: the sums of its rows by place
  *
  * bill_rollup() names the smallest one that has the columns a report needs. Where a report needs
  * subcategory, tier, model or line_item, it joins items by the column `item`.
@@ -136,26 +139,24 @@ enum {
  * The rollups, smallest first. Columns: table, its period, its dimensions, what it can tell apart, whether
  * service … are to be had by joining items.
  */
-#define BILL_ROLLUP_TABLE(X)                                                                                         \
-    X(month_sku, month, "service, category, subcategory", BILL_BY_SKU, false)                                        \
-    X(month_service, month, "project, service", BILL_BY_PROJECT | BILL_BY_SERVICE, false)                            \
-    X(month_model, month, "project, service, category", BILL_BY_PROJECT | BILL_BY_SERVICE | BILL_BY_CATEGORY, false) \
-    X(month_key, month, "project, key", BILL_BY_PROJECT | BILL_BY_KEY, false)                                        \
-    X(month_item, month, "project, item", BILL_BY_PROJECT | BILL_BY_SKU | BILL_BY_ITEM, true)                        \
-    X(month_full, month, "project, item, key", BILL_BY_PROJECT | BILL_BY_KEY | BILL_BY_SKU | BILL_BY_ITEM, true)     \
-    X(day_service, day, "project, service", BILL_BY_DAY | BILL_BY_PROJECT | BILL_BY_SERVICE, false)                  \
+#define BILL_ROLLUP_TABLE(X)                                                                    \
+    X(month_sku, month, "service, category, subcategory", BILL_BY_SKU, false)                   \
+    X(month_service, month, "project, service", BILL_BY_PROJECT | BILL_BY_SERVICE, false)       \
+    X(month_key, month, "project, key", BILL_BY_PROJECT | BILL_BY_KEY, false)                   \
+    X(day_service, day, "project, service", BILL_BY_DAY | BILL_BY_PROJECT | BILL_BY_SERVICE, false) \
     X(day_item, day, "project, item", BILL_BY_DAY | BILL_BY_PROJECT | BILL_BY_SKU | BILL_BY_ITEM, true)
 
 struct bill_rollup {
-    const char *table, *period; /* "month_sku", "month" */
+    const char *table, *period; /* "month_sku", "month"; with `packed` "places" */
     unsigned by;                /* what it has as columns, or by joining items when `item` */
     bool item;                  /* service … are columns of items, to be joined by `item` */
+    bool packed;                /* sums are in month_pack */
 };
-/* The smallest table with these; bill_rows itself where no rollup has them. Static. */
+/* The smallest table with these; packs of months, or bill_rows itself, where no rollup has them. Static. */
 const struct bill_rollup *bill_rollup(unsigned by);
 
 enum err bill_schema_migrate(struct store_db *db) ERR_USE;
-/* For readers: ERR_SCHEMA_NEWER, or ERR_NOT_FOUND when there is no schema yet. */
+/* For readers: ERR_SCHEMA_NEWER, ERR_NOT_FOUND when there is no schema yet, ERR_OVERLOADED while rollups are made. */
 enum err bill_schema_check(struct store_db *db) ERR_USE;
 
 #endif

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Each rollup, made again from the rows for a month of an account, must be what is stored, row by row:
- * a rollup only ever has sums added to it, so even micro and pico agree.
+ * a rollup only ever has sums added to it, so even micro and pico agree. So it is with packs, entry by entry.
  */
 #include <stdio.h>
 
 #include "report/bill/bill.h"
+#include "report/bill/bill_pack.h"
 
 /* ?1 account, ?2 and ?3 the month's days, ?4 and ?5 the period: the same days, or the month and the next. */
 #define MADE(dims)                                                                                                   \
@@ -59,22 +60,76 @@ static enum err check_range(struct store_db *db, const struct check *c, const st
     return e;
 }
 
+/* --- packs ----------------------------------------------------------------------------------- */
+
+static enum err compare_pack(struct store_stmt *made, struct str pack, bool *ret_ok)
+{
+    struct wire w = wire_of(pack.p, pack.n);
+    struct bill_pack_sum s = {.place = 0};
+    bool row = true, same = true;
+    enum err e = ERR_OK;
+    while (same && (e = store_step(made, &row)) == ERR_OK && row)
+        same = bill_pack_get(&w, &s) && s.place == store_i64(made, 0) && s.rows == store_i64(made, 1) &&
+               s.micro == store_i64(made, 2) && s.pico == store_i64(made, 3) && s.quantity == store_i64(made, 4) &&
+               s.nano == store_i64(made, 5);
+    *ret_ok = same && !bill_pack_get(&w, &s) && !w.bad;
+    return e;
+}
+
+static enum err check_pack(struct store_db *db, const struct range *r, bool *ret_ok)
+{
+    struct store_stmt *pack, *made;
+    bool row = false;
+    enum err e = store_prepare(db, "SELECT sums FROM month_pack WHERE account=?1 AND month=?2", &pack);
+    if (e == ERR_OK)
+        e = store_prepare(db,
+                          "SELECT p.id, COUNT(*), SUM(b.micro), SUM(b.pico), SUM(b.quantity), SUM(b.nano)"
+                          " FROM bill_rows b CROSS JOIN places p ON p.account=b.account AND p.project=b.project"
+                          " AND p.key=b.key AND p.item=b.item AND p.charge=b.charge AND p.unit=b.unit"
+                          " WHERE b.account=?1 AND b.day>=?2 AND b.day<?3 GROUP BY p.id ORDER BY p.id",
+                          &made);
+    if (e != ERR_OK)
+        return e;
+    store_bind_i64(pack, 1, r->account);
+    store_bind_i64(pack, 2, bill_month_of(r->from));
+    store_bind_i64(made, 1, r->account);
+    store_bind_i64(made, 2, r->from);
+    store_bind_i64(made, 3, r->until);
+    e = store_step(pack, &row);
+    if (e == ERR_OK)
+        e = compare_pack(made, row ? store_text(pack, 0) : STR(""), ret_ok);
+    store_clear(made);
+    store_clear(pack);
+    return e;
+}
+
+static enum err check_month(struct store_db *db, const struct range *r, bool *ret_ok, const char **ret_table)
+{
+    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
+        *ret_table = checks[i].table;
+        enum err e = check_range(db, &checks[i], r, ret_ok);
+        if (e != ERR_OK || !*ret_ok)
+            return e;
+    }
+    *ret_table = "month_pack";
+    return check_pack(db, r, ret_ok);
+}
+
 static enum err check_account(struct store_db *db, int64_t account, int64_t first, int64_t last, bool *ret_ok,
                               char *why, size_t why_cap)
 {
     char from[BILL_DAY_TEXT_MAX];
+    const char *table;
     for (int64_t month = bill_month_of(first); month <= bill_month_of(last); month++) {
         struct range r = {account, bill_month_day(month), bill_month_day(month + 1)};
-        for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
-            enum err e = check_range(db, &checks[i], &r, ret_ok);
-            if (e != ERR_OK)
-                return e;
-            if (!*ret_ok) {
-                bill_day_format(r.from, from);
-                snprintf(why, why_cap, "account %lld, month of %s: %s does not add up to the rows", (long long)account,
-                         from, checks[i].table);
-                return ERR_OK;
-            }
+        enum err e = check_month(db, &r, ret_ok, &table);
+        if (e != ERR_OK)
+            return e;
+        if (!*ret_ok) {
+            bill_day_format(r.from, from);
+            snprintf(why, why_cap, "account %lld, month of %s: %s does not add up to the rows", (long long)account,
+                     from, table);
+            return ERR_OK;
         }
     }
     return ERR_OK;

@@ -387,7 +387,9 @@ enum err bill_account_remove(struct bill *b, int64_t id)
 #define X(table, period, dims, by, item) "DELETE FROM " #table " WHERE account=?1",
         BILL_ROLLUP_TABLE(X)
 #undef X
-            "DELETE FROM bill_rows WHERE account=?1",
+            "DELETE FROM month_pack WHERE account=?1",
+        "DELETE FROM places WHERE account=?1",
+        "DELETE FROM bill_rows WHERE account=?1",
         "DELETE FROM days WHERE account=?1",
         "DELETE FROM corrections WHERE account=?1",
         "DELETE FROM usage_rows WHERE account=?1",

@@ -2,7 +2,8 @@
 /*
  * The billed ledger. A period is cut into at most three pieces: days before the first whole month, whole months,
  * days behind the last one; for bins shorter than a month there is one piece, of days. Each piece is one
- * statement over the smallest rollup that has what is asked for (bill_rollup).
+ * statement over the smallest rollup that has what is asked for (bill_rollup), or, where that is packed,
+ * one over the places and then the packs of its months (cost_packed).
  *
  * What lies before the first and behind the last day that was imported is empty, so the month of today
  * counts as whole.
@@ -11,6 +12,7 @@
 
 #include "base/must.h"
 #include "report/bill/bill.h"
+#include "report/bill/bill_line.h"
 #include "report/cost/cost_dates.h"
 #include "report/cost/cost_inner.h"
 
@@ -194,11 +196,13 @@ static bool write_select(const struct billed *b, const struct cost_sql *s, const
     const struct cost_query *q = b->job->q;
     bool own = strcmp(rollup->table, "bill_rows") == 0;
     bool join = rollup->item && (b->by & (BILL_BY_SKU | BILL_BY_ITEM));
-    bool ok = buf_printf(out, "SELECT %s, %.*s, r.unit", bin_sql(q->bin, p->months), STR_ARG(s->weight));
+    const char *first = rollup->packed ? "r.id" : bin_sql(q->bin, p->months);
+    bool ok = buf_printf(out, "SELECT %s, %.*s, r.unit", first, STR_ARG(s->weight));
     for (unsigned i = 0; ok && i < q->group_count; i++)
         ok = buf_printf(out, ", %.*s", STR_ARG(s->groups[i]));
-    ok = ok &&
-         buf_printf(out, ", r.micro, r.pico, r.quantity, r.nano, %s FROM %s AS r", own ? "1" : "r.rows", rollup->table);
+    if (!rollup->packed)
+        ok = ok && buf_printf(out, ", r.micro, r.pico, r.quantity, r.nano, %s", own ? "1" : "r.rows");
+    ok = ok && buf_printf(out, " FROM %s AS r", rollup->table);
     if (join)
         ok = ok && buf_add_str(out, STR(" JOIN items AS i ON i.id = r.item"));
     return ok;
@@ -207,21 +211,23 @@ static bool write_select(const struct billed *b, const struct cost_sql *s, const
 static enum err write_statement(const struct billed *b, struct cost_sql *s, const struct bill_rollup *rollup,
                                 const struct piece *p, struct buf *out)
 {
-    int accounts, charges, from, until;
+    int accounts, charges, from = 0, until = 0;
     enum err e = cost_sql_json(s, b->accounts, &accounts);
     if (e == ERR_OK)
         e = cost_sql_json(s, b->charges, &charges);
-    if (e == ERR_OK)
+    if (e == ERR_OK && !rollup->packed)
         e = cost_sql_number(s, p->from, &from);
-    if (e == ERR_OK)
+    if (e == ERR_OK && !rollup->packed)
         e = cost_sql_number(s, p->until, &until);
     if (e != ERR_OK)
         return e;
     bool ok = write_select(b, s, rollup, p, out) &&
-              buf_printf(out,
-                         " WHERE r.account IN (SELECT value FROM json_each(?%d)) AND r.%s >= ?%d AND r.%s < ?%d"
-                         " AND r.charge IN (SELECT value FROM json_each(?%d)) AND %.*s",
-                         accounts, rollup->period, from, rollup->period, until, charges, STR_ARG(s->where));
+              buf_printf(out, " WHERE r.account IN (SELECT value FROM json_each(?%d))", accounts);
+    if (!rollup->packed)
+        ok = ok &&
+             buf_printf(out, " AND r.%s >= ?%d AND r.%s < ?%d", rollup->period, from, rollup->period, until);
+    ok = ok && buf_printf(out, " AND r.charge IN (SELECT value FROM json_each(?%d)) AND %.*s", charges,
+                          STR_ARG(s->where));
     if (!ok)
         cost_error_set(s->error, "The filter is too complex; use fewer values or fewer tags.");
     return ok ? ERR_OK : ERR_BAD_PARAMETER;
@@ -257,23 +263,38 @@ static enum err add_row(const struct billed *b, struct cost_ids *ids, struct sto
     return ERR_OK;
 }
 
+/* A group and where its ids come from. */
+struct turn {
+    struct billed *b;
+    struct cost_sql *s;
+};
+
 /* Ids become texts. */
-static enum err add_group(struct billed *b, const struct cost_sql *s, const struct piece *p, const int64_t *key,
+static enum err make_part(void *context, const int64_t *key, struct cost_part *ret)
+{
+    const struct turn *t = context;
+    struct billed *b = t->b;
+    if (key[1] < 0 || key[1] >= (int64_t)t->s->weight_count)
+        return ERR_CORRUPT;
+    *ret = (struct cost_part){.unit = text_of(b, &b->texts[TERMS], key[2]), .weight = t->s->weights[key[1]]};
+    for (unsigned i = 0; i < b->job->q->group_count; i++)
+        ret->values[i] = t->s->texts[i] ? text_of(b, t->s->texts[i], key[FIXED_COLUMNS + i])
+                                        : cost_table_text(b->job->table, t->s->constants[i], STR(""));
+    return ERR_OK;
+}
+
+static enum err add_group(struct billed *b, struct cost_sql *s, const struct piece *p, const int64_t *key,
                           const struct cost_ids_sum *sum)
 {
-    struct cost_part part = {
-        .start_us = bill_day_us(bin_day(b->job->q, p, key[0])),
-        .unit = text_of(b, &b->texts[TERMS], key[2]),
-        .pusd = sum->pusd,
-        .usage = sum->usage,
-        .rows = sum->rows,
-    };
-    if (key[1] < 0 || key[1] >= (int64_t)s->weight_count)
-        return ERR_CORRUPT;
-    part.weight = s->weights[key[1]];
-    for (unsigned i = 0; i < b->job->q->group_count; i++)
-        part.values[i] = s->texts[i] ? text_of(b, s->texts[i], key[FIXED_COLUMNS + i])
-                                     : cost_table_text(b->job->table, s->constants[i], STR(""));
+    struct turn t = {b, s};
+    struct cost_part part;
+    enum err e = make_part(&t, key, &part);
+    if (e != ERR_OK)
+        return e;
+    part.start_us = bill_day_us(bin_day(b->job->q, p, key[0]));
+    part.pusd = sum->pusd;
+    part.usage = sum->usage;
+    part.rows = sum->rows;
     b->job->by_day = b->job->by_day || b->job->q->bin == COST_BIN_HOUR;
     return cost_table_add(b->job->table, &part, b->job->error);
 }
@@ -306,6 +327,21 @@ static enum err run_statement(struct billed *b, struct cost_sql *s, const struct
     return e;
 }
 
+static enum err run_packed(struct billed *b, struct cost_sql *s, const struct piece *p, const struct buf *sql)
+{
+    struct turn t = {b, s};
+    struct cost_packed packed = {.s = s,
+                                 .db = b->db,
+                                 .table = b->job->table,
+                                 .accounts = b->accounts,
+                                 .from = p->from,
+                                 .until = p->until,
+                                 .sql = sql,
+                                 .part = make_part,
+                                 .context = &t};
+    return cost_packed_run(&packed);
+}
+
 static enum err run_piece(struct billed *b, const struct piece *p)
 {
     const struct bill_rollup *rollup = bill_rollup(b->by | (p->months ? 0 : BILL_BY_DAY));
@@ -322,7 +358,7 @@ static enum err run_piece(struct billed *b, const struct piece *p)
     if (e == ERR_OK)
         e = write_statement(b, &s, rollup, p, &sql);
     if (e == ERR_OK)
-        e = run_statement(b, &s, p, &sql);
+        e = rollup->packed ? run_packed(b, &s, p, &sql) : run_statement(b, &s, p, &sql);
     buf_free(&sql);
     return e;
 }

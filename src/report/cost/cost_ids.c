@@ -81,6 +81,12 @@ struct cost_ids_sum *cost_ids_find(struct cost_ids *t, const int64_t *key)
     return &t->sums[t->last];
 }
 
+size_t cost_ids_last(const struct cost_ids *t)
+{
+    must(t->last < t->count);
+    return t->last;
+}
+
 bool cost_ids_get(const struct cost_ids *t, size_t i, const int64_t **ret_key, struct cost_ids_sum *ret_sum)
 {
     if (i >= t->count)

@@ -10,6 +10,7 @@
  *   cost_texts    the texts behind a column's ids, and which of them pass a test
  *   cost_sql      filters, tags and groupings as one parameterised statement
  *   cost_ids      what a statement gives, added up by ids
+ *   cost_packed   whole months out of packs
  *   cost_table    what all statements give, added up by texts
  */
 
@@ -134,8 +135,25 @@ struct cost_ids *cost_ids_new(unsigned width);
 void cost_ids_free(struct cost_ids *t); /* NULL does nothing */
 /* The sums of a key of `width` ids, zero at first; good until the next call. NULL: too many keys. */
 struct cost_ids_sum *cost_ids_find(struct cost_ids *t, const int64_t *key);
+/* The number of the entry that was found last; they count from 0. */
+size_t cost_ids_last(const struct cost_ids *t);
 /* Entry `i`; false behind the last one. */
 bool cost_ids_get(const struct cost_ids *t, size_t i, const int64_t **ret_key, struct cost_ids_sum *ret_sum);
+
+/* --- packs of months ------------------------------------------------------------------------- */
+
+struct cost_packed {
+    struct cost_sql *s;
+    struct store_db *db;
+    struct cost_table *table;
+    struct str accounts;   /* JSON list */
+    int64_t from, until;   /* months */
+    const struct buf *sql; /* a statement with columns place, weight, unit, groups …: the places that count */
+    /* What stands in the table for a group; called once for each. Its key: 0, weight, unit, groups … */
+    enum err (*part)(void *context, const int64_t *key, struct cost_part *ret);
+    void *context;
+};
+enum err cost_packed_run(const struct cost_packed *p) ERR_USE;
 
 /* --- ledgers --------------------------------------------------------------------------------- */
 

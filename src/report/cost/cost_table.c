@@ -302,6 +302,8 @@ static bool make_running(struct cost_table *t)
 /* How many different groups there are. */
 static uint64_t count_groups(const struct cost_table *t)
 {
+    if (t->q->bin == COST_BIN_TOTAL)
+        return t->row_count;
     struct cost_ids *seen = cost_ids_new(t->q->group_count + 1);
     uint64_t count = 0;
     for (size_t i = 0; i < t->row_count; i++) {
@@ -316,24 +318,34 @@ static uint64_t count_groups(const struct cost_table *t)
     return count;
 }
 
+static int compare_counts(const void *a, const void *b, void *context)
+{
+    const struct cost_table *t = context;
+    const struct cost_count *x = a, *y = b;
+    return (x->start_us < y->start_us) == t->q->ascending ? -1 : 1;
+}
+
+/* The bins in the order in which they are shown, and the rows of each. */
 static bool count_bins(struct cost_table *t, struct result *r)
 {
-    struct cost_count *counts = NULL;
+    struct cost_ids *bins = cost_ids_new(1);
+    struct cost_ids_sum sum;
+    const int64_t *start;
     size_t n = 0;
-    for (size_t i = 0; i < t->row_count; i++)
-        n += i == 0 || t->slots[i]->start_us != t->slots[i - 1]->start_us;
-    counts = arena_alloc(t->arena, (n + 1) * sizeof *counts);
-    if (!counts)
-        return false;
-    n = 0;
     for (size_t i = 0; i < t->row_count; i++) {
-        if (i == 0 || t->slots[i]->start_us != t->slots[i - 1]->start_us)
-            counts[n++].start_us = t->slots[i]->start_us;
-        counts[n - 1].count++;
+        struct cost_ids_sum *s = cost_ids_find(bins, &t->slots[i]->start_us);
+        must(s); /* there are fewer rows than it can hold */
+        n += s->rows++ == 0;
     }
+    struct cost_count *counts = arena_alloc(t->arena, (n + 1) * sizeof *counts);
+    for (size_t i = 0; counts && cost_ids_get(bins, i, &start, &sum); i++)
+        counts[i] = (struct cost_count){*start, sum.rows};
+    cost_ids_free(bins);
+    if (counts && n > 1)
+        qsort_r(counts, n, sizeof *counts, compare_counts, t);
     r->public.counts = counts;
     r->public.count_count = n;
-    return true;
+    return counts;
 }
 
 static bool give_usage(struct cost_table *t, struct result *r)
@@ -374,6 +386,31 @@ static bool give_row(struct cost_table *t, const struct row *from, struct cost_r
     return true;
 }
 
+/*
+ * Moves the rows of the bins that the page [from, from + count) has a part of to the front and sorts those;
+ * the others need no order. Returns how many rows are before them.
+ */
+static size_t sort_page(struct cost_table *t, const struct result *r, size_t from, size_t count)
+{
+    size_t first = 0, before = 0, rows = 0, n = 0, i;
+    for (; first < r->public.count_count && before + r->public.counts[first].count <= from; first++)
+        before += (size_t)r->public.counts[first].count;
+    for (i = first; i < r->public.count_count && before + rows < from + count; i++)
+        rows += (size_t)r->public.counts[i].count;
+    if (i == first)
+        return before;
+    int64_t a = r->public.counts[first].start_us, z = r->public.counts[i - 1].start_us;
+    for (i = 0; i < t->row_count; i++) {
+        int64_t at = t->slots[i]->start_us;
+        if ((at >= a && at <= z) || (at >= z && at <= a))
+            t->slots[n++] = t->slots[i];
+    }
+    must(n == rows);
+    qsort_r(t->slots, n, sizeof(struct row *), compare_shown, t);
+    return before;
+}
+
+/* `counts` are there. The list of rows is used up. */
 static bool give_page(struct cost_table *t, struct result *r)
 {
     uint64_t limit = t->q->limit ? t->q->limit : UINT64_MAX, page = t->q->page ? t->q->page : 1, from;
@@ -385,8 +422,9 @@ static bool give_page(struct cost_table *t, struct result *r)
     struct cost_row *rows = arena_alloc(t->arena, (count + 1) * sizeof *rows);
     if (!rows)
         return false;
+    size_t before = sort_page(t, r, (size_t)from, count);
     for (size_t i = 0; i < count; i++)
-        if (!give_row(t, t->slots[from + i], &rows[i]))
+        if (!give_row(t, t->slots[(size_t)from - before + i], &rows[i]))
             return false;
     r->public.rows = rows;
     r->public.row_count = count;
@@ -399,13 +437,11 @@ enum err cost_table_end(struct cost_table *t, bool by_day, struct cost_result **
     make_list(t);
     if (t->q->bin == COST_BIN_CUMULATIVE && !make_running(t))
         return too_much(error);
-    if (t->row_count)
-        qsort_r(t->slots, t->row_count, sizeof(struct row *), compare_shown, t);
     struct result *r = mem_zalloc(sizeof *r);
     r->public.total = t->total;
     r->public.group_total = count_groups(t);
     r->public.by_day = by_day;
-    if (!give_page(t, r) || !count_bins(t, r) || !give_usage(t, r)) {
+    if (!count_bins(t, r) || !give_page(t, r) || !give_usage(t, r)) {
         mem_free(r);
         return too_many(t, error);
     }
