@@ -356,8 +356,9 @@ void finish_with_error(struct request *r, enum err e, struct str param, struct s
     buf_free(&lines);
 }
 
-static enum record_outcome outcome_of(const struct request *r, const struct refusal_info *info)
+enum record_outcome finish_outcome(const struct request *r, enum refusal which)
 {
+    const struct refusal_info *info = refusal_info(which);
     if (info->err >= ERR_UPSTREAM_DNS && info->err <= ERR_UPSTREAM_BUSY)
         return RECORD_UPSTREAM_FAILED;
     return r->relay ? RECORD_COMPLETED : RECORD_REFUSED;
@@ -379,7 +380,7 @@ void finish_with_refusal(struct request *r, enum refusal which, struct str detai
     bool ok =
         info->family != REFUSAL_FAMILY_EXCEPTION || buf_add_str(&lines, STR("x-portkey-gateway-exception: true\r\n"));
     must(ok);
-    struct ending end = {outcome_of(r, info), info->err, detail, false, &lines};
+    struct ending end = {finish_outcome(r, which), info->err, detail, false, &lines};
     if (r->blaxel)
         end_with_envelope(r, &end, envelope_of(info->err), info->status, detail.n ? detail : str_c(info->message),
                           info->type, STR(""));

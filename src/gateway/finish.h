@@ -17,6 +17,11 @@ void finish_request(struct request *r, enum record_outcome outcome, enum err e, 
 void finish_with_error(struct request *r, enum err e, struct str param, struct str detail);
 /* The same with one of Portkey's answers. `more`: members for the body, see refusal_json. */
 void finish_with_refusal(struct request *r, enum refusal which, struct str detail, struct str more);
+/*
+ * What a try that ends with this answer counts as: upstream (or who gives its token) failed; or it did
+ * its work and what the client gets instead is ours; or the request never came that far.
+ */
+enum record_outcome finish_outcome(const struct request *r, enum refusal which);
 /* The same with an answer made elsewhere: JSON, and further header lines. Both are copied. */
 void finish_with_own(struct request *r, int status, enum err e, struct str detail, struct str lines, struct str body);
 /* A whole answer that did not come from upstream now. `body` must stay where it is as long as the request. */

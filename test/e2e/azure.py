@@ -265,6 +265,11 @@ def row_122_entra_refused(b):
            "api_version": DATED, "retry": {"attempts": 0}}
     status, headers, body, seen = b.ask({"x-portkey-config": fallback(bad, target("b"))}, "after-refusal")
     equal((status, headers.get("x-portkey-last-used-option-index")), (200, "config.targets[1]"), f"row 122: fallback {body[:200]!r}")
+    # A try that ends for want of a token counts alike, whether another follows or it is the last.
+    discarded = b.rows(headers["x-portkey-trace-id"], 2)[0]
+    status, headers, _, _ = b.ask({"x-portkey-config": json.dumps(bad)}, "the-last-try")
+    last = b.rows(headers["x-portkey-trace-id"])[0]
+    equal((status, discarded["outcome"], last["outcome"]), (401, "upstream_failed", "upstream_failed"), "row 122: outcomes")
 
 
 def row_122_managed(b):

@@ -309,14 +309,6 @@ static bool no_answer(enum refusal which)
     return which == REFUSAL_TIMEOUT || which == REFUSAL_CONNECTION || which == REFUSAL_CONNECT_TIMEOUT;
 }
 
-static enum record_outcome outcome_of(const struct request *r, enum refusal which)
-{
-    if (no_answer(which))
-        return RECORD_UPSTREAM_FAILED;
-    return r->relay ? RECORD_COMPLETED
-                    : RECORD_REFUSED; /* upstream did its work; what the client gets instead is ours */
-}
-
 void after_refused(struct run *run, enum refusal which, struct str detail, struct str more)
 {
     const struct refusal_info *info = refusal_info(which);
@@ -324,7 +316,7 @@ void after_refused(struct run *run, enum refusal which, struct str detail, struc
         .status = info->status,
         .retriable = no_answer(which) || (which == REFUSAL_HOOKS_DENIED && run->r->relay),
         .exception = info->family == REFUSAL_FAMILY_EXCEPTION || info->family == REFUSAL_FAMILY_REQUEST,
-        .outcome = outcome_of(run->r, which),
+        .outcome = finish_outcome(run->r, which),
         .err = info->err,
         .detail = detail,
     };
