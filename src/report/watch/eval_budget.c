@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Budget alerts: how much of a budget's period is spent, in percent of the whole period's amount.
+ *
+ * A budget is looked at with all alerts that name it, because of several thresholds that are reached only the highest
+ * is said; those below it count as said too. The period is the one with today in it and, for bills that come
+ * late, the one before, as far as the alert is older than its end.
+ *
+ * duration_in_days N narrows the time: from the start, only the costs of the first N days count; from the
+ * end, all costs count, but nothing is said before the last N days have begun.
+ *
+ * A parent is the sum of its leaves: their amounts, and what their reports or segments cost.
+ */
+#include <stdio.h>
+
+#include "base/json_write.h"
+#include "base/log.h"
+#include "base/must.h"
+#include "report/bill/bill_decimal.h"
+#include "report/cost/cost_dates.h"
+#include "report/watch/watch_fire.h"
+#include "report/watch/watch_text.h"
+
+#define ALERTS_MAX 200
+#define LEAVES_MAX 500
+#define MEMO_MAX 16
+#define KIND "budget_alert"
+#define LATE_DAYS 35 /* the importer looks so far back every day */
+
+/* One period of one budget without children. */
+struct leaf {
+    struct doc report; /* or a segment; id 0: there is none, it costs nothing */
+    int64_t from, end; /* both belong to it */
+    money_sum amount;
+};
+
+struct budget {
+    struct watch_turn *turn;
+    const struct doc *doc;
+    struct leaf *leaves; /* LEAVES_MAX */
+    size_t leaf_count;
+    int64_t from, end; /* the earliest and the latest of them */
+    money_sum amount;
+    struct {
+        int64_t until;
+        money_sum spent;
+    } memo[MEMO_MAX];
+    size_t memo_count;
+};
+
+struct alert {
+    struct doc doc;
+    int64_t threshold, days; /* days 0: the whole period */
+    bool from_end;
+    bool hit;
+    money_sum spent;
+};
+
+/* ---- the budget of a day ---- */
+
+/* Without an end a period lasts to the day before the next one begins, the last one to the end of its month. */
+static int64_t end_of(struct watch_turn *t, struct jval list, struct jval period, int64_t start)
+{
+    int64_t end, next;
+    if (cost_dates_day_parse(jdoc_text(jdoc_get(period, "end_at"), t->arena), &end))
+        return end;
+    struct jval following = jdoc_next(list, period);
+    if (jdoc_has(following) && cost_dates_day_parse(jdoc_text(jdoc_get(following, "start_at"), t->arena), &next) &&
+        next > start)
+        return next - 1;
+    return bill_month_day(bill_month_of(start) + 1) - 1;
+}
+
+static void add_leaf(struct budget *b, struct str report, int64_t from, int64_t end, money_sum amount)
+{
+    struct watch_turn *t = b->turn;
+    struct leaf *l = &b->leaves[b->leaf_count];
+    if (b->leaf_count == LEAVES_MAX)
+        return;
+    *l = (struct leaf){.from = from, .end = end, .amount = amount};
+    if (report.n && docs_find(t->docs, DOCS_COST_REPORT, report, t->arena, &l->report) != ERR_OK &&
+        docs_find(t->docs, DOCS_SEGMENT, report, t->arena, &l->report) != ERR_OK)
+        l->report.id = 0;
+    b->from = !b->leaf_count || from < b->from ? from : b->from;
+    b->end = !b->leaf_count || end > b->end ? end : b->end;
+    b->amount += amount;
+    b->leaf_count++;
+}
+
+/* The periods with `day` in them, of the budget and of those below it. */
+static void gather(struct budget *b, struct str text, int64_t day, unsigned depth)
+{
+    struct watch_turn *t = b->turn;
+    struct jdoc body;
+    jdoc_init(&body);
+    if (depth > DOCS_DEPTH_MAX || !jdoc_parse(&body, text)) {
+        jdoc_free(&body);
+        return;
+    }
+    struct jval root = jdoc_root(&body), periods = jdoc_get(root, "periods"),
+                children = jdoc_get(root, "child_budget_tokens");
+    for (struct jval p = jdoc_first(periods); jdoc_has(p) && !jdoc_size(children); p = jdoc_next(periods, p)) {
+        int64_t from;
+        money_sum amount;
+        bool exact;
+        if (!cost_dates_day_parse(jdoc_text(jdoc_get(p, "start_at"), t->arena), &from) || from > day ||
+            !bill_decimal_read(jdoc_text(jdoc_get(p, "amount"), t->arena), 12, &amount, &exact))
+            continue;
+        int64_t end = end_of(t, periods, p, from);
+        if (day <= end)
+            add_leaf(b, jdoc_text(jdoc_get(root, "cost_report_token"), t->arena), from, end, amount);
+    }
+    for (struct jval v = jdoc_first(children); jdoc_has(v); v = jdoc_next(children, v)) {
+        struct doc child;
+        if (docs_find(t->docs, DOCS_BUDGET, jdoc_text(v, t->arena), t->arena, &child) == ERR_OK)
+            gather(b, child.body, day, depth + 1);
+    }
+    jdoc_free(&body);
+}
+
+/* ---- what it has cost ---- */
+
+/* A segment is asked like a report with its filter. */
+static enum err leaf_cost(struct watch_turn *t, const struct leaf *l, int64_t until, money_sum *ret)
+{
+    struct question *q;
+    struct cost_result *result;
+    *ret = 0;
+    if (!l->report.id || until <= l->from)
+        return ERR_OK;
+    enum err e = watch_question(t, &l->report, &q);
+    if (e != ERR_OK)
+        return e;
+    q->query.group_count = 0;
+    q->query.bin = COST_BIN_TOTAL;
+    q->query.from_day = l->from;
+    q->query.until_day = until;
+    e = watch_costs(t, q, &result);
+    if (e == ERR_OK) {
+        *ret = cost_amount_pusd(result->total);
+        cost_result_free(result);
+    }
+    question_free(q);
+    return e;
+}
+
+/* Of all leaves, days before `until`. */
+static enum err spent(struct budget *b, int64_t until, money_sum *ret)
+{
+    money_sum sum = 0, one;
+    for (size_t i = 0; i < b->memo_count; i++)
+        if (b->memo[i].until == until) {
+            *ret = b->memo[i].spent;
+            return ERR_OK;
+        }
+    for (size_t i = 0; i < b->leaf_count; i++) {
+        int64_t end = b->leaves[i].end + 1;
+        enum err e = leaf_cost(b->turn, &b->leaves[i], end < until ? end : until, &one);
+        if (e != ERR_OK)
+            return e;
+        sum += one;
+    }
+    if (b->memo_count < MEMO_MAX) {
+        b->memo[b->memo_count].until = until;
+        b->memo[b->memo_count++].spent = sum;
+    }
+    *ret = sum;
+    return ERR_OK;
+}
+
+/* ---- alerts ---- */
+
+static bool read_alert(struct watch_turn *t, struct str token, struct alert *a)
+{
+    struct jdoc body;
+    *a = (struct alert){.threshold = 0};
+    if (docs_find(t->docs, DOCS_BUDGET_ALERT, token, t->arena, &a->doc) != ERR_OK)
+        return false;
+    jdoc_init(&body);
+    bool ok = jdoc_parse(&body, a->doc.body);
+    struct jval root = ok ? jdoc_root(&body) : (struct jval){0};
+    ok = ok && str_to_i64(jdoc_raw(jdoc_get(root, "threshold")), &a->threshold);
+    a->days = (int64_t)jdoc_count(jdoc_get(root, "duration_in_days"), 0);
+    a->from_end = jdoc_is(jdoc_get(root, "period_to_track"), "end_of_the_month");
+    jdoc_free(&body);
+    return ok;
+}
+
+static enum err judge(struct budget *b, struct alert *a)
+{
+    int64_t until = b->turn->today + 1, first = b->end + 1 - a->days;
+    a->hit = false;
+    if (a->days > 0 && a->from_end && b->turn->today < first)
+        return ERR_OK;
+    if (a->days > 0 && !a->from_end && until > b->from + a->days)
+        until = b->from + a->days;
+    enum err e = spent(b, until, &a->spent);
+    a->hit = e == ERR_OK && b->amount > 0 && a->spent > 0 && a->spent * 100 >= b->amount * (money_sum)a->threshold;
+    return e;
+}
+
+static struct str key_of(struct budget *b, const struct alert *a, char out[WATCH_KEY_MAX])
+{
+    char day[BILL_DAY_TEXT_MAX];
+    int n = snprintf(out, WATCH_KEY_MAX, "%.60s/%.60s/%s/%lld", a->doc.token.p, b->doc->token.p,
+                     watch_day(b->from, day), (long long)a->threshold);
+    return str_of(out, (size_t)n);
+}
+
+static bool write_json(const struct budget *b, const struct alert *a, struct buf *out)
+{
+    struct json_write w;
+    char from[BILL_DAY_TEXT_MAX], end[BILL_DAY_TEXT_MAX];
+    json_write_init(&w, out);
+    json_write_object(&w);
+    json_write_member_string(&w, "budget_alert_token", a->doc.token);
+    json_write_member_string(&w, "budget_token", b->doc->token);
+    json_write_member_string(&w, "budget_name", b->doc->title);
+    json_write_member_int(&w, "threshold", a->threshold);
+    json_write_key(&w, STR("spent"));
+    json_write_money_string(&w, a->spent);
+    json_write_key(&w, STR("amount"));
+    json_write_money_string(&w, b->amount);
+    json_write_member_string(&w, "start_at", str_of(from, bill_day_format(b->from, from)));
+    json_write_member_string(&w, "end_at", str_of(end, bill_day_format(b->end, end)));
+    json_write_object_end(&w);
+    return json_write_done(&w);
+}
+
+/* The reports of the leaves, each once. */
+static size_t reports_of(const struct budget *b, struct str *list)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < b->leaf_count; i++) {
+        const struct doc *report = &b->leaves[i].report;
+        bool known = !report->id || report->kind != DOCS_COST_REPORT || count == 100;
+        for (size_t k = 0; k < count && !known; k++)
+            known = str_eq(list[k], report->token);
+        if (!known)
+            list[count++] = report->token;
+    }
+    return count;
+}
+
+static enum err fire(struct budget *b, const struct alert *a)
+{
+    struct watch_turn *t = b->turn;
+    struct watch_people people = {.count = 0};
+    char key[WATCH_KEY_MAX], subject[NOTIFY_SUBJECT_MAX], cost[WATCH_USD_MAX], amount[WATCH_USD_MAX];
+    char part[WATCH_PERCENT_MAX], from[BILL_DAY_TEXT_MAX], end[BILL_DAY_TEXT_MAX];
+    struct buf text, json;
+    struct jdoc body;
+    struct str reports[100];
+    struct watch_alert alert = {.kind = KIND, .key = key_of(b, a, key), .workspace = b->doc->workspace};
+    watch_percent(watch_of_pusd(a->spent), watch_of_pusd(b->amount), part);
+    watch_usd(watch_of_pusd(a->spent), cost);
+    watch_usd(watch_of_pusd(b->amount), amount);
+    int n = snprintf(subject, sizeof subject, "Budget %.150s: %s of %s spent (%s; alert at %lld%%)", b->doc->title.p,
+                     cost, amount, part, (long long)a->threshold);
+    buf_init(&text, WATCH_MESSAGE_MAX);
+    buf_init(&json, WATCH_MESSAGE_MAX);
+    jdoc_init(&body);
+    bool ok = buf_printf(
+        &text, "The budget \"%.300s\" has reached %lld%%.\n\nSpent:  %s (%s)\nBudget: %s\nPeriod: %s to %s\n",
+        b->doc->title.p, (long long)a->threshold, cost, part, amount, watch_day(b->from, from), watch_day(b->end, end));
+    ok = ok && (!a->days || buf_printf(&text, "Counted: the %s %lld days of the period\n",
+                                       a->from_end ? "last" : "first", (long long)a->days));
+    ok = ok && write_json(b, a, &json) && jdoc_parse(&body, a->doc.body);
+    must(ok);
+    watch_people_add(t, b->doc->workspace, jdoc_root(&body), &people);
+    alert.people = &people;
+    alert.subject = str_of(subject, (size_t)n < sizeof subject ? (size_t)n : sizeof subject - 1);
+    alert.text = buf_str(&text);
+    alert.json = buf_str(&json);
+    alert.link = STR("/console/");
+    alert.reports = reports;
+    alert.report_count = reports_of(b, reports);
+    alert.day = t->today < b->end ? t->today : b->end;
+    enum err e = watch_fire(t, &alert, NULL);
+    jdoc_free(&body);
+    buf_free(&text);
+    buf_free(&json);
+    return e;
+}
+
+/* Of those that are reached the highest is said; several of the same height each have their people. */
+static enum err say(struct budget *b, struct alert *alerts, size_t count)
+{
+    int64_t top = INT64_MIN;
+    char key[WATCH_KEY_MAX];
+    enum err e = ERR_OK;
+    for (size_t i = 0; i < count; i++)
+        if (alerts[i].hit && alerts[i].threshold > top)
+            top = alerts[i].threshold;
+    for (size_t i = 0; e == ERR_OK && i < count; i++)
+        if (alerts[i].hit)
+            e = alerts[i].threshold == top
+                    ? fire(b, &alerts[i])
+                    : watch_keep_quiet(b->turn, KIND, key_of(b, &alerts[i], key), b->doc->workspace);
+    return e;
+}
+
+/* The periods with `day` in them. */
+static enum err on_day(struct budget *b, struct alert *alerts, size_t count, int64_t day)
+{
+    enum err e = ERR_OK;
+    b->leaf_count = b->memo_count = 0;
+    b->amount = 0;
+    gather(b, b->doc->body, day, 1);
+    if (!b->leaf_count)
+        return ERR_OK;
+    bool over = b->turn->today > b->end;
+    for (size_t i = 0; e == ERR_OK && i < count; i++) {
+        alerts[i].hit = false;
+        if (!over || bill_day_of(alerts[i].doc.created_us) <= b->end)
+            e = judge(b, &alerts[i]);
+    }
+    return e == ERR_OK ? say(b, alerts, count) : e;
+}
+
+static enum err look(struct watch_turn *t, const struct doc *doc, struct jval body)
+{
+    struct budget b = {.turn = t, .doc = doc};
+    struct str *tokens;
+    size_t named, count = 0;
+    (void)body;
+    enum err e = docs_users(t->docs, DOCS_BUDGET_ALERT, doc->token, t->arena, &tokens, &named);
+    if (e != ERR_OK || !named)
+        return e;
+    struct alert *alerts = arena_alloc(t->arena, ALERTS_MAX * sizeof *alerts);
+    b.leaves = arena_alloc(t->arena, LEAVES_MAX * sizeof *b.leaves);
+    if (!alerts || !b.leaves)
+        return ERR_STORE_FAILED;
+    for (size_t i = 0; i < named && count < ALERTS_MAX; i++)
+        count += read_alert(t, tokens[i], &alerts[count]);
+    e = on_day(&b, alerts, count, t->today);
+    int64_t before = b.leaf_count ? b.from - 1 : bill_month_day(bill_month_of(t->today)) - 1;
+    if (e == ERR_OK && before > t->today - LATE_DAYS)
+        e = on_day(&b, alerts, count, before);
+    return e;
+}
+
+enum err eval_budget_run(struct watch_turn *t)
+{
+    return watch_each(t, DOCS_BUDGET, look);
+}
