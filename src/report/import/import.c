@@ -364,6 +364,8 @@ static void end_pull(struct import *im, struct known *k)
         log_info("import_done", LOG_INT("account", k->id), LOG_TEXT("status", bill_status_text(r->account.status)),
                  LOG_INT("rows", r->rows), LOG_INT("changed", r->changed));
     }
+    if (r->err == ERR_OK && im->options.refreshed)
+        im->options.refreshed(im->options.refreshed_ctx);
     count(k, p);
     k->requests += r->ask.requests;
     k->limited += r->ask.limited;

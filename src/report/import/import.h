@@ -38,6 +38,9 @@ struct import_options {
     unsigned days;          /* how far back a first import goes; 0 = IMPORT_DAYS_DEFAULT */
     uint64_t period_us;     /* between two requests for one account; 0 = a second */
     uint64_t wait_first_us; /* before the first try again; 0 = a second */
+    /* After every pull that went well, on the keeper's thread; must not call import. NULL: nobody asks. */
+    void (*refreshed)(void *ctx);
+    void *refreshed_ctx;
 };
 
 enum err import_open(const struct import_options *options, struct import **ret, char why[IMPORT_WHY_MAX]) ERR_USE;
