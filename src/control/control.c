@@ -128,6 +128,16 @@ enum err control_inner_end(struct control *c, enum err e, struct control_why *wh
     return e;
 }
 
+enum err control_inner_end_quiet(struct control *c, enum err e, struct control_why *why)
+{
+    if (e == ERR_OK && (e = store_commit(c->db)) != ERR_OK)
+        control_inner_store_failed(c, e, why);
+    if (e != ERR_OK)
+        store_rollback(c->db);
+    pthread_mutex_unlock(&c->lock);
+    return e;
+}
+
 enum err control_inner_begin_read(struct control *c, struct control_why *why)
 {
     must(c->magic == CONTROL_MAGIC);

@@ -57,6 +57,8 @@ enum err control_inner_arena_full(struct control_why *why);
 enum err control_inner_begin(struct control *c, struct control_why *why) ERR_USE;
 /* `e` is how the change went; returns it, or why it could not be kept. */
 enum err control_inner_end(struct control *c, enum err e, struct control_why *why) ERR_USE;
+/* The same for a change of nothing that a snapshot shows. */
+enum err control_inner_end_quiet(struct control *c, enum err e, struct control_why *why) ERR_USE;
 /* For reading several things at one moment. */
 enum err control_inner_begin_read(struct control *c, struct control_why *why) ERR_USE;
 void control_inner_end_read(struct control *c);

@@ -21,6 +21,8 @@
 #define PREFIX "tollgate audit 1\n"
 /* Names of people and keys are shorter; what comes from outside is cut. */
 #define TEXT_MAX 256
+/* Rows in which a change is looked for before it is noted a second time. */
+#define NEWEST 1000
 
 #define COLUMNS                                                                                  \
     "seq, time_us, source, key_id, key, member_id, name, ip, request_id, workspace_id, action, " \
@@ -145,11 +147,11 @@ static struct str given(struct str text, size_t max)
     return text.p ? str_head(text, max) : STR("");
 }
 
-enum err audit_note(struct control *c, const struct audit_change *change, struct control_why *why)
+static enum err note_by(struct control *c, const struct actor *actor, const struct audit_change *change,
+                        struct control_why *why)
 {
-    const struct actor *actor = actor_get();
     struct audit_row r = {
-        .time_us = clock_wall_us(),
+        .time_us = change->time_us ? change->time_us : clock_wall_us(),
         .source = given(actor->source, TEXT_MAX),
         .key_id = actor->key_id,
         .key = given(actor->key, TEXT_MAX),
@@ -172,6 +174,46 @@ enum err audit_note(struct control *c, const struct audit_change *change, struct
     hash_row(&r, r.hash);
     e = insert_row(c, &r, why);
     return e == ERR_OK ? write_head(c, &r, why) : e;
+}
+
+enum err audit_note(struct control *c, const struct audit_change *change, struct control_why *why)
+{
+    return note_by(c, actor_get(), change, why);
+}
+
+/* Whether the change is among the newest rows. */
+static enum err is_noted(struct control *c, const struct audit_change *change, bool *ret, struct control_why *why)
+{
+    struct store_stmt *st;
+    int64_t there = 0;
+    enum err e = control_inner_sql(c,
+                                   "SELECT 1 FROM audit WHERE seq > (SELECT seq FROM audit_head WHERE id = 1) - ?1 "
+                                   "AND time_us = ?2 AND action = ?3 AND object_id = ?4",
+                                   &st, why);
+    if (e != ERR_OK)
+        return e;
+    store_bind_i64(st, 1, NEWEST);
+    store_bind_i64(st, 2, change->time_us);
+    store_bind_text(st, 3, str_c(change->action));
+    store_bind_text(st, 4, change->object_id);
+    e = control_inner_number(c, st, 0, &there, why);
+    *ret = there != 0;
+    return e;
+}
+
+enum err audit_note_elsewhere(struct control *c, const struct audit_elsewhere *list, size_t count,
+                              struct control_why *why)
+{
+    enum err e = control_inner_begin(c, why);
+    if (e != ERR_OK)
+        return e;
+    for (size_t i = 0; e == ERR_OK && i < count; i++) {
+        bool noted = false;
+        e = is_noted(c, &list[i].change, &noted, why);
+        if (e == ERR_OK && !noted)
+            e = note_by(c, &list[i].actor, &list[i].change, why);
+    }
+    return control_inner_end_quiet(c, e, why);
 }
 
 void audit_text_begin(struct audit_text *t)

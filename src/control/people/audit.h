@@ -30,6 +30,7 @@
 #include "base/err.h"
 #include "base/json_write.h"
 #include "base/str.h"
+#include "control/people/actor.h"
 
 struct control;
 struct control_why;
@@ -45,10 +46,22 @@ struct audit_change {
     const char *object_type; /* "integration" */
     struct str object_id;    /* public id, slug or name */
     struct str before, after;
+    int64_t time_us; /* 0 = now */
 };
 
 /* Notes what the open change does, for the thread's actor. Only inside a change (control_inner.h). */
 enum err audit_note(struct control *c, const struct audit_change *change, struct control_why *why) ERR_USE;
+
+/*
+ * Notes changes that were made in another file, in a transaction of its own. What is among the newest rows already, by time,
+ * action and object, is not noted again, so a list of which nobody knows whether it arrived can be given once more.
+ */
+struct audit_elsewhere {
+    struct audit_change change;
+    struct actor actor;
+};
+enum err audit_note_elsewhere(struct control *c, const struct audit_elsewhere *list, size_t count,
+                              struct control_why *why) ERR_USE;
 
 /* Writes an object's members into `before` or `after`; no secret among them. */
 typedef void audit_describe_fn(struct json_write *w, const void *object);

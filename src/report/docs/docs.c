@@ -12,6 +12,7 @@
 #include "base/must.h"
 #include "base/rng.h"
 #include "report/docs/docs_inner.h"
+#include "report/docs/docs_view.h"
 
 #define PATH_MAX_BYTES 4096
 #define REMOVE_MAX 10000
@@ -50,6 +51,11 @@ static const struct store_migration migrations[] = {
      "CREATE UNIQUE INDEX anomalies_once ON anomalies (report, provider, service, category, first_day);"
      "CREATE INDEX anomalies_by_day ON anomalies (workspace, first_day);"
      "CREATE TABLE watch_marks (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"},
+    {4, "lines that wait for the audit log",
+     "CREATE TABLE changes (id INTEGER PRIMARY KEY AUTOINCREMENT, time_us INTEGER NOT NULL, source TEXT NOT NULL,"
+     " key_id INTEGER NOT NULL, key TEXT NOT NULL, member_id INTEGER NOT NULL, name TEXT NOT NULL, ip TEXT NOT NULL,"
+     " request_id TEXT NOT NULL, workspace INTEGER NOT NULL, action TEXT NOT NULL, type TEXT NOT NULL,"
+     " object TEXT NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL);"},
 };
 
 #define COLUMNS "d.id, d.token, d.kind, d.workspace, d.title, d.body, d.created_by, d.fixed, d.created_us, d.updated_us"
@@ -69,6 +75,8 @@ enum err docs_open(const char *dir, struct docs **ret, char *why, size_t why_cap
     if (e != ERR_OK)
         snprintf(why, why_cap, "%s cannot be opened: %s", path, store_open_reason());
     else if ((e = store_migrate(d->db, migrations, sizeof migrations / sizeof migrations[0])) != ERR_OK)
+        snprintf(why, why_cap, "%s: %s", path, store_reason(d->db));
+    else if ((e = store_exec(d->db, "CREATE TEMP TABLE hidden (id INTEGER PRIMARY KEY)")) != ERR_OK)
         snprintf(why, why_cap, "%s: %s", path, store_reason(d->db));
     if (e != ERR_OK) {
         docs_close(d);
@@ -146,17 +154,28 @@ enum err docs_lookup(struct docs *d, struct str token, struct arena *a, struct d
     return e;
 }
 
-enum err docs_find(struct docs *d, enum docs_kind kind, struct str token, struct arena *a, struct doc *ret)
+static enum err find(struct docs *d, enum docs_kind kind, struct str token, bool unseen, struct arena *a,
+                     struct doc *ret)
 {
     enum err e = docs_lookup(d, token, a, ret);
-    if (e == ERR_NOT_FOUND || (e == ERR_OK && ret->kind != kind))
+    if (e == ERR_NOT_FOUND || (e == ERR_OK && (ret->kind != kind || !(unseen || docs_view_sees(d, ret->id)))))
         return DOCS_FAIL(d, ERR_NOT_FOUND, "There is no %s %.60s", docs_kind_info(kind)->text,
                          token.n < DOCS_TOKEN_MAX ? arena_dup(a, token).p : "of this token");
     return e;
 }
 
+enum err docs_find(struct docs *d, enum docs_kind kind, struct str token, struct arena *a, struct doc *ret)
+{
+    return find(d, kind, token, false, a, ret);
+}
+
+enum err docs_find_any(struct docs *d, enum docs_kind kind, struct str token, struct arena *a, struct doc *ret)
+{
+    return find(d, kind, token, true, a, ret);
+}
+
 /* "[1,2]" for json_each; NULL for all. */
-static bool bind_query(struct store_stmt *st, const struct docs_query *q, struct buf *list)
+static bool bind_query(const struct docs *d, struct store_stmt *st, const struct docs_query *q, struct buf *list)
 {
     bool ok = true;
     for (size_t i = 0; ok && i < q->workspace_count; i++)
@@ -169,14 +188,16 @@ static bool bind_query(struct store_stmt *st, const struct docs_query *q, struct
         store_bind_text(st, 3, q->search);
     if (q->target.n)
         store_bind_text(st, 4, q->target);
+    store_bind_i64(st, 7, q->unseen || !d->hiding);
     return ok;
 }
 
-#define MATCHES                                                                                \
-    " FROM docs d WHERE d.kind = ?1"                                                           \
-    " AND (?2 IS NULL OR d.workspace = 0 OR d.workspace IN (SELECT value FROM json_each(?2)))" \
-    " AND (?3 IS NULL OR instr(lower(d.title), lower(?3)))"                                    \
-    " AND (?4 IS NULL OR EXISTS (SELECT 1 FROM links l WHERE l.source = d.id AND l.target = ?4))"
+#define MATCHES                                                                                   \
+    " FROM docs d WHERE d.kind = ?1"                                                              \
+    " AND (?2 IS NULL OR d.workspace = 0 OR d.workspace IN (SELECT value FROM json_each(?2)))"    \
+    " AND (?3 IS NULL OR instr(lower(d.title), lower(?3)))"                                       \
+    " AND (?4 IS NULL OR EXISTS (SELECT 1 FROM links l WHERE l.source = d.id AND l.target = ?4))" \
+    " AND (?7 OR d.id NOT IN (SELECT id FROM temp.hidden))"
 
 static enum err count_rows(struct docs *d, const struct docs_query *q, struct buf *list, uint64_t *ret)
 {
@@ -185,7 +206,7 @@ static enum err count_rows(struct docs *d, const struct docs_query *q, struct bu
     enum err e = store_prepare(d->db, "SELECT count(*)" MATCHES, &st);
     if (e != ERR_OK)
         return docs_store_failed(d, e);
-    if (!bind_query(st, q, list))
+    if (!bind_query(d, st, q, list))
         e = ERR_STORE_FAILED;
     if (e == ERR_OK)
         e = store_step(st, &row);
@@ -204,7 +225,7 @@ static enum err read_rows(struct docs *d, const struct docs_query *q, struct buf
     enum err e = store_prepare(d->db, "SELECT " COLUMNS MATCHES " ORDER BY d.id LIMIT ?5 OFFSET ?6", &st);
     if (e != ERR_OK)
         return docs_store_failed(d, e);
-    bool ok = bind_query(st, q, list);
+    bool ok = bind_query(d, st, q, list);
     store_bind_i64(st, 5, (int64_t)q->limit);
     store_bind_i64(st, 6, (int64_t)q->skip);
     *ret_count = 0;
@@ -240,12 +261,12 @@ enum err docs_list(struct docs *d, const struct docs_query *q, struct arena *a, 
     return e;
 }
 
-enum err docs_users(struct docs *d, enum docs_kind kind, struct str token, struct arena *a, struct str **ret,
-                    size_t *ret_count)
+static enum err users(struct docs *d, enum docs_kind kind, struct str token, bool unseen, struct arena *a,
+                      struct str **ret, size_t *ret_count)
 {
     struct doc *rows;
     uint64_t total;
-    struct docs_query q = {.kind = kind, .target = token, .limit = DOCS_COUNT_MAX};
+    struct docs_query q = {.kind = kind, .target = token, .limit = DOCS_COUNT_MAX, .unseen = unseen};
     enum err e = docs_list(d, &q, a, &rows, ret_count, &total);
     if (e != ERR_OK)
         return e;
@@ -255,6 +276,18 @@ enum err docs_users(struct docs *d, enum docs_kind kind, struct str token, struc
     for (size_t i = 0; i < *ret_count; i++)
         (*ret)[i] = rows[i].token;
     return ERR_OK;
+}
+
+enum err docs_users(struct docs *d, enum docs_kind kind, struct str token, struct arena *a, struct str **ret,
+                    size_t *ret_count)
+{
+    return users(d, kind, token, false, a, ret, ret_count);
+}
+
+enum err docs_users_any(struct docs *d, enum docs_kind kind, struct str token, struct arena *a, struct str **ret,
+                        size_t *ret_count)
+{
+    return users(d, kind, token, true, a, ret, ret_count);
 }
 
 /* ---- writing ---- */
@@ -301,11 +334,15 @@ static enum err insert(struct docs *d, struct doc *doc)
     store_bind_i64(st, 8, doc->created_us);
     e = store_run(st);
     store_clear(st);
+    if (e != ERR_OK)
+        return docs_store_failed(d, e);
     doc->id = store_last_id(d->db);
-    return e == ERR_OK ? e : docs_store_failed(d, e);
+    /* What a workspace has from the beginning nobody has made. */
+    bool made = !(doc->fixed && doc->kind == DOCS_COST_REPORT);
+    return made ? docs_audit_note(d, doc, "create", STR(""), doc->body) : ERR_OK;
 }
 
-static enum err replace(struct docs *d, const struct doc *doc)
+static enum err replace(struct docs *d, const struct doc *doc, struct str before)
 {
     struct store_stmt *st;
     enum err e = store_prepare(d->db, "UPDATE docs SET title = ?2, body = ?3, updated_us = ?4 WHERE id = ?1", &st);
@@ -317,7 +354,7 @@ static enum err replace(struct docs *d, const struct doc *doc)
     store_bind_i64(st, 4, doc->updated_us);
     e = store_run(st);
     store_clear(st);
-    return e == ERR_OK ? e : docs_store_failed(d, e);
+    return e == ERR_OK ? docs_audit_note(d, doc, "update", before, doc->body) : docs_store_failed(d, e);
 }
 
 /* The body by what was given and what was there; checked. `before` may be absent. */
@@ -361,6 +398,8 @@ static enum err finish(struct docs *d, enum err e)
         e = docs_store_failed(d, e);
     if (e != ERR_OK)
         store_rollback(d->db);
+    else
+        docs_audit_flush(d);
     return e;
 }
 
@@ -369,7 +408,7 @@ static enum err check_room(struct docs *d, enum docs_kind kind, int64_t workspac
     struct doc *rows;
     size_t count;
     uint64_t total;
-    struct docs_query q = {.kind = kind, .workspaces = &workspace, .workspace_count = 1};
+    struct docs_query q = {.kind = kind, .workspaces = &workspace, .workspace_count = 1, .unseen = true};
     unsigned most = kind == DOCS_VIRTUAL_TAG ? VIRTUAL_TAGS_MAX : DOCS_COUNT_MAX;
     enum err e = docs_list(d, &q, a, &rows, &count, &total);
     if (e == ERR_OK && total >= most)
@@ -404,18 +443,20 @@ enum err docs_update(struct docs *d, const struct doc *before, struct jval given
 {
     struct docs_body b;
     struct jdoc old;
-    struct doc doc = *before;
-    doc.updated_us = clock_wall_us();
+    struct doc doc;
     enum err e = store_begin(d->db);
     if (e != ERR_OK)
         return docs_store_failed(d, e);
     jdoc_init(&old);
-    if (!jdoc_parse(&old, before->body))
+    e = docs_find_any(d, before->kind, before->token, a, &doc); /* as it is now */
+    struct str was = doc.body;
+    doc.updated_us = clock_wall_us();
+    if (e == ERR_OK && !jdoc_parse(&old, was))
         e = DOCS_FAIL(d, ERR_CORRUPT, "the stored body is no JSON");
     if (e == ERR_OK)
         e = make_body(d, &doc, given, jdoc_root(&old), a, &b);
     if (e == ERR_OK)
-        e = replace(d, &doc);
+        e = replace(d, &doc, was);
     if (e == ERR_OK)
         e = write_links(d, doc.id, b.links, b.link_count);
     jdoc_free(&old);
@@ -455,10 +496,11 @@ static enum err scrub(struct docs *d, struct doc *doc, struct str token, struct 
     if (!jdoc_parse(&parsed, doc->body)) {
         e = DOCS_FAIL(d, ERR_CORRUPT, "the stored body is no JSON");
     } else {
+        struct str was = doc->body;
         docs_scrub(&w, jdoc_root(&parsed), token);
         doc->body = json_write_done(&w) ? arena_dup(a, buf_str(&out)) : (struct str){0};
         doc->updated_us = clock_wall_us();
-        e = doc->body.p ? replace(d, doc) : DOCS_FAIL(d, ERR_STORE_FAILED, "a resource is too long to be changed");
+        e = doc->body.p ? replace(d, doc, was) : DOCS_FAIL(d, ERR_STORE_FAILED, "a resource is too long to be changed");
     }
     buf_free(&out);
     jdoc_free(&parsed);
@@ -505,20 +547,26 @@ static enum err users_of(struct docs *d, struct str token, struct arena *a, stru
 
 static enum err remove_with_users(struct docs *d, int64_t id, struct str token, struct arena *a, unsigned depth)
 {
-    struct user *users = NULL;
+    struct user *list = NULL;
+    struct doc gone;
     size_t count = 0;
     if (depth > DOCS_DEPTH_MAX + 2)
         return DOCS_FAIL(d, ERR_CORRUPT, "resources name each other in a circle");
-    enum err e = users_of(d, token, a, &users, &count);
+    enum err e = docs_lookup(d, token, a, &gone);
+    if (e != ERR_OK)
+        return e == ERR_NOT_FOUND ? ERR_OK : e; /* it went with another one */
+    e = users_of(d, token, a, &list, &count);
     for (size_t i = 0; e == ERR_OK && i < count; i++) {
         struct doc doc;
-        if (users[i].dies) {
-            e = remove_with_users(d, users[i].id, users[i].token, a, depth + 1);
+        if (list[i].dies) {
+            e = remove_with_users(d, list[i].id, list[i].token, a, depth + 1);
         } else {
-            e = docs_lookup(d, users[i].token, a, &doc);
+            e = docs_lookup(d, list[i].token, a, &doc);
             e = e == ERR_OK ? scrub(d, &doc, token, a) : e == ERR_NOT_FOUND ? ERR_OK : e;
         }
     }
+    if (e == ERR_OK)
+        e = docs_audit_note(d, &gone, "delete", gone.body, STR(""));
     if (e == ERR_OK)
         e = run_on(d, "DELETE FROM links WHERE target = ?1", 0, token);
     if (e == ERR_OK)

@@ -77,10 +77,12 @@ enum err docs_update(struct docs *d, const struct doc *before, struct jval given
 /* ERR_CONFLICT for what is fixed. */
 enum err docs_remove(struct docs *d, const struct doc *doc) ERR_USE;
 
-/* ERR_NOT_FOUND also when it is of another kind. */
+/* ERR_NOT_FOUND also when it is of another kind, or the viewer does not see it (docs_view.h). */
 enum err docs_find(struct docs *d, enum docs_kind kind, struct str token, struct arena *a, struct doc *ret) ERR_USE;
+/* Whoever looks: for what holds for everybody. */
+enum err docs_find_any(struct docs *d, enum docs_kind kind, struct str token, struct arena *a, struct doc *ret) ERR_USE;
 
-/* Zero-initialised: everything. */
+/* Zero-initialised: everything that the viewer sees. */
 struct docs_query {
     enum docs_kind kind;
     const int64_t *workspaces; /* those that may be seen */
@@ -88,6 +90,7 @@ struct docs_query {
     struct str search;  /* in the title, whatever its case */
     struct str target;  /* only those that name this token */
     size_t skip, limit; /* limit 0: only count */
+    bool unseen;        /* also what the viewer does not see: for rules that hold for all */
 };
 /* Oldest first. *ret_total counts all that the query lets through. */
 enum err docs_list(struct docs *d, const struct docs_query *q, struct arena *a, struct doc **ret, size_t *ret_count,

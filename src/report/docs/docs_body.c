@@ -8,6 +8,7 @@
 #include "base/must.h"
 #include "report/bill/bill_decimal.h"
 #include "report/docs/docs_inner.h"
+#include "report/docs/docs_view.h"
 
 #define TEXT_MAX 20000
 #define TITLE_SHOWN 60
@@ -152,7 +153,8 @@ static bool write_ref(struct docs_body *b, const struct docs_field *f, struct jv
     if (!token.n)
         return refuse(b, ERR_BAD_PARAMETER, f->name, "must be a token");
     enum err e = docs_lookup(b->docs, token, b->arena, &doc);
-    bool near = e == ERR_OK && (doc.workspace == b->workspace || !doc.workspace || !b->workspace);
+    bool near = e == ERR_OK && (b->keeping || docs_view_sees(b->docs, doc.id)) &&
+                (doc.workspace == b->workspace || !doc.workspace || !b->workspace);
     if (e != ERR_OK && e != ERR_NOT_FOUND) {
         b->err = e;
         return false;
@@ -293,10 +295,14 @@ static bool write_field(struct docs_body *b, const struct docs_field *f, struct 
     json_write_key(&b->w, str_c(f->name));
     bool stays = !jdoc_has(v) || (f->flags & DOCS_FIXED) || (is_void(f, v) && !(f->flags & DOCS_NULL));
     if (jdoc_has(old) && stays) {
+        bool keeping = b->keeping, ok = true;
+        b->keeping = true;
         if (jdoc_kind(old) != JDOC_NULL)
-            return write_given(b, f, old, (struct jval){0});
-        json_write_null(&b->w);
-        return true;
+            ok = write_given(b, f, old, (struct jval){0});
+        else
+            json_write_null(&b->w);
+        b->keeping = keeping;
+        return ok;
     }
     if (!is_void(f, v))
         return write_given(b, f, v, old);

@@ -10,10 +10,15 @@
 #include "base/json_write.h"
 #include "report/docs/docs.h"
 
+struct control;
+
 struct docs {
     struct store_db *db;
     docs_filter_fn *filter;
     void *filter_ctx;
+    bool hiding;             /* docs_view.h */
+    struct control *control; /* docs_audit.h; NULL: none */
+    int64_t changed_us;      /* of the last line for the audit log */
     char reason[400];
 };
 
@@ -34,6 +39,7 @@ struct docs_body {
     size_t link_count;
     const char *top; /* the outermost field */
     enum err err;    /* the first complaint; its sentence is docs_reason() */
+    bool keeping;    /* what was there before is written again: it may name what is not seen */
 };
 
 /*
@@ -62,5 +68,14 @@ enum err docs_store_failed(struct docs *d, enum err e);
 struct str docs_new_token(const char *prefix, struct arena *a);
 /* ERR_NOT_FOUND without a sentence when there is none. */
 enum err docs_lookup(struct docs *d, struct str token, struct arena *a, struct doc *ret) ERR_USE;
+/* As docs_users, whatever the viewer sees. */
+enum err docs_users_any(struct docs *d, enum docs_kind kind, struct str token, struct arena *a, struct str **ret,
+                        size_t *ret_count) ERR_USE;
+
+/* docs_audit.c. A line for the audit log, in the open transaction; nothing when `before` and `after` are the same. */
+enum err docs_audit_note(struct docs *d, const struct doc *doc, const char *verb, struct str before,
+                         struct str after) ERR_USE;
+/* After a commit: carries lines over; what fails waits for the next time. */
+void docs_audit_flush(struct docs *d);
 
 #endif

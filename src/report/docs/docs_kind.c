@@ -264,6 +264,13 @@ static const struct docs_field integration[] = {
     {"workspace_tokens", DOCS_TEXTS, DOCS_REQUIRED, NULL, NULL, NULL, 0, 1000},
 };
 
+#define GRANTABLE (ONE(COST_REPORT) | ONE(SAVED_FILTER) | ONE(FOLDER) | ONE(DASHBOARD) | ONE(BUDGET) | ONE(SEGMENT))
+static const struct docs_field access_grant[] = {
+    {"resource_token", DOCS_REF, DOCS_REQUIRED | DOCS_FIXED | DOCS_DIES, NULL, NULL, NULL, GRANTABLE, 0},
+    {"team_token", DOCS_TEXT, DOCS_REQUIRED | DOCS_FIXED, NULL, NULL, NULL, 0, 0},
+    {"access", DOCS_CHOICE, 0, "\"allowed\"", "allowed denied", NULL, 0, 0},
+};
+
 #define FIELDS_COST_REPORT SHAPE(cost_report), "title"
 #define FIELDS_SAVED_FILTER SHAPE(saved_filter), "title"
 #define FIELDS_FOLDER SHAPE(folder), "title"
@@ -280,6 +287,7 @@ static const struct docs_field integration[] = {
 #define FIELDS_WORKSPACE SHAPE(workspace), NULL
 #define FIELDS_PERSON SHAPE(person), NULL
 #define FIELDS_INTEGRATION SHAPE(integration), NULL
+#define FIELDS_ACCESS_GRANT SHAPE(access_grant), NULL
 
 static const struct docs_kind_info kinds[] = {
 #define X(name, path, prefix, text) {path, prefix, text, FIELDS_##name},

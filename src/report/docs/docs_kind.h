@@ -31,7 +31,8 @@
     X(SEGMENT, "segments", "fltr_sgmt_", "segment")                                        \
     X(WORKSPACE, "workspaces", "wrkspc_", "workspace")                                     \
     X(PERSON, "users", "usr_", "user")                                                     \
-    X(INTEGRATION, "integrations", "accss_crdntl_", "integration")
+    X(INTEGRATION, "integrations", "accss_crdntl_", "integration")                         \
+    X(ACCESS_GRANT, "access_grants", "rsrc_accss_grnt_", "access grant")
 
 enum docs_kind {
 #define X(name, path, prefix, text) DOCS_##name,

@@ -193,7 +193,7 @@ static enum err walk_down(struct tree *t, struct str token, unsigned depth)
     if (e == ERR_OK && depth > DOCS_DEPTH_MAX)
         e = DOCS_FAIL(t->d, ERR_CONFLICT, "a hierarchy may be at most %d levels deep", DOCS_DEPTH_MAX);
     if (e == ERR_OK && stored)
-        e = docs_find(t->d, t->kind, token, t->a, &doc);
+        e = docs_find_any(t->d, t->kind, token, t->a, &doc);
     if (e != ERR_OK)
         return e;
     jdoc_init(&parsed);
@@ -212,7 +212,7 @@ static enum err from_roots(struct tree *t, struct str token, unsigned depth)
     size_t count;
     if (depth > DOCS_DEPTH_MAX)
         return DOCS_FAIL(t->d, ERR_CONFLICT, "a hierarchy may be at most %d levels deep", DOCS_DEPTH_MAX);
-    enum err e = docs_users(t->d, t->kind, token, t->a, &parents, &count);
+    enum err e = docs_users_any(t->d, t->kind, token, t->a, &parents, &count);
     if (e == ERR_OK && !count) {
         t->count = 0;
         return walk_down(t, token, 1);
@@ -235,7 +235,7 @@ static enum err walk_up(struct tree *t)
             return DOCS_FAIL(t->d, ERR_CONFLICT, "a hierarchy may be at most %d levels deep", DOCS_DEPTH_MAX);
         e = seen(t, next);
         if (e == ERR_OK)
-            e = docs_find(t->d, t->kind, next, t->a, &doc);
+            e = docs_find_any(t->d, t->kind, next, t->a, &doc);
         if (e != ERR_OK)
             return e;
         jdoc_init(&parsed);
@@ -282,7 +282,7 @@ static enum err check_tag(struct docs *d, struct str token, struct jval body, st
     struct doc *others;
     size_t count;
     uint64_t total;
-    struct docs_query q = {.kind = DOCS_VIRTUAL_TAG, .limit = DOCS_COUNT_MAX};
+    struct docs_query q = {.kind = DOCS_VIRTUAL_TAG, .limit = DOCS_COUNT_MAX, .unseen = true};
     if (jdoc_size(values) > TAG_VALUES_MAX)
         return DOCS_FAIL(d, ERR_LIMIT_REACHED, "a virtual tag may have at most %d values", TAG_VALUES_MAX);
     for (struct jval v = jdoc_first(values); jdoc_has(v); v = jdoc_next(values, v)) {
@@ -294,6 +294,30 @@ static enum err check_tag(struct docs *d, struct str token, struct jval body, st
     for (size_t i = 0; e == ERR_OK && i < count; i++)
         if (str_eq(others[i].title, jdoc_text(jdoc_get(body, "key"), a)) && !str_eq(others[i].token, token))
             e = DOCS_FAIL(d, ERR_CONFLICT, "there is a virtual tag with this key already");
+    return e;
+}
+
+/* ---- access ---- */
+
+/* One grant for a resource and a team: which of two would hold? */
+static enum err check_grant(struct docs *d, struct str token, struct jval body, struct arena *a)
+{
+    struct doc *others;
+    size_t count;
+    uint64_t total;
+    struct str team = said(body, "team_token", a);
+    struct docs_query q = {
+        .kind = DOCS_ACCESS_GRANT, .target = said(body, "resource_token", a), .limit = DOCS_COUNT_MAX, .unseen = true};
+    enum err e = docs_list(d, &q, a, &others, &count, &total);
+    for (size_t i = 0; e == ERR_OK && i < count; i++) {
+        struct jdoc other;
+        jdoc_init(&other);
+        if (!str_eq(others[i].token, token) && jdoc_parse(&other, others[i].body) &&
+            str_eq(said(jdoc_root(&other), "team_token", a), team))
+            e = DOCS_FAIL(d, ERR_CONFLICT, "there is a grant for this team and resource already: %.60s",
+                          others[i].token.p);
+        jdoc_free(&other);
+    }
     return e;
 }
 
@@ -325,6 +349,8 @@ enum err docs_rules_body(struct docs *d, enum docs_kind kind, struct str token, 
         return e == ERR_OK ? check_tree(d, kind, "child_budget_tokens", token, body, a) : e;
     case DOCS_VIRTUAL_TAG:
         return check_tag(d, token, body, a);
+    case DOCS_ACCESS_GRANT:
+        return check_grant(d, token, body, a);
     default:
         return ERR_OK;
     }

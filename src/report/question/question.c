@@ -51,7 +51,7 @@ static enum err add_saved(struct question *q, struct jval list, char why[QUESTIO
     for (struct jval v = jdoc_first(list); e == ERR_OK && jdoc_has(v); v = jdoc_next(list, v)) {
         struct doc saved;
         struct jdoc body;
-        if (docs_find(q->docs, DOCS_SAVED_FILTER, jdoc_text(v, q->arena), q->arena, &saved) != ERR_OK)
+        if (docs_find_any(q->docs, DOCS_SAVED_FILTER, jdoc_text(v, q->arena), q->arena, &saved) != ERR_OK)
             continue;
         jdoc_init(&body);
         if (jdoc_parse(&body, saved.body))
@@ -67,7 +67,7 @@ static enum err add_folders(struct question *q, struct str token, char why[QUEST
     for (unsigned depth = 0; e == ERR_OK && token.n && depth < DOCS_DEPTH_MAX; depth++) {
         struct doc folder;
         struct jdoc body;
-        if (docs_find(q->docs, DOCS_FOLDER, token, q->arena, &folder) != ERR_OK)
+        if (docs_find_any(q->docs, DOCS_FOLDER, token, q->arena, &folder) != ERR_OK)
             break;
         jdoc_init(&body);
         bool read = jdoc_parse(&body, folder.body);
