@@ -28,6 +28,7 @@
 #include "gateway/worker.h"
 #include "ledger/query.h"
 #include "report/docs/docs.h"
+#include "report/docs/docs_audit.h"
 #include "report/vql/vql.h"
 
 #define ARENA_FIRST 4096
@@ -330,7 +331,7 @@ static struct job *job_new(struct console *c, struct http_exchange *x, const str
         j->blaxel.proto = field(j, &x->head, STR("x-forwarded-proto"));
     if (route->dialect == JOB_BLAXEL && route->access == JOB_PUBLIC)
         j->authorization = field(j, &x->head, STR("authorization"));
-    buf_init(&j->body, JOB_BODY_MAX);
+    buf_init(&j->body, str_ends(route->path, STR("/costs.csv")) ? JOB_COSTS_MAX : JOB_BODY_MAX);
     buf_init(&j->lines, 8192);
     buf_init(&j->reply, JOB_REPLY_MAX);
     (void)worker_own_lines(x->server_ctx, &x->head, j->own_lines);
@@ -430,6 +431,7 @@ struct console *console_new(const struct console_settings *settings, char *why, 
         return NULL;
     }
     docs_set_filter_check(c->docs, filter_check, NULL);
+    docs_audit_to(c->docs, settings->control);
     list_init(&c->queue);
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->wake, NULL);

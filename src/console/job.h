@@ -55,6 +55,7 @@ struct route {
 
 #define JOB_PARAMS_MAX 4
 #define JOB_BODY_MAX (1u << 20)
+#define JOB_COSTS_MAX (7u << 20) /* of files of costs: 2 MB, which a form may write three times as long */
 #define JOB_REPLY_MAX (64u << 20)
 
 /* What Blaxel's clients say in their heads; of Vantage's only host and proto, of others only proto. */

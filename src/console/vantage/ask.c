@@ -120,8 +120,8 @@ struct str ask_token(struct job *j, unsigned n)
 
 /* ---- forms ---- */
 
-/* The part's content, when it has the name or `any`. */
-static bool part_of(struct str part, const char *name, struct str *ret)
+/* The part's content, when it has the name; *ret_file: the name of a file. */
+static bool part_of(struct str part, const char *name, struct str *ret, struct str *ret_file)
 {
     char wanted[80];
     ptrdiff_t end = str_search(part, STR("\r\n\r\n"));
@@ -129,30 +129,40 @@ static bool part_of(struct str part, const char *name, struct str *ret)
     if (end < 0 || str_search(str_head(part, (size_t)end), str_c(wanted)) < 0)
         return false;
     *ret = str_from(part, (size_t)end + 4);
+    ptrdiff_t file = str_search(str_head(part, (size_t)end), STR("filename=\""));
+    struct str rest = file >= 0 ? str_from(str_head(part, (size_t)end), (size_t)file + 10) : STR("");
+    *ret_file = str_head(rest, str_find(rest, '"') > 0 ? (size_t)str_find(rest, '"') : 0);
     return true;
 }
 
 /* The boundary is the first line: some clients do not say it in the head. */
-static bool find_part(struct str body, const char *name, struct str *ret)
+static bool find_part(struct str body, const char *name, struct str *ret, struct str *ret_file)
 {
     ptrdiff_t eol = str_search(body, STR("\r\n"));
     if (!str_starts(body, STR("--")) || eol < 3 || eol > 200)
         return false;
     struct str boundary = str_head(body, (size_t)eol), rest = str_from(body, (size_t)eol + 2);
     for (ptrdiff_t at; (at = str_search(rest, boundary)) >= 2; rest = str_from(rest, (size_t)at + boundary.n + 2))
-        if (part_of(str_head(rest, (size_t)at - 2), name, ret))
+        if (part_of(str_head(rest, (size_t)at - 2), name, ret, ret_file))
             return true;
     return false;
 }
 
 struct str ask_form(struct job *j, const char *name)
 {
+    struct str file;
+    return ask_form_file(j, name, j->arena, &file);
+}
+
+struct str ask_form_file(struct job *j, const char *name, struct arena *a, struct str *ret_name)
+{
     struct str body = buf_str(&j->body), value;
     char prefix[80];
-    if (find_part(body, name, &value))
+    *ret_name = STR("");
+    if (find_part(body, name, &value, ret_name))
         return value;
     snprintf(prefix, sizeof prefix, "%.60s=", name);
-    if (str_starts(body, str_c(prefix)) && url_query_find(body, str_c(name), j->arena, &value))
+    if (str_starts(body, str_c(prefix)) && url_query_find(body, str_c(name), a, &value))
         return value;
     return str_starts(body, STR("--")) || str_starts(body, STR("{")) ? STR("") : body;
 }

@@ -35,6 +35,9 @@ struct str ask_token(struct job *j, unsigned n);
 /* The field of a form with that name, or the only one when `name` is not there: files, urlencoded, or the body itself. */
 struct str ask_form(struct job *j, const char *name);
 
+/* The same with room of its own. *ret_name: what the form calls the file, "" where it has no name. */
+struct str ask_form_file(struct job *j, const char *name, struct arena *a, struct str *ret_name);
+
 /* The workspaces in which the caller may make this call. */
 struct sight {
     struct control_workspace *list;

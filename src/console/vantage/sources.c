@@ -11,6 +11,7 @@
 #include "console/console_inner.h"
 #include "console/fetch.h"
 #include "console/vantage/accounts.h"
+#include "console/vantage/bills.h"
 #include "console/vantage/cost_ask.h"
 #include "console/vantage/vantage.h"
 #include "console/vantage/vantage_reply.h"
@@ -20,6 +21,7 @@
 
 #define PREFIX "accss_crdntl_"
 #define PROVIDER "open_ai"
+#define FILES_PROVIDER "custom_provider"
 #define DEFAULT_URL "https://api.openai.com/v1"
 #define SLUG "openai-admin"
 #define SLUG_TRIES 100
@@ -44,6 +46,14 @@ static bool look(struct job *j, struct sight *s, struct bill_reader **ret_reader
     return false;
 }
 
+static void write_provider(struct job *j, struct str name, struct str key)
+{
+    json_write_object(&j->json);
+    json_write_member_string(&j->json, "name", name);
+    json_write_member_string(&j->json, "key", key);
+    json_write_object_end(&j->json);
+}
+
 void sources_providers(struct job *j)
 {
     struct json_write *w = &j->json;
@@ -53,23 +63,30 @@ void sources_providers(struct job *j)
     if (!look(j, &s, &r, &seen))
         return;
     bill_reader_close(r);
-    const struct vantage_page page = {1, 100};
+    const struct vantage_page page = {1, 1000};
+    size_t files = 0;
+    for (size_t i = 0; i < seen.count; i++)
+        files += seen.list[i].kind == BILL_FILES;
     job_reply_json(j, 200);
     json_write_object(w);
-    vantage_links(j, &page, seen.count != 0, false);
+    vantage_links(j, &page, files + (seen.count > files), false);
     json_write_key(w, STR("cost_providers"));
     json_write_array(w);
-    if (seen.count) {
-        json_write_object(w);
-        json_write_member_string(w, "name", STR("OpenAI"));
-        json_write_member_string(w, "key", STR(PROVIDER));
-        json_write_object_end(w);
+    if (seen.count > files)
+        write_provider(j, STR("OpenAI"), STR(PROVIDER));
+    for (size_t i = 0; i < seen.count; i++) {
+        char id[COST_PROVIDER_MAX];
+        if (seen.list[i].kind == BILL_FILES)
+            write_provider(j, seen.list[i].title, str_of(id, cost_provider_format(seen.list[i].id, id)));
     }
     json_write_array_end(w);
     json_write_object_end(w);
 }
 
-/* What the costs of these accounts are told apart by, of all time. NULL when the job was answered. */
+/*
+ * What the costs of these accounts are told apart by beside the provider, of all time; `second` may be
+ * COST_BY_COUNT. NULL when the job was answered.
+ */
 static struct cost_result *values_of(struct job *j, const struct accounts *seen, enum cost_by first,
                                      enum cost_by second)
 {
@@ -80,9 +97,10 @@ static struct cost_result *values_of(struct job *j, const struct accounts *seen,
     q.scope = (struct cost_scope){.accounts = seen->ids, .account_count = seen->count};
     q.from_day = FIRST_DAY;
     q.until_day = bill_day_of(clock_wall_us()) + 2;
-    q.groups[0].by = first;
-    q.groups[1].by = second;
-    q.group_count = 2;
+    q.groups[0].by = COST_BY_PROVIDER;
+    q.groups[1].by = first;
+    q.groups[2].by = second;
+    q.group_count = second == COST_BY_COUNT ? 2 : 3;
     q.bin = COST_BIN_TOTAL;
     enum err e = cost_reader_open(j->console->settings.dir, &reader, &error);
     if (e == ERR_OK) {
@@ -97,8 +115,8 @@ static struct cost_result *values_of(struct job *j, const struct accounts *seen,
 static void write_service(struct job *j, const struct cost_row *row)
 {
     json_write_object(&j->json);
-    json_write_member_string(&j->json, "name", row->values[0]);
-    json_write_member_string(&j->json, "provider", STR(PROVIDER));
+    json_write_member_string(&j->json, "name", row->values[1]);
+    json_write_member_string(&j->json, "provider", row->values[0]);
     json_write_object_end(&j->json);
 }
 
@@ -110,19 +128,21 @@ static bool is_asked(struct job *j, const char *name, struct str value)
 
 static void write_account(struct job *j, const struct cost_row *row)
 {
-    struct str id = row->values[0], name = row->names[0];
+    struct str id = row->values[1], name = row->names[1], provider = row->values[0];
+    bool openai = str_eq(provider, STR(PROVIDER)) && is_asked(j, "provider", STR("openai"));
     struct str title = name.n ? name : id.n ? id : STR("(no project)");
-    if (!is_asked(j, "account_id", id) || !is_asked(j, "account_name", title))
+    if ((!openai && !is_asked(j, "provider", provider)) || !is_asked(j, "account_id", id) ||
+        !is_asked(j, "account_name", title))
         return;
     json_write_object(&j->json);
     json_write_member_string(&j->json, "title", title);
     json_write_member_string(&j->json, "account_id", id);
-    json_write_member_string(&j->json, "provider_uuid", row->values[1]);
-    json_write_member_string(&j->json, "provider", STR(PROVIDER));
+    json_write_member_string(&j->json, "provider_uuid", row->values[2]);
+    json_write_member_string(&j->json, "provider", provider);
     json_write_object_end(&j->json);
 }
 
-static void list_values(struct job *j, const char *name, enum cost_by first, enum cost_by second, bool ours,
+static void list_values(struct job *j, const char *name, enum cost_by first, enum cost_by second,
                         void (*write)(struct job *j, const struct cost_row *row))
 {
     const struct vantage_page page = {1, COST_ROWS_MAX};
@@ -140,7 +160,7 @@ static void list_values(struct job *j, const char *name, enum cost_by first, enu
     vantage_links(j, &page, 1, false);
     json_write_key(&j->json, str_c(name));
     json_write_array(&j->json);
-    for (size_t i = 0; ours && i < result->row_count; i++)
+    for (size_t i = 0; i < result->row_count; i++)
         write(j, &result->rows[i]);
     json_write_array_end(&j->json);
     json_write_object_end(&j->json);
@@ -149,14 +169,12 @@ static void list_values(struct job *j, const char *name, enum cost_by first, enu
 
 void sources_services(struct job *j)
 {
-    list_values(j, "cost_services", COST_BY_SERVICE, COST_BY_PROVIDER, true, write_service);
+    list_values(j, "cost_services", COST_BY_SERVICE, COST_BY_COUNT, write_service);
 }
 
 void sources_accounts(struct job *j)
 {
-    struct str provider = ask_text(j, "provider");
-    bool ours = !provider.n || str_eq(provider, STR(PROVIDER)) || str_eq(provider, STR("openai"));
-    list_values(j, "cost_provider_accounts", COST_BY_ACCOUNT, COST_BY_BILLING_ACCOUNT, ours, write_account);
+    list_values(j, "cost_provider_accounts", COST_BY_ACCOUNT, COST_BY_BILLING_ACCOUNT, write_account);
 }
 
 /* ---- integrations ---- */
@@ -169,6 +187,36 @@ struct source {
 static bool is_source(const struct control_integration *i)
 {
     return i->kind == KIND_INTEGRATION_OPENAI_ADMIN;
+}
+
+static bool is_files(const struct source *x)
+{
+    return x->bill.id && x->bill.kind == BILL_FILES;
+}
+
+/* Providers of which the costs come as files: no integrations of control, but shown as such. */
+static void add_files(struct job *j, const struct sight *s, struct bill_reader *r, struct source **list, size_t *count,
+                      size_t cap)
+{
+    struct bill_account *rows;
+    size_t n = 0, all = 0;
+    if (bill_accounts(bill_reader_db(r), 0, j->arena, &rows, &all) != ERR_OK)
+        return;
+    for (size_t i = 0; i < all; i++)
+        n += rows[i].kind == BILL_FILES && ask_sees(s, rows[i].workspace);
+    if (*count + n > cap) {
+        struct source *more = arena_alloc(j->arena, (*count + n) * sizeof *more);
+        if (more)
+            memcpy(more, *list, *count * sizeof *more);
+        *list = more;
+    }
+    for (size_t i = 0; *list && i < all; i++)
+        if (rows[i].kind == BILL_FILES && ask_sees(s, rows[i].workspace))
+            (*list)[(*count)++] = (struct source){.row = {.id = rows[i].id,
+                                                          .workspace_id = rows[i].workspace,
+                                                          .name = rows[i].title,
+                                                          .created_us = rows[i].created_us},
+                                                  .bill = rows[i]};
 }
 
 /* All integrations of the workspaces that the caller sees. False when the job was answered. */
@@ -202,6 +250,8 @@ static bool read_sources(struct job *j, const struct sight *s, struct source **r
                 one->bill.id = 0;
         }
     }
+    if (e == ERR_OK && *ret && r)
+        add_files(j, s, r, ret, ret_count, cap);
     bill_reader_close(r);
     if (e != ERR_OK)
         job_fail_why(j, e, &why);
@@ -219,7 +269,7 @@ static void write_source(struct job *j, const struct source *x)
     accounts_places(j, x->row.id, x->row.workspace_id, &places, &count);
     json_write_object(w);
     json_write_member_string(w, "token", ask_id_token(j, PREFIX, x->row.id));
-    json_write_member_string(w, "provider", STR(PROVIDER));
+    json_write_member_string(w, "provider", is_files(x) ? STR(FILES_PROVIDER) : STR(PROVIDER));
     json_write_member_text(w, "account_identifier",
                            known && x->bill.organization.n ? x->bill.organization : x->row.organization);
     json_write_member_string(w, "status", str_c(bill_status_text(known ? x->bill.status : BILL_PENDING)));
@@ -233,7 +283,10 @@ static void write_source(struct job *j, const struct source *x)
     json_write_key(w, STR("managed_account_tokens"));
     json_write_array(w);
     json_write_array_end(w);
-    json_write_member_string(w, "description", x->row.name);
+    json_write_member_string(w, "description", is_files(x) ? x->bill.note : x->row.name);
+    if (is_files(x))
+        json_write_member_string(w, "name", x->row.name);
+    json_write_member_string(w, "billing_mode", known && x->bill.prepaid ? STR("prepaid") : STR("postpaid"));
     json_write_member_text(w, "error_message", known ? x->bill.error : STR(""));
     vantage_time(w, "next_refresh_at", known ? x->bill.refresh_us : 0);
     json_write_member_text(w, "key_hint", x->row.key_hint);
@@ -254,8 +307,9 @@ void sources_list(struct job *j)
     if (!vantage_page_read(j, 100, 1000, &page) || !ask_sight(j, &s) || !read_sources(j, &s, &list, &count))
         return;
     bool ours = !provider.n || str_eq(provider, STR(PROVIDER)) || str_eq(provider, STR("openai"));
+    bool files = !provider.n || str_eq(provider, STR(FILES_PROVIDER));
     for (size_t i = 0; i < count; i++)
-        if (ours &&
+        if ((is_files(&list[i]) ? files : ours) &&
             (!account.n || str_eq(account, list[i].bill.id ? list[i].bill.organization : list[i].row.organization)))
             list[found++] = list[i];
     job_reply_json(j, 200);
@@ -496,7 +550,9 @@ void sources_update(struct job *j)
     if (!x || !ask_body(j, &body))
         return;
     struct jval given = jdoc_root(&body);
-    if (rotate(j, x, given) && set_places(j, &s, x->row.id, x->row.workspace_id, given) && (x = find(j, &s)))
+    bool ok = is_files(x) ? bills_update(j, x->row.id, given) : rotate(j, x, given);
+    if (ok && bills_set_mode(j, x->row.id, given) && set_places(j, &s, x->row.id, x->row.workspace_id, given) &&
+        (x = find(j, &s)))
         reply(j, 200, x);
     jdoc_free(&body);
 }
@@ -509,7 +565,11 @@ void sources_delete(struct job *j)
     const struct source *x = ask_sight(j, &s) ? find(j, &s) : NULL;
     if (!x)
         return;
-    enum err e = control_integration_delete(j->console->settings.control, x->row.workspace_id, x->row.slug, &why);
+    if (is_files(x) && !bills_remove(j, x->row.id))
+        return;
+    enum err e = is_files(x)
+                     ? ERR_OK
+                     : control_integration_delete(j->console->settings.control, x->row.workspace_id, x->row.slug, &why);
     if (e != ERR_OK) {
         vantage_fail_err(j, e, why.text);
         return;

@@ -155,13 +155,14 @@ struct store_db *bill_reader_db(struct bill_reader *r)
 
 #define ACCOUNT_COLUMNS                                                                                      \
     "id, workspace, slug, organization, title, status, error, failures, created_us, success_us, refresh_us," \
-    " backfill_day, back_day, names_us, hourly_us, daily_us, monthly_us, no_keys, kept"
+    " backfill_day, back_day, names_us, hourly_us, daily_us, monthly_us, no_keys, kept, kind, prepaid,"  \
+    " note"
 
 static bool read_account(struct store_stmt *st, struct arena *a, struct bill_account *r)
 {
-    struct str *const texts[] = {&r->slug, &r->organization, &r->title, &r->error};
-    static const int columns[] = {2, 3, 4, 6};
-    int64_t status = store_i64(st, 5);
+    struct str *const texts[] = {&r->slug, &r->organization, &r->title, &r->error, &r->note};
+    static const int columns[] = {2, 3, 4, 6, 21};
+    int64_t status = store_i64(st, 5), kind = store_i64(st, 19);
     *r = (struct bill_account){.id = store_i64(st, 0),
                                .workspace = store_i64(st, 1),
                                .status =
@@ -177,8 +178,11 @@ static bool read_account(struct store_stmt *st, struct arena *a, struct bill_acc
                                .daily_us = store_i64(st, 15),
                                .monthly_us = store_i64(st, 16),
                                .no_keys = store_i64(st, 17) != 0,
-                               .kept = store_i64(st, 18) != 0};
-    for (size_t i = 0; i < 4; i++) {
+                               .kept = store_i64(st, 18) != 0,
+                               .kind = kind >= 0 && kind <= BILL_OLD_USAGE ? (enum bill_account_kind)kind
+                                                                           : BILL_IMPORTED_COSTS,
+                               .prepaid = store_i64(st, 20) != 0};
+    for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
         *texts[i] = arena_dup(a, store_text(st, columns[i]));
         if (!texts[i]->p)
             return false;

@@ -45,6 +45,15 @@ enum bill_status {
 };
 const char *bill_status_text(enum bill_status s);
 
+/* Where an account's costs come from. Append only: the database stores the number. */
+enum bill_account_kind {
+    BILL_IMPORTED_COSTS, /* OpenAI's costs, by an admin key */
+    BILL_FILES,          /* files that were uploaded (bill_upload.h); `slug` is "", `title` the provider's name */
+    BILL_OLD_USAGE       /* OpenAI's old usage page, priced here: estimates, in a ledger of their own */
+};
+/* Accounts of kind FILES are no integrations; their ids begin here. */
+#define BILL_FILES_FIRST (INT64_C(1) << 40)
+
 enum bill_name { BILL_PROJECT = 1, BILL_KEY = 2, BILL_USER = 3 };
 
 /* Append only. Only USAGE comes from OpenAI; the others from imports by hand. */
@@ -132,7 +141,9 @@ struct bill_account {
     int64_t created_us, success_us, refresh_us;
     int64_t backfill_day, back_day;
     int64_t names_us, hourly_us, daily_us, monthly_us;
-    bool no_keys, kept;
+    bool no_keys, kept, prepaid;
+    enum bill_account_kind kind;
+    struct str note;
 };
 /* Accounts of a workspace, or of all (0), by id. Texts and list live in `a`. */
 enum err bill_accounts(struct store_db *db, int64_t workspace, struct arena *a, struct bill_account **ret,

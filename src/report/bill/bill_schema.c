@@ -88,6 +88,19 @@ static const struct store_migration migrations[] = {
      "CREATE TABLE month_pack("
      " account INTEGER, month INTEGER, sums BLOB NOT NULL, PRIMARY KEY(account, month)) WITHOUT ROWID;"
      "DELETE FROM settings WHERE name='services';"},
+    {3, "other bills",
+     "ALTER TABLE accounts ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;"
+     "ALTER TABLE accounts ADD COLUMN prepaid INTEGER NOT NULL DEFAULT 0;"
+     "ALTER TABLE accounts ADD COLUMN note TEXT NOT NULL DEFAULT '';"
+     "CREATE TABLE uploads("
+     " id INTEGER PRIMARY KEY AUTOINCREMENT, account INTEGER NOT NULL, name TEXT NOT NULL, rows INTEGER NOT NULL,"
+     " micro INTEGER NOT NULL, pico INTEGER NOT NULL, from_day INTEGER NOT NULL, until_day INTEGER NOT NULL,"
+     " author INTEGER NOT NULL, created_us INTEGER NOT NULL, UNIQUE(account, name));"
+     "CREATE TABLE upload_rows("
+     " upload INTEGER NOT NULL, number INTEGER NOT NULL, account INTEGER NOT NULL, day INTEGER NOT NULL,"
+     " project TEXT NOT NULL, key TEXT NOT NULL, line_item TEXT NOT NULL, unit TEXT NOT NULL,"
+     " charge INTEGER NOT NULL, amount TEXT NOT NULL, quantity TEXT NOT NULL, PRIMARY KEY(upload, number)) WITHOUT ROWID;"
+     "CREATE INDEX upload_rows_day ON upload_rows(account, day);"},
 };
 
 #define MIGRATIONS (sizeof migrations / sizeof migrations[0])

@@ -23,6 +23,8 @@
  *     names_us, hourly_us, daily_us, monthly_us   last success of each kind of window
  *     no_keys       1: upstream refused to group costs by key, so rows have no key
  *     kept          1: the integration is gone, its costs were to stay (status DISCONNECTED)
+ *     kind          enum bill_account_kind: an importer of OpenAI's bill, files, or OpenAI's old usage page
+ *     prepaid       1: the bill is drawn from credits bought before; note: a description
  *
  *   names         projects, keys, users of an account; an object keeps its id when it is renamed
  *     id            what `project`, `key` and `user` columns hold
@@ -36,6 +38,7 @@
  *     service, category, subcategory, tier   ids of terms: "Embeddings"; the model or product;
  *                   "input", "cached input" …; "", "priority", "batch", "flex"
  *     model         id of a term: category without -YYYY-MM-DD, for matching; 0 when it is no model
+ *     A line item with tabs in it is of a file (bill_line.h).
  *
  *   bill_rows     what was billed: one row a (account, day, project, key, item, charge, unit)
  *     day, account, project, key (ids of names), item (id of items)
@@ -65,6 +68,10 @@
  *
  *   pulls         the log of the importer, newest 10,000: id, account, at_us, endpoint, window (from_day
  *                 … until_day, exclusive), rows, changed, ms, pages, hash, status (HTTP, 0 none), error
+ *
+ *   uploads       files of an account of kind FILES: id, account, name, rows, micro, pico, from_day … until_day
+ *                 (exclusive), author (id of a key), created_us
+ *   upload_rows   their rows, as texts: bill_rows of a day are made of all files' rows of that day
  *
  * Rollups. Each row sums bill_rows over the columns it does not have; `rows` is how many there are.
  * All have account, charge, unit, rows, micro, pico, quantity, nano, and for the rest:

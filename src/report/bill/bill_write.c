@@ -396,6 +396,8 @@ enum err bill_account_remove(struct bill *b, int64_t id)
         "DELETE FROM usage_buckets WHERE account=?1",
         "DELETE FROM pulls WHERE account=?1",
         "DELETE FROM names WHERE account=?1",
+        "DELETE FROM upload_rows WHERE account=?1",
+        "DELETE FROM uploads WHERE account=?1",
         "DELETE FROM accounts WHERE id=?1",
     };
     enum err e = store_begin(b->db);

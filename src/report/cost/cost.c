@@ -115,6 +115,13 @@ struct cost_query cost_query_all(void)
     return (struct cost_query){.scope = {.all = true}, .bin = COST_BIN_DAY, .settings = cost_settings_default()};
 }
 
+size_t cost_provider_format(int64_t account, char out[COST_PROVIDER_MAX])
+{
+    int n = snprintf(out, COST_PROVIDER_MAX, "custom_provider:accss_crdntl_%016llx", (unsigned long long)account);
+    must(n > 0 && n < COST_PROVIDER_MAX);
+    return (size_t)n;
+}
+
 size_t cost_accrued(enum cost_bin bin, int64_t start_us, char out[COST_ACCRUED_MAX])
 {
     _Static_assert(COST_ACCRUED_MAX >= CLOCK_TEXT_MAX, "the clock's text fits");
@@ -248,7 +255,7 @@ enum err cost_run(struct cost_reader *r, const struct cost_query *q, struct cost
     enum err e = check(q, error, &ledgers);
     if (e == ERR_OK)
         e = cost_sql_fields(q, error, &j.fields);
-    if (e == ERR_OK && (ledgers & 1u << VQL_BILLED))
+    if (e == ERR_OK && (ledgers & (1u << VQL_BILLED | 1u << VQL_ESTIMATED)))
         e = open_bill(r, error);
     if (e == ERR_OK && (ledgers & 1u << VQL_METERED))
         e = open_ledger(r, error);
@@ -257,6 +264,8 @@ enum err cost_run(struct cost_reader *r, const struct cost_query *q, struct cost
     j.table = cost_table_new(q);
     if (ledgers & 1u << VQL_BILLED)
         e = run_ledger(&j, r->bill ? bill_reader_db(r->bill) : NULL, cost_billed_run);
+    if (e == ERR_OK && (ledgers & 1u << VQL_ESTIMATED))
+        e = run_ledger(&j, r->bill ? bill_reader_db(r->bill) : NULL, cost_estimated_run);
     if (e == ERR_OK && (ledgers & 1u << VQL_METERED))
         e = run_ledger(&j, r->ledger, cost_metered_run);
     if (e == ERR_OK)

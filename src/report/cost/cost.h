@@ -12,8 +12,8 @@
  *     result->rows … result->total …
  *     cost_result_free(result);
  *
- * Three ledgers: billed (what OpenAI charges; the default), metered (what the gateway counted) and
- * allocated (not available yet: an error that says so). A filter chooses with costs.ledger; two
+ * Four ledgers: billed (what OpenAI charges, and what files say; the default), metered (what the gateway counted),
+ * estimated (OpenAI's old usage pages, priced here) and allocated (not available yet: an error that says so). A filter chooses with costs.ledger; two
  * ledgers are only ever added up when the filter names both.
  *
  * Sums are exact. An amount is a cost_sum, 10^-24 dollars in 128 bits, because a share
@@ -144,6 +144,10 @@ struct cost_query {
 #define COST_ROWS_MAX 200000 /* of all pages together */
 /* Everything, all of the scope, bin DAY, default settings; dates are the caller's to set. */
 struct cost_query cost_query_all(void);
+
+/* "custom_provider:accss_crdntl_0000010000000000": the provider of an account of files. Returns the length. */
+#define COST_PROVIDER_MAX 64
+size_t cost_provider_format(int64_t account, char out[COST_PROVIDER_MAX]);
 
 /* --- what comes back ------------------------------------------------------------------------- */
 

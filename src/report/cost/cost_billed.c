@@ -19,7 +19,7 @@
 #define SQL_MAX (2u << 20)
 #define FIXED_COLUMNS 3 /* bin, weight, unit */
 
-enum texts { TERMS, BATCHES, PROJECTS, KEYS, ACCOUNTS, ITEMS, CHARGES, TEXTS_COUNT };
+enum texts { TERMS, BATCHES, PROJECTS, KEYS, ACCOUNTS, ITEMS, CHARGES, PROVIDERS, REGIONS, TEXTS_COUNT };
 
 /* One turn of the ledger. */
 struct billed {
@@ -28,6 +28,8 @@ struct billed {
     struct cost_texts texts[TEXTS_COUNT];
     struct str accounts, charges; /* JSON lists */
     unsigned by;                  /* BILL_BY_ bits without DAY */
+    bool estimated;               /* the ledger of estimates, else what is billed */
+    bool files;                   /* there are bills from files: providers and regions differ */
 };
 
 struct piece {
@@ -56,6 +58,37 @@ static enum err load_charges(struct billed *b)
     return e == ERR_OK ? cost_texts_end(&m, &b->texts[CHARGES]) : e;
 }
 
+/* Accounts of files are providers of their own. */
+static enum err load_providers(struct billed *b)
+{
+    struct cost_texts_make m = {.arena = b->job->arena};
+    struct store_stmt *st;
+    bool row = false;
+    enum err e = store_prepare(b->db, "SELECT id, kind, title FROM accounts", &st);
+    while (e == ERR_OK && (e = store_step(st, &row)) == ERR_OK && row) {
+        char text[COST_PROVIDER_MAX];
+        bool file = store_i64(st, 1) == BILL_FILES;
+        size_t n = file ? cost_provider_format(store_i64(st, 0), text) : 0;
+        struct str id = file ? arena_dup(m.arena, str_of(text, n)) : STR(VQL_OPEN_AI);
+        struct str name = arena_dup(m.arena, file ? store_text(st, 2) : STR(""));
+        b->files = b->files || file;
+        e = id.p && name.p ? cost_texts_add(&m, store_i64(st, 0), id, name) : ERR_BAD_PARAMETER;
+        if (e != ERR_OK)
+            store_done(st);
+    }
+    return e == ERR_OK ? cost_texts_end(&m, &b->texts[PROVIDERS]) : e;
+}
+
+static enum err load_regions(struct billed *b)
+{
+    struct cost_texts_make m = {.arena = b->job->arena};
+    const struct cost_texts *items = &b->texts[ITEMS];
+    enum err e = ERR_OK;
+    for (size_t i = 0; e == ERR_OK && i < items->count; i++)
+        e = cost_texts_add(&m, items->ids[i], bill_line_part(items->texts[i], BILL_LINE_REGION), STR(""));
+    return e == ERR_OK ? cost_texts_end(&m, &b->texts[REGIONS]) : e;
+}
+
 static enum err load_texts(struct billed *b)
 {
     for (int i = 0; i < TEXTS_COUNT; i++) {
@@ -68,7 +101,39 @@ static enum err load_texts(struct billed *b)
         if (e != ERR_OK)
             return e;
     }
-    return load_charges(b);
+    enum err e = load_charges(b);
+    if (e == ERR_OK)
+        e = load_providers(b);
+    return e == ERR_OK && b->files ? load_regions(b) : e;
+}
+
+/* The accounts of the ledger that the scope has. */
+static enum err make_accounts(struct billed *b)
+{
+    const struct cost_scope *scope = &b->job->q->scope;
+    struct buf out;
+    struct store_stmt *st;
+    bool row = false, fits;
+    struct str wanted = cost_sql_list(b->job->arena, scope->accounts, scope->all ? 0 : scope->account_count);
+    buf_init(&out, SQL_MAX);
+    enum err e = store_prepare(b->db,
+                               "SELECT id FROM accounts WHERE (kind=?1)=?2 AND"
+                               " (?3 OR id IN (SELECT value FROM json_each(?4))) ORDER BY id",
+                               &st);
+    if (e != ERR_OK)
+        return e;
+    store_bind_i64(st, 1, BILL_OLD_USAGE);
+    store_bind_i64(st, 2, b->estimated);
+    store_bind_i64(st, 3, scope->all);
+    store_bind_text(st, 4, wanted);
+    fits = wanted.p && buf_add_byte(&out, '[');
+    while (fits && (e = store_step(st, &row)) == ERR_OK && row)
+        fits = buf_printf(&out, "%s%lld", buf_size(&out) > 1 ? "," : "", (long long)store_i64(st, 0));
+    store_clear(st);
+    fits = fits && buf_add_byte(&out, ']');
+    b->accounts = fits ? arena_dup(b->job->arena, buf_str(&out)) : (struct str){NULL, 0};
+    buf_free(&out);
+    return e;
 }
 
 static enum err make_lists(struct billed *b)
@@ -83,9 +148,8 @@ static enum err make_lists(struct billed *b)
             (c != BILL_CHARGE_TAX || q->settings.include_tax))
             charges[n++] = c;
     b->charges = cost_sql_list(b->job->arena, charges, n);
-    b->accounts = q->scope.all ? cost_sql_list(b->job->arena, b->texts[ACCOUNTS].ids, b->texts[ACCOUNTS].count)
-                               : cost_sql_list(b->job->arena, q->scope.accounts, q->scope.account_count);
-    return b->charges.p && b->accounts.p ? ERR_OK : ERR_BAD_PARAMETER;
+    enum err e = make_accounts(b);
+    return e != ERR_OK ? e : b->charges.p && b->accounts.p ? ERR_OK : ERR_BAD_PARAMETER;
 }
 
 /* --- columns --------------------------------------------------------------------------------- */
@@ -95,6 +159,7 @@ static const unsigned by_field[VQL_FIELD_COUNT] = {
     [VQL_CATEGORY] = BILL_BY_CATEGORY, [VQL_SUBCATEGORY] = BILL_BY_SUBCATEGORY,
     [VQL_RESOURCE] = BILL_BY_KEY,      [VQL_MODEL] = BILL_BY_ITEM,
     [VQL_TIER] = BILL_BY_ITEM,         [VQL_BATCH] = BILL_BY_ITEM,
+    [VQL_LINE_ITEM] = BILL_BY_ITEM,
 };
 
 static const unsigned by_group[COST_BY_COUNT] = {
@@ -104,6 +169,15 @@ static const unsigned by_group[COST_BY_COUNT] = {
     [COST_BY_TIER] = BILL_BY_ITEM,         [COST_BY_BATCH] = BILL_BY_ITEM,
     [COST_BY_LINE_ITEM] = BILL_BY_ITEM,
 };
+
+/* Regions are of files' line items. */
+static bool wants_regions(const struct cost_job *j)
+{
+    bool wanted = j->fields >> VQL_REGION & 1;
+    for (unsigned i = 0; i < j->q->group_count; i++)
+        wanted = wanted || j->q->groups[i].by == COST_BY_REGION;
+    return wanted;
+}
 
 static unsigned needs(const struct cost_job *j)
 {
@@ -128,9 +202,12 @@ static struct cost_column constant(struct str text)
 
 static void set_fields(const struct billed *b, bool item, struct cost_column *f)
 {
-    f[VQL_PROVIDER] = constant(STR(VQL_OPEN_AI));
+    f[VQL_PROVIDER] = b->files ? column(b, "r.account", PROVIDERS) : constant(STR(VQL_OPEN_AI));
+    if (b->files && wants_regions(b->job))
+        f[VQL_REGION] = column(b, "r.item", REGIONS);
     f[VQL_MARKETPLACE] = constant(STR("false"));
-    f[VQL_LEDGER] = constant(STR("billed"));
+    f[VQL_LEDGER] = constant(b->estimated ? STR("estimated") : STR("billed"));
+    f[VQL_LINE_ITEM] = column(b, "r.item", ITEMS);
     f[VQL_ACCOUNT] = column(b, "r.project", PROJECTS);
     f[VQL_BILLING_ACCOUNT] = column(b, "r.account", ACCOUNTS);
     f[VQL_SERVICE] = column(b, item ? "i.service" : "r.service", TERMS);
@@ -149,6 +226,7 @@ static void set_groups(const struct billed *b, const struct cost_column *f, stru
 {
     g[COST_BY_PROVIDER] = f[VQL_PROVIDER];
     g[COST_BY_LEDGER] = f[VQL_LEDGER];
+    g[COST_BY_REGION] = f[VQL_REGION];
     g[COST_BY_ACCOUNT] = f[VQL_ACCOUNT];
     g[COST_BY_BILLING_ACCOUNT] = f[VQL_BILLING_ACCOUNT];
     g[COST_BY_SERVICE] = f[VQL_SERVICE];
@@ -416,11 +494,23 @@ static enum err run_pieces(struct billed *b)
     return e;
 }
 
-enum err cost_billed_run(struct cost_job *j, struct store_db *db)
+static enum err run(struct cost_job *j, struct store_db *db, bool estimated)
 {
-    struct billed b = {.job = j, .db = db, .by = needs(j)};
+    struct billed b = {.job = j, .db = db, .by = needs(j), .estimated = estimated};
     enum err e = load_texts(&b);
     if (e == ERR_OK)
         e = make_lists(&b);
+    if (b.files && wants_regions(j))
+        b.by |= BILL_BY_ITEM;
     return e == ERR_OK ? run_pieces(&b) : e;
+}
+
+enum err cost_billed_run(struct cost_job *j, struct store_db *db)
+{
+    return run(j, db, false);
+}
+
+enum err cost_estimated_run(struct cost_job *j, struct store_db *db)
+{
+    return run(j, db, true);
 }

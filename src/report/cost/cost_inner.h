@@ -166,6 +166,8 @@ struct cost_job {
     bool by_day;         /* out: see cost_result */
 };
 enum err cost_billed_run(struct cost_job *j, struct store_db *db) ERR_USE;
+/* The same of accounts whose figures are estimates. */
+enum err cost_estimated_run(struct cost_job *j, struct store_db *db) ERR_USE;
 enum err cost_metered_run(struct cost_job *j, struct store_db *db) ERR_USE;
 
 void cost_error_set(struct cost_error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));

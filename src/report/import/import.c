@@ -188,7 +188,7 @@ static void drop_absent(struct import *im)
     pthread_mutex_unlock(&im->bill_lock);
     for (size_t i = 0; e == ERR_OK && i < count; i++) {
         struct known *k = find(im, rows[i].id);
-        if (k && k->present)
+        if ((k && k->present) || rows[i].kind == BILL_FILES)
             continue;
         if (k && k->pull) {
             import_fetch_cancel(k->pull->run.ask.fetch); /* let go when it has ended */
@@ -541,6 +541,23 @@ enum err import_keep(struct import *im, int64_t account, bool keep)
     return e;
 }
 
+enum err import_with_bill(struct import *im, import_bill_fn *run, void *ctx, char why[IMPORT_WHY_MAX])
+{
+    enum err e = ERR_STORE_FAILED;
+    pthread_mutex_lock(&im->lock);
+    if (need_bill(im)) {
+        pthread_mutex_lock(&im->bill_lock);
+        e = run(im->bill, ctx);
+        if (e != ERR_OK)
+            str_copy(why, IMPORT_WHY_MAX, str_c(bill_reason(im->bill)));
+        pthread_mutex_unlock(&im->bill_lock);
+    } else {
+        str_copy(why, IMPORT_WHY_MAX, str_c(im->open_why));
+    }
+    pthread_mutex_unlock(&im->lock);
+    return e;
+}
+
 static void describe(struct known *k, struct import_state *ret)
 {
     if (!k)
@@ -573,9 +590,13 @@ enum err import_list(struct import *im, int64_t workspace, struct arena *a, stru
         pthread_mutex_unlock(&im->bill_lock);
     }
     struct import_state *list = e == ERR_OK ? arena_alloc(a, (n + 1) * sizeof *list) : NULL;
-    for (size_t i = 0; list && i < n; i++) {
-        list[i].account = rows[i];
-        describe(find(im, rows[i].id), &list[i]);
+    size_t all = n;
+    n = 0;
+    for (size_t i = 0; list && i < all; i++) {
+        if (rows[i].kind == BILL_FILES)
+            continue;
+        list[n].account = rows[i];
+        describe(find(im, rows[i].id), &list[n++]);
     }
     pthread_mutex_unlock(&im->lock);
     if (e != ERR_OK || !list)

@@ -12,7 +12,8 @@
  * all of that; a pull that goes well heals. An integration that is deleted takes its costs with it,
  * unless import_keep was said.
  *
- * bill.db is made when the first such integration is there. Any thread may call anything here.
+ * bill.db is made when the first such integration is there, or the first file of costs. Accounts of files are not the
+ * importer's: it leaves them alone. Any thread may call anything here.
  */
 
 #include <stdbool.h>
@@ -21,6 +22,7 @@
 #include "report/bill/bill.h"
 #include "report/import/import_fetch.h"
 
+struct bill;
 struct import;
 struct snapshot;
 struct snapshot_integration;
@@ -54,6 +56,10 @@ enum err import_start(struct import *im, int64_t workspace, struct str slug, int
                       unsigned *ret_count) ERR_USE;
 /* When this account's integration goes, its costs stay. */
 enum err import_keep(struct import *im, int64_t account, bool keep) ERR_USE;
+
+/* Runs something on the writer of bill.db, which is made when it is not there. `why` gets a sentence on errors. */
+typedef enum err import_bill_fn(struct bill *b, void *ctx);
+enum err import_with_bill(struct import *im, import_bill_fn *run, void *ctx, char why[IMPORT_WHY_MAX]) ERR_USE;
 
 struct import_state {
     struct bill_account account;
