@@ -117,7 +117,8 @@ static void set_settings(struct job *j, const struct cost_given *given, struct j
 /* ---- all of it ---- */
 
 /* A filter that was given stands in place of the report's; what was saved on the report and its folders always holds. */
-static bool ask_question(struct job *j, const struct cost_given *given, struct jval report, struct cost_ask *a)
+static bool ask_question(struct job *j, const struct cost_given *given, struct jval report, struct bill_reader *r,
+                         struct cost_ask *a)
 {
     char why[QUESTION_WHY_MAX] = "";
     a->filter = given->filter.n ? given->filter : text_of(j, report, "filter");
@@ -126,6 +127,10 @@ static bool ask_question(struct job *j, const struct cost_given *given, struct j
         e = question_filter(a->question, a->filter, why);
     if (e == ERR_OK)
         e = question_saved(a->question, report, why);
+    if (e == ERR_OK) {
+        e = question_file_tags(a->question, r, a->accounts.list, a->accounts.count);
+        str_copy(why, sizeof why, e == ERR_OK ? STR("") : STR("the tags of files of costs cannot be read"));
+    }
     if (e == ERR_OK)
         e = question_groups(a->question, given->group_count ? STR("") : text_of(j, report, "groupings"), why);
     if (e == ERR_OK) {
@@ -140,10 +145,9 @@ static bool fill(struct job *j, const struct sight *s, const struct cost_given *
                  struct cost_ask *a)
 {
     struct bill_reader *r = accounts_reader(j);
-    bool ok = accounts_seen(j, r, s, a->workspace, &a->accounts);
+    bool ok = accounts_seen(j, r, s, a->workspace, &a->accounts) && ask_question(j, given, report, r, a);
     bill_reader_close(r);
-    ok = ok && ask_question(j, given, report, a) && set_bin(j, given, report, a) && set_dates(j, given, report, a) &&
-         set_groups(j, given, a);
+    ok = ok && set_bin(j, given, report, a) && set_dates(j, given, report, a) && set_groups(j, given, a);
     if (!ok)
         return false;
     set_settings(j, given, report, a);

@@ -244,7 +244,7 @@ enum err question_scope(struct question *q, struct bill_reader *r)
         ids[i] = rows[i].id;
     q->query.scope =
         (struct cost_scope){.accounts = ids, .account_count = count, .workspaces = &q->workspace, .workspace_count = 1};
-    return ERR_OK;
+    return question_file_tags(q, r, rows, count);
 }
 
 /* ---- life ---- */

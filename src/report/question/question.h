@@ -55,6 +55,13 @@ enum err question_accounts(struct docs *d, struct bill_reader *r, int64_t worksp
 /* Sets the scope to what the workspace sees. `r` NULL: nothing billed. */
 enum err question_scope(struct question *q, struct bill_reader *r) ERR_USE;
 
+/*
+ * Adds the tags that files of costs bring along, of those among `accounts` that are of files: at most COST_TAGS_MAX
+ * keys with COST_TAG_VALUES_MAX values each. question_scope does it too.
+ */
+enum err question_file_tags(struct question *q, struct bill_reader *r, const struct bill_account *accounts,
+                            size_t count) ERR_USE;
+
 enum err question_run(struct question *q, struct cost_reader *r, struct cost_result **ret,
                       char why[QUESTION_WHY_MAX]) ERR_USE;
 
