@@ -142,7 +142,7 @@ static const char key_sql[] =
     "       k.previous_hash, k.previous_until_us, k.kind "
     "FROM api_key k JOIN workspace w ON w.id = k.workspace_id "
     "WHERE w.deleted_us = 0 AND (k.revoked_us = 0 OR k.revoked_us > ?1) "
-    "AND (k.kind <> 'session' OR k.expires_us > ?1) ORDER BY k.id";
+    "AND (k.kind NOT IN ('session', 'device') OR k.expires_us > ?1) ORDER BY k.id";
 
 static enum err add_key(struct loader *l, struct store_stmt *st)
 {
@@ -156,6 +156,7 @@ static enum err add_key(struct loader *l, struct store_stmt *st)
         .config_fixed = store_i64(st, 12) != 0,
         .metadata = store_text(st, 13),
         .session = str_eq(store_text(st, 17), STR("session")),
+        .device = str_eq(store_text(st, 17), STR("device")),
     };
     struct str hash = store_text(st, 10), unknown;
     if (!kind_role_from(store_text(st, 5), &k.role) || !kind_bodies_from(store_text(st, 6), &k.record_bodies) ||

@@ -111,6 +111,7 @@ struct snapshot_key {
     int64_t member_id;                    /* whose key it is; 0 = nobody's in particular */
     const struct snapshot_member *member; /* NULL: a service key */
     bool session;                         /* of a person who signed in: its end moves on with use */
+    bool device;                          /* of a program that a person let in: people/grant.h */
     struct str public_id;                 /* APIKEY_ID_LEN characters */
     struct str name;
     enum kind_role role;    /* in its workspace */

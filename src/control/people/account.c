@@ -15,6 +15,7 @@
 #include "base/must.h"
 #include "base/rng.h"
 #include "control/control_text.h"
+#include "control/people/grant.h"
 #include "control/people/people_inner.h"
 #include "control/people/reach.h"
 #include "control/people/token.h"
@@ -388,8 +389,8 @@ enum err account_delete(struct control *c, int64_t workspace_id, struct str clie
 
 /* ---- tokens ---- */
 
-static enum err make_tokens(struct control *c, struct str subject, int64_t key_id, struct buf *ret_access,
-                            struct buf *ret_refresh)
+enum err people_inner_tokens(struct control *c, struct str subject, int64_t key_id, struct buf *ret_access,
+                             struct buf *ret_refresh)
 {
     unsigned char key[TOKEN_KEY_BYTES];
     int64_t now_s = clock_wall_us() / 1000000;
@@ -443,7 +444,7 @@ enum err account_tokens(struct control *c, struct str client_id, struct str secr
         return e;
     e = check_secret(c, client_id, secret, &key_id, why);
     if (e == ERR_OK)
-        e = key_id ? make_tokens(c, client_id, key_id, ret_access, ret_refresh) : refused(why);
+        e = key_id ? people_inner_tokens(c, client_id, key_id, ret_access, ret_refresh) : refused(why);
     control_inner_end_read(c);
     return e;
 }
@@ -453,17 +454,22 @@ enum err account_refresh(struct control *c, struct str refresh, struct buf *ret_
 {
     unsigned char key[TOKEN_KEY_BYTES];
     struct token t;
+    int64_t now_us = clock_wall_us(), expires_us = 0;
+    bool device = false;
     enum err e = control_inner_begin_read(c, why);
     if (e != ERR_OK)
         return e;
     token_key((const unsigned char *)secret_reveal(&c->pepper).p, key);
-    bool good = token_read(key, refresh, &t) && t.use == TOKEN_REFRESH && clock_wall_us() / 1000000 < t.expires_s;
+    bool good = token_read(key, refresh, &t) && t.use == TOKEN_REFRESH && now_us / 1000000 < t.expires_s;
     mem_wipe(key, sizeof key);
     const struct snapshot_key *k = good ? reach_key(c->current, t.key_id) : NULL;
-    if (!k || k->state != SNAPSHOT_KEY_ACTIVE)
+    if (!k || k->state != SNAPSHOT_KEY_ACTIVE || (k->expires_us && now_us >= k->expires_us)) {
         e = refused(why);
-    else
-        e = make_tokens(c, k->public_id, t.key_id, ret_access, ret_refresh);
+    } else {
+        e = people_inner_tokens(c, k->public_id, t.key_id, ret_access, ret_refresh);
+        device = k->device;
+        expires_us = k->expires_us;
+    }
     control_inner_end_read(c);
-    return e;
+    return e == ERR_OK && device ? grant_touch(c, t.key_id, expires_us, why) : e;
 }

@@ -53,8 +53,8 @@ enum err account_rotate(struct control *c, int64_t workspace_id, struct str clie
 enum err account_delete(struct control *c, int64_t workspace_id, struct str client_id, struct control_why *why) ERR_USE;
 
 /*
- * Tokens for a client id and its secret, or for a refresh token of before. ERR_KEY_INVALID says no more
- * than that; the same time is spent on an unknown client. Appends.
+ * Tokens for a client id and its secret, or for a refresh token of before, also a person's (grant.h).
+ * ERR_KEY_INVALID says no more than that; the same time is spent on an unknown client. Appends.
  */
 enum err account_tokens(struct control *c, struct str client_id, struct str secret, struct buf *ret_access,
                         struct buf *ret_refresh, struct control_why *why) ERR_USE;

@@ -335,6 +335,31 @@ static enum err accept(struct control *c, const struct invitation *i, int64_t me
     return e == ERR_OK ? note(c, "invitation.accept", i, why) : e;
 }
 
+enum err people_inner_accept_all(struct control *c, struct str email, struct str name, struct arena *a, int64_t *ret_id,
+                                 struct control_why *why)
+{
+    struct store_stmt *st;
+    struct invitation *rows = NULL;
+    struct member m = {0};
+    size_t n = 0;
+    enum err e = control_inner_sql(c,
+                                   "SELECT " COLUMNS
+                                   " FROM invitation WHERE email = ?1 AND state = 'pending' AND expires_us > ?2 AND "
+                                   "(workspace_id IS NULL OR EXISTS (SELECT 1 FROM workspace w WHERE w.id = "
+                                   "workspace_id AND w.deleted_us = 0)) ORDER BY id LIMIT ?3",
+                                   &st, why);
+    if (e != ERR_OK)
+        return e;
+    store_bind_text(st, 1, email);
+    store_bind_i64(st, 2, clock_wall_us());
+    store_bind_i64(st, 3, LIST_MAX);
+    e = read_rows(c, st, a, &rows, &n, why);
+    for (size_t i = 0; e == ERR_OK && i < n; i++)
+        e = accept(c, &rows[i], m.id, name, a, &m, why);
+    *ret_id = m.id;
+    return e;
+}
+
 enum err invitation_accept(struct control *c, struct str secret, struct str name, struct arena *a,
                            struct member *ret_member, struct control_why *why)
 {

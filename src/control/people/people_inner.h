@@ -9,6 +9,9 @@
 #include "control/people/audit.h"
 #include "control/people/member.h"
 
+struct buf;
+struct session;
+
 /* Lower case and checked: one '@', something on both sides, visible ASCII. In the arena. */
 enum err people_inner_email(struct str email, struct arena *a, struct str *ret, struct control_why *why) ERR_USE;
 /* Whether a person may be called so. */
@@ -30,6 +33,20 @@ enum err people_inner_join(struct control *c, int64_t workspace_id, const struct
  */
 enum err people_inner_holder(struct control *c, int64_t workspace_id, int64_t member_id, int64_t service_account_id,
                              enum kind_role *role, struct control_why *why) ERR_USE;
+/* The workspace in which somebody's sign-in stands: the first one of the person, else the first of all. */
+enum err people_inner_home(struct control *c, int64_t member_id, int64_t *ret_id, struct control_why *why) ERR_USE;
+/* A session of that person, and its line in the audit log. */
+enum err people_inner_open_session(struct control *c, const struct member *m, struct secret *ret_token,
+                                   struct session *ret, struct control_why *why) ERR_USE;
+/*
+ * Accepts all that this address is invited to, in its name: only for who was shown to have the address. *ret_id
+ * is the member; 0 when there is no invitation. `email` is in lower case, `name` is checked.
+ */
+enum err people_inner_accept_all(struct control *c, struct str email, struct str name, struct arena *a, int64_t *ret_id,
+                                 struct control_why *why) ERR_USE;
+/* Tokens (token.h) that stand for the key of this id; appended. ERR_OVERLOADED when they do not fit. */
+enum err people_inner_tokens(struct control *c, struct str subject, int64_t key_id, struct buf *ret_access,
+                             struct buf *ret_refresh) ERR_USE;
 /* One statement with one or two numbers bound. */
 enum err people_inner_run(struct control *c, const char *sql, int64_t first, int64_t second,
                           struct control_why *why) ERR_USE;

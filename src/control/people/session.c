@@ -89,8 +89,7 @@ static enum err note(struct control *c, const char *action, struct str object, s
     return audit_note(c, &change, why);
 }
 
-/* The workspace in which a session begins: the first one of the person, else the first of all. */
-static enum err home_of(struct control *c, int64_t member_id, int64_t *ret_id, struct control_why *why)
+enum err people_inner_home(struct control *c, int64_t member_id, int64_t *ret_id, struct control_why *why)
 {
     struct store_stmt *st;
     enum err e = control_inner_sql(c,
@@ -115,7 +114,7 @@ static enum err insert(struct control *c, const struct member *m, struct str tok
                                     .record_bodies = KIND_BODIES_DEFAULT,
                                     .expires_us = now + SESSION_IDLE_US,
                                     .text = token};
-    enum err e = home_of(c, m->id, &key.workspace_id, why);
+    enum err e = people_inner_home(c, m->id, &key.workspace_id, why);
     if (e == ERR_OK)
         e = control_inner_insert_key(c, &key, &s->key_id, why);
     s->expires_us = key.expires_us;
@@ -140,6 +139,13 @@ static void make_token(struct secret *ret)
     mem_wipe(text, sizeof text);
 }
 
+enum err people_inner_open_session(struct control *c, const struct member *m, struct secret *ret_token,
+                                   struct session *ret, struct control_why *why)
+{
+    make_token(ret_token);
+    return insert(c, m, secret_reveal(ret_token), ret, why);
+}
+
 static enum err open_session(struct control *c, int64_t member_id, struct arena *a, struct member *ret_member,
                              struct secret *ret_token, struct session *ret, struct control_why *why)
 {
@@ -149,10 +155,9 @@ static enum err open_session(struct control *c, int64_t member_id, struct arena 
     enum err e = control_inner_begin(c, why);
     if (e != ERR_OK)
         return e;
-    make_token(&token);
     e = people_inner_find(c, member_id, a, &m, why);
     if (e == ERR_OK)
-        e = insert(c, &m, secret_reveal(&token), &s, why);
+        e = people_inner_open_session(c, &m, &token, &s, why);
     e = control_inner_end(c, e, why);
     if (e == ERR_OK) {
         *ret_member = m;
@@ -209,19 +214,21 @@ enum err session_sign_out(struct control *c, int64_t key_id, struct control_why 
     enum err e = control_inner_begin(c, why);
     if (e != ERR_OK)
         return e;
-    e = people_inner_run(c, "UPDATE api_key SET revoked_us = ?2 WHERE id = ?1 AND kind = 'session' AND revoked_us = 0",
-                         key_id, clock_wall_us(), why);
+    e = people_inner_run(
+        c, "UPDATE api_key SET revoked_us = ?2 WHERE id = ?1 AND kind IN ('session', 'device') AND revoked_us = 0",
+        key_id, clock_wall_us(), why);
     if (e == ERR_OK && store_changes(c->db) > 0)
         e = note(c, "session.delete", actor_get()->name, why);
     return control_inner_end(c, e, why);
 }
 
-/* All sessions of a person; inside a change. */
+/* All sessions and devices of a person; inside a change. */
 static enum err end_all(struct control *c, int64_t member_id, struct control_why *why)
 {
     return people_inner_run(
-        c, "UPDATE api_key SET revoked_us = ?2 WHERE member_id = ?1 AND kind = 'session' AND revoked_us = 0", member_id,
-        clock_wall_us(), why);
+        c,
+        "UPDATE api_key SET revoked_us = ?2 WHERE member_id = ?1 AND kind IN ('session', 'device') AND revoked_us = 0",
+        member_id, clock_wall_us(), why);
 }
 
 enum err session_sign_out_all(struct control *c, int64_t member_id, struct control_why *why)

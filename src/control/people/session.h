@@ -7,7 +7,8 @@
  * like a key, stored as a keyed hash in a row of its own beside the keys, and reaches what its person does.
  *
  * It ends when it was not used for SESSION_IDLE_US, at the latest SESSION_LASTS_US after the sign-in, and by
- * signing out. Setting a password ends all sessions of that person.
+ * signing out. Setting a password ends all sessions of that person. Signing in elsewhere makes the same
+ * sessions: identity.h. A program that a person let in (grant.h) is signed out by the same calls.
  *
  * Guessing is slowed down: after SESSION_ACCOUNT_TRIES wrong passwords for one address, or
  * SESSION_PEER_TRIES from one peer, within a quarter of an hour, no more are tried until it is over
