@@ -99,6 +99,11 @@ static void replace(struct copy *c, struct jval v)
 /* Nobody has a reason to write a name with escapes but to hide it. */
 static bool secret_member(struct str escaped)
 {
+    /* Parameters of webhooks: the address alone may be what lets in. */
+    static const char *const of_hooks[] = {"webhookURL", "webhook_url", "logURL", "log_url", "headers"};
+    for (size_t i = 0; i < sizeof of_hooks / sizeof of_hooks[0]; i++)
+        if (str_eq_nocase(escaped, str_c(of_hooks[i])))
+            return true;
     return header_log_secret(escaped) || str_find(escaped, '\\') >= 0;
 }
 

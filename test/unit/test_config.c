@@ -604,6 +604,10 @@ static void secrets_are_masked(void **state)
          "\"override_params\":{\"max_tokens\":5,\"token\":7,\"user\":\"abcdefghijk\"}}",
          "{\"input_guardrails\":[{\"webhook\":{\"headers\":{\"Authorization\":\"Be********def\",\"x-api-key\":\"ab********fgh\"}}}],"
          "\"override_params\":{\"max_tokens\":5,\"token\":7,\"user\":\"abcdefghijk\"}}"},
+        {"{\"input_guardrails\":[{\"default.webhook\":{\"webhookURL\":\"https://h:8/services/T0?k=v\",\"headers\":{\"x-who\":"
+         "\"somebody here\"}},\"default.log\":{\"logURL\":\"https://h\",\"headers\":\"{}\"}}]}",
+         "{\"input_guardrails\":[{\"default.webhook\":{\"webhookURL\":\"https://h:8/********\",\"headers\":{\"x-who\":"
+         "\"so********ere\"}},\"default.log\":{\"logURL\":\"https://h\",\"headers\":\"********\"}}]}"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct config *c = good(rows[i][0]);

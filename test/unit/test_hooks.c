@@ -476,7 +476,7 @@ static void a_webhook_may_change_what_passes(void **state)
     expect_raw("0.transformed", "true");
     expect_raw("0.checks.0.data.responseData", "{\"k\":[1]}");
     char url[64];
-    snprintf(url, sizeof url, "http://127.0.0.1:%u/hook/", client.up.port);
+    snprintf(url, sizeof url, "http://127.0.0.1:%u", client.up.port); /* the rest may be a secret */
     expect_text("0.checks.0.data.webhookUrl", url);
     run_answered(CHAT, ANSWER, answer, strlen(answer), false);
     assert_true(str_eq(hk.result.body, STR("{\"r\":1}")));

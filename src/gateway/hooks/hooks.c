@@ -218,8 +218,7 @@ static void write_webhook_data(struct hooks_run *run, struct check_result *c, st
     json_write_member_bool(&w, "verdict", c->verdict);
     json_write_member_string(&w, "explanation",
                              c->verdict ? STR("The webhook said yes.") : STR("The webhook said no."));
-    ptrdiff_t query = str_find(url, '?'); /* what is behind it may be a secret */
-    json_write_member_string(&w, "webhookUrl", str_head(url, query < 0 ? url.n : (size_t)query));
+    json_write_member_string(&w, "webhookUrl", webhook_host_of(url));
     json_write_member_raw(&w, "responseData", jdoc_has(more) ? jdoc_raw(more) : STR("null"));
     json_write_object_end(&w);
     if (json_write_done(&w))

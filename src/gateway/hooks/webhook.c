@@ -61,6 +61,15 @@ bool webhook_settings_of(struct jval parameters, const char *url_name, struct ar
     return ret->timeout_ms > 0 && ret->timeout_ms <= WEBHOOK_TIMEOUT_MAX_MS;
 }
 
+struct str webhook_host_of(struct str url)
+{
+    ptrdiff_t slashes = str_search(url, STR("://"));
+    size_t end = slashes < 0 ? 0 : (size_t)slashes + 3;
+    while (slashes >= 0 && end < url.n && url.p[end] != '/' && url.p[end] != '?' && url.p[end] != '#')
+        end++;
+    return str_head(url, end);
+}
+
 /* --- head -------------------------------------------------------------------------------------------- */
 
 static bool is_ours(struct str name)

@@ -44,6 +44,9 @@ struct webhook_settings {
 bool webhook_settings_of(struct jval parameters, const char *url_name, struct arena *a, struct webhook_settings *ret,
                          const char **ret_why);
 
+/* Of a URL what may be shown: "https://host:port". Many receivers know who may call by the rest alone. */
+struct str webhook_host_of(struct str url);
+
 /* `error` is "" when an answer with a status of success came; then `body` is its content. */
 typedef void webhook_done_fn(void *ctx, const char *error, struct str body);
 

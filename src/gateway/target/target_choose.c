@@ -9,6 +9,8 @@
 #include "gateway/target/custom_host.h"
 #include "gateway/target/target_inner.h"
 
+#define SLUG_SHOWN_MAX 48
+
 static bool use_integration(struct target_work *w, const struct snapshot_integration *i)
 {
     if (!kind_integration_serves(i->kind))
@@ -29,10 +31,31 @@ static bool use_integration(struct target_work *w, const struct snapshot_integra
     return true;
 }
 
+#define TEXT(literal)                  \
+    {                                  \
+        (literal), sizeof(literal) - 1 \
+    }
+
 /* "@slug" or "slug". */
 static struct str bare_slug(struct str slug)
 {
     return slug.n && slug.p[0] == '@' ? str_from(slug, 1) : slug;
+}
+
+/*
+ * Some send a provider's key where a slug belongs. The refusal is kept in the ledger, where others read
+ * it, so what may be a key is shown in part.
+ */
+static bool refuse_unknown(struct target_work *w, struct str slug)
+{
+    static const struct str keys[] = {TEXT("sk-"), TEXT("tg-"), TEXT("eyJ")};
+    bool secret = slug.n > SLUG_SHOWN_MAX;
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        secret = secret || str_starts(slug, keys[i]);
+    if (!secret)
+        return target_refuse(w, REFUSAL_UNKNOWN_KEYS, "%.*s", STR_ARG(slug));
+    return target_refuse(w, REFUSAL_UNKNOWN_KEYS, "%.*s********%.*s", STR_ARG(str_head(slug, 2)),
+                         STR_ARG(slug.n >= 12 ? str_from(slug, slug.n - 3) : STR("")));
 }
 
 static bool use_slug(struct target_work *w, struct str slug)
@@ -43,14 +66,9 @@ static bool use_slug(struct target_work *w, struct str slug)
         slug = str_head(slug, (size_t)stroke);
     const struct snapshot_integration *i = snapshot_find_integration(w->in->snapshot, w->in->workspace->id, slug);
     if (!i)
-        return target_refuse(w, REFUSAL_UNKNOWN_KEYS, "%.*s", STR_ARG(str_head(slug, 200)));
+        return refuse_unknown(w, slug);
     return use_integration(w, i);
 }
-
-#define TEXT(literal)                  \
-    {                                  \
-        (literal), sizeof(literal) - 1 \
-    }
 
 static bool kind_of_name(struct str name, enum kind_integration *ret)
 {
