@@ -33,7 +33,10 @@ struct watch_turn {
 typedef enum err watch_eval_fn(struct watch_turn *t);
 
 /* Columns: name, function, what it looks at. In the order of a turn. */
-#define WATCH_TABLE(X) X("budget_alerts", eval_budget_run, "budgets that are used up to a threshold")
+#define WATCH_TABLE(X)                                                             \
+    X("budget_alerts", eval_budget_run, "budgets that are used up to a threshold") \
+    X("cost_alerts", eval_change_run, "costs that differ from the period before")  \
+    X("anomalies", eval_anomaly_run, "costs that are not to be expected")
 
 #define X(name, run, what) enum err run(struct watch_turn *t);
 WATCH_TABLE(X)

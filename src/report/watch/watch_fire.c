@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/must.h"
 #include "base/rng.h"
+#include "report/bill/bill_inner.h"
 #include "report/watch/watch_inner.h"
 
 #define MESSAGE_MAX (256u << 10)
@@ -113,6 +114,15 @@ enum err watch_keep_quiet(struct watch_turn *t, const char *kind, struct str key
     return insert(t, &nothing, false, STR("{}"), &first);
 }
 
+struct str watch_digest(struct str text, char out[WATCH_DIGEST_MAX])
+{
+    unsigned char hash[BILL_HASH_BYTES];
+    bill_inner_sha256(text, hash);
+    for (unsigned i = 0; i < (WATCH_DIGEST_MAX - 1) / 2; i++)
+        snprintf(out + 2 * i, 3, "%02x", hash[i]);
+    return str_of(out, WATCH_DIGEST_MAX - 1);
+}
+
 /* ---- firing ---- */
 
 static size_t token(const char *prefix, char out[DOCS_TOKEN_MAX])
@@ -161,7 +171,7 @@ static bool write_message(const struct watch_alert *a, struct buf *out)
     return json_write_done(&w);
 }
 
-static enum err insert_event(struct watch_turn *t, int64_t workspace, const struct watch_event *v)
+enum err watch_event_add(struct watch_turn *t, int64_t workspace, const struct watch_event *v)
 {
     struct store_stmt *st;
     char text[DOCS_TOKEN_MAX];
@@ -200,8 +210,6 @@ enum err watch_fire(struct watch_turn *t, const struct watch_alert *alert, bool 
     e = store_begin(db_of(t));
     if (e == ERR_OK)
         e = insert(t, alert, true, buf_str(&message), &first);
-    if (e == ERR_OK && first && alert->event)
-        e = insert_event(t, alert->workspace, alert->event);
     if (e == ERR_OK && first && alert->with)
         e = alert->with(t, alert->with_ctx);
     if (e == ERR_OK && (e = store_commit(db_of(t))) != ERR_OK)

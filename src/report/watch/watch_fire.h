@@ -6,7 +6,7 @@
  * watch_fire: says something once.
  *
  * The key is what makes two findings the same: alert, period, threshold, group. The first one writes a row with the whole message
- * and, in the same transaction, an event where there is one; annotation and messages follow from the row,
+ * and, in the same transaction, whatever belongs to it; annotation and messages follow from the row,
  * now or after a restart. Rows are remembered for WATCH_REMEMBERED_DAYS.
  */
 
@@ -16,7 +16,6 @@
 #define WATCH_KEY_MAX 700
 #define WATCH_TO_MAX 200
 #define WATCH_TEXT_MAX 60000
-#define WATCH_EVENTS_MAX 10000 /* of an alert */
 
 struct watch_to {
     enum notify_channel channel;
@@ -32,7 +31,7 @@ struct watch_people {
 /* Adds what a resource's body names: addresses, people of the workspace, channels. Nobody twice. */
 void watch_people_add(struct watch_turn *t, int64_t workspace, struct jval body, struct watch_people *p);
 
-/* What GET /v2/cost_alerts/{}/events shows. */
+/* What happened, for GET /v2/cost_alerts/{}/events. */
 struct watch_event {
     struct str alert, report; /* tokens */
     int64_t triggered_us;
@@ -49,9 +48,8 @@ struct watch_alert {
     struct str json;           /* "" = {} */
     const struct str *reports; /* an annotation goes on these; none: no annotation */
     size_t report_count;
-    int64_t day;                     /* of the annotation */
-    const struct watch_event *event; /* NULL: none */
-    /* Written in the same transaction when this was the first time; NULL: nothing. */
+    int64_t day; /* of the annotation */
+    /* Called in the same transaction when this was the first time, to write what belongs to it; NULL: nothing. */
     enum err (*with)(struct watch_turn *t, void *ctx);
     void *with_ctx;
 };
@@ -59,8 +57,14 @@ struct watch_alert {
 enum err watch_fire(struct watch_turn *t, const struct watch_alert *alert, bool *ret_first) ERR_USE;
 /* Whether this was said before. */
 enum err watch_has_fired(struct watch_turn *t, const char *kind, struct str key, bool *ret) ERR_USE;
+/* For watch_alert.with. */
+enum err watch_event_add(struct watch_turn *t, int64_t workspace, const struct watch_event *v) ERR_USE;
 /* Remembers without telling anybody. */
 enum err watch_keep_quiet(struct watch_turn *t, const char *kind, struct str key, int64_t workspace) ERR_USE;
+
+/* 32 hexadecimal digits of a hash, for keys of texts of any length. */
+#define WATCH_DIGEST_MAX 33
+struct str watch_digest(struct str text, char out[WATCH_DIGEST_MAX]);
 
 /* A text by name that outlives the process: where an evaluator was. "" when there is none. */
 enum err watch_mark(struct watch_turn *t, const char *name, struct str *ret) ERR_USE;
