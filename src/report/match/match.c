@@ -3,6 +3,7 @@
 #include "report/match/match.h"
 
 #include "base/mem.h"
+#include "report/bill/bill.h"
 #include "report/match/match_inner.h"
 
 #define NAMES_MAX 2000000
@@ -87,6 +88,9 @@ static enum err read_count(struct store_db *db, const char *sql, size_t max, siz
     return n >= 0 && (uint64_t)n <= max ? ERR_OK : ERR_BAD_PARAMETER;
 }
 
+_Static_assert(BILL_IMPORTED_COSTS == 0, "the kind in the statement below");
+
+/* Only OpenAI's own bill can be compared with traffic. */
 static enum err read_accounts(struct match *m, struct store_db *db, const struct match_scope *scope)
 {
     struct store_stmt *st;
@@ -94,7 +98,8 @@ static enum err read_accounts(struct match *m, struct store_db *db, const struct
     bool row;
     enum err e = read_count(db, "SELECT count(*) FROM accounts", 100000, &n);
     if (e == ERR_OK)
-        e = store_prepare(db, "SELECT id, workspace, organization, no_keys FROM accounts ORDER BY id", &st);
+        e = store_prepare(db, "SELECT id, workspace, organization, no_keys FROM accounts WHERE kind = 0 ORDER BY id",
+                          &st);
     if (e != ERR_OK)
         return e;
     m->accounts = arena_alloc(m->arena, (n + 1) * sizeof *m->accounts);

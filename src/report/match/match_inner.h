@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "report/match/match.h"
+#include "report/match/match_table.h"
 
 #define MATCH_ARENA_MAX ((size_t)256 << 20)
 
@@ -30,18 +31,6 @@ struct match_name {
     int64_t project; /* of a key: the id of its project, or 0 */
     bool is_key;
 };
-
-/* Three numbers to one: places. */
-struct match_table {
-    int64_t *keys;   /* three for each entry; owned */
-    uint32_t *value; /* owned */
-    uint32_t *slots; /* entry + 1; owned */
-    size_t slot_count, count;
-};
-/* False: not there. */
-bool match_table_get(const struct match_table *t, const int64_t key[3], uint32_t *ret);
-void match_table_put(struct match_table *t, const int64_t key[3], uint32_t value);
-void match_table_free(struct match_table *t);
 
 struct match {
     struct arena *arena;

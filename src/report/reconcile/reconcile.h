@@ -31,6 +31,8 @@
  * Unattributed is what bypassed the gateway: of a cell with Qm < Qb the share (Qb − Qm) ÷ Qb of B, else nothing;
  * without quantities what B has more than M.
  *
+ * Differences of rounding (10^-9 dollars and 10^-7 of an amount) are no gap of rate or pricing; they stay in volume.
+ *
  * Statuses are those of what is settled: days that ended 48 hours ago. Within the tolerance is
  * |B − M| ≤ max(tolerance_pusd, tolerance_ppm of the larger of both).
  *
@@ -48,33 +50,9 @@
 #include "report/cost/cost.h"
 #include "report/cost/cost_amount.h"
 #include "report/match/match.h"
+#include "report/reconcile/reconcile_kind.h"
 
 /* --- what may be asked ----------------------------------------------------------------------- */
-
-/* Groupings. Columns: name, text in the API and key in JSON, heading in CSV. */
-#define RECONCILE_BY_TABLE(X)                       \
-    X(DAY, "day", "Day")                            \
-    X(MONTH, "month", "Month")                      \
-    X(ORGANIZATION, "organization", "Organization") \
-    X(PROJECT, "project", "Project")                \
-    X(KEY, "api_key", "API Key")                    \
-    X(OPERATION, "operation", "Operation")          \
-    X(MODEL, "model", "Model")                      \
-    X(METER, "meter", "Meter")                      \
-    X(TIER, "service_tier", "Service Tier")         \
-    X(BATCH, "batch", "Batch")                      \
-    X(STATUS, "status", "Status")
-
-enum reconcile_by {
-#define X(name, text, heading) RECONCILE_BY_##name,
-    RECONCILE_BY_TABLE(X)
-#undef X
-        RECONCILE_BY_COUNT
-};
-const char *reconcile_by_text(enum reconcile_by by);
-const char *reconcile_by_heading(enum reconcile_by by);
-/* Also "account_id", "resource_id", "service", "cost_subcategory" and the like: the words of cost queries. */
-bool reconcile_by_parse(struct str text, enum reconcile_by *ret);
 
 #define RECONCILE_GROUPS_MAX RECONCILE_BY_COUNT
 #define RECONCILE_TOLERANCE_PUSD (MONEY_PUSD_PER_USD / 100)
@@ -98,56 +76,16 @@ struct reconcile_query reconcile_query_month(int64_t month, int64_t now_us);
 
 /* --- what comes back ------------------------------------------------------------------------- */
 
-/* Columns: name, text, meaning. */
-#define RECONCILE_STATUS_TABLE(X)                                                        \
-    X(MATCHED, "matched", "billed and metered agree within the tolerance")               \
-    X(VARIANCE, "variance", "they differ by more")                                       \
-    X(UNMETERED, "unmetered", "billed, and nothing of it passed through the gateway")    \
-    X(UNBILLED, "unbilled", "metered, and not on the bill 72 hours after the day's end") \
-    X(OVER_METERED, "over_metered", "the gateway counted more than was billed")          \
-    X(PENDING, "pending", "the bill of that time may still change")
-
-enum reconcile_status {
-#define X(name, text, meaning) RECONCILE_##name,
-    RECONCILE_STATUS_TABLE(X)
-#undef X
-        RECONCILE_STATUS_COUNT
-};
-const char *reconcile_status_text(enum reconcile_status s);
-const char *reconcile_status_meaning(enum reconcile_status s);
-
-/* What the larger part of a gap comes from. Columns: name, text, sentence. */
-#define RECONCILE_CAUSE_TABLE(X)                                                                                    \
-    X(NONE, "", "")                                                                                                 \
-    X(BYPASSED, "bypassed", "used without the gateway")                                                             \
-    X(BATCH, "batch", "batch work, which the gateway does not meter")                                               \
-    X(ESTIMATED, "estimated", "answers that broke off: tokens counted by the gateway, not by OpenAI")               \
-    X(UNPRICED, "unpriced", "requests without a price in the catalogue")                                            \
-    X(PRICE, "price", "OpenAI charged another price than the catalogue's")                                          \
-    X(FREE, "free", "used and not charged: free tokens or a discount of all of it")                                 \
-    X(OWN_PRICE, "own_price", "the gateway used another price than the catalogue's of today; see tollgate reprice") \
-    X(NOT_ON_BILL, "not_on_bill", "metered, and not on the bill")                                                   \
-    X(PENDING, "pending", "the bill of that time may still change")
-
-enum reconcile_cause {
-#define X(name, text, sentence) RECONCILE_CAUSE_##name,
-    RECONCILE_CAUSE_TABLE(X)
-#undef X
-        RECONCILE_CAUSE_COUNT
-};
-const char *reconcile_cause_text(enum reconcile_cause c);
-const char *reconcile_cause_sentence(enum reconcile_cause c);
-
 struct reconcile_sums {
     cost_sum billed, metered;                    /* B, M */
     cost_sum volume, rate, pricing;              /* add up to billed − metered */
+    cost_sum cause[RECONCILE_CAUSE_COUNT];       /* the same by cause; they add up to billed − metered too */
     cost_sum attributed, unattributed;           /* add up to billed */
     cost_sum book;                               /* Vb: the billed quantities at the catalogue's prices */
     cost_sum estimated;                          /* the part of M that is an approximation */
     cost_sum pending_billed, pending_metered;    /* the parts of B and M that are not settled */
-    money_sum billed_quantity, metered_quantity; /* 10^-12 of `unit`; 0 where units differ */
+    money_sum billed_quantity, metered_quantity; /* 10^-12 of the row's unit; 0 where units differ */
     uint64_t attempts, estimated_attempts, unpriced_attempts;
-    uint64_t cells;
 };
 
 struct reconcile_row {
@@ -190,13 +128,6 @@ struct reconcile_unpriced {
     uint64_t attempts;
 };
 
-enum reconcile_day_state {
-    RECONCILE_DAY_FINAL,
-    RECONCILE_DAY_PROVISIONAL,  /* ended less than 48 hours ago */
-    RECONCILE_DAY_INCONSISTENT, /* rows do not add up to OpenAI's own total */
-    RECONCILE_DAY_MISSING       /* not imported, of one organization at least */
-};
-const char *reconcile_day_text(enum reconcile_day_state s);
 struct reconcile_day {
     int64_t day;
     enum reconcile_day_state state;
@@ -221,7 +152,7 @@ struct reconcile {
     const struct reconcile_unpriced *unpriced;
     size_t unpriced_count;
 };
-#define RECONCILE_CELLS_MAX 4000000
+#define RECONCILE_CELLS_MAX 1000000
 #define RECONCILE_ROWS_MAX 200000
 #define RECONCILE_LIST_MAX 1000 /* prices, shadows, unpriced models */
 
