@@ -12,7 +12,7 @@
  * and the reason in the row.
  *
  * What was put in is sent at least once, over kills and restarts. The same id put in twice is one
- * message, for as long as the outbox remembers it (NOTIFY_ROWS_MAX rows, and 30 days at least). A
+ * message, for as long as the outbox remembers it (100 days; the newest NOTIFY_ROWS_MAX). A
  * receiver can tell a message that reaches it twice: mail has the id in its Message-ID, a webhook in
  * the field Idempotency-Key.
  *
@@ -87,6 +87,18 @@ bool notify_address_ok(struct str address);
 /* "https://gateway.example.com", without a slash at the end; "" when --public-url is not set. */
 struct str notify_public_url(const struct notify *n);
 
+/*
+ * Sends and waits until the first try is over, for at most `timeout_ms`; there is no second one. ERR_OK: it was taken.
+ * ERR_UPSTREAM_CONNECT: it was not, and `why` says what went wrong. For "does it work".
+ */
+enum err notify_try(struct notify *n, const struct notify_message *m, unsigned timeout_ms,
+                    char why[NOTIFY_WHY_MAX]) ERR_USE;
+/*
+ * Runs fn(ctx) soon on a thread that may wait for the disk; for callers who may not. False, and nothing is run: too
+ * much of that waits already.
+ */
+bool notify_defer(struct notify *n, void (*fn)(void *ctx), void *ctx) __attribute__((warn_unused_result));
+
 /* --- who ------------------------------------------------------------------------------------- */
 
 /*
@@ -127,5 +139,9 @@ struct notify_counts {
     uint64_t waiting;             /* in the outbox now */
 };
 void notify_count(struct notify *n, struct notify_counts ret[NOTIFY_CHANNEL_COUNT]);
+struct outbox;
+/* What waits and what became of the others (outbox.h). */
+struct outbox *notify_outbox(struct notify *n);
+struct control *notify_control(const struct notify *n);
 
 #endif
