@@ -162,7 +162,11 @@ static void find_names(struct control *c, const struct alert *a, struct alert_na
     char text[TEXT_MAX];
     struct snapshot *s = control_snapshot(c);
     const struct snapshot_workspace *w = snapshot_workspace_of(s, a->workspace_id);
-    names->place = w ? arena_dup(names->arena, w->name) : STR("");
+    if (w)
+        snprintf(text, sizeof text, "the workspace %.*s", STR_ARG(w->name));
+    else
+        snprintf(text, sizeof text, "the organization");
+    names->place = arena_dup(names->arena, str_c(text));
     names->emails = STR("");
     switch (a->attach) {
     case LIMIT_KEY:
@@ -201,7 +205,7 @@ static bool fill_alert(struct alert *a, const struct alert_names *names, struct 
     const struct texts_value values[] = {
         {"percent", str_c(percent)},
         {"object", names->object.p ? names->object : STR("an object")},
-        {"place", names->place.n ? names->place : STR("of the organization")},
+        {"place", names->place},
         {"used", amount_text(a->measure, a->used, used)},
         {"threshold", amount_text(a->measure, a->alert_at, threshold)},
         {"budget", amount_text(a->measure, a->max, budget)},

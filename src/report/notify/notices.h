@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/secret.h"
 #include "control/limit/limit.h"
 #include "control/people/invitation.h"

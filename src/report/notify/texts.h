@@ -24,7 +24,7 @@
       "Open the link below to accept. It works once, until {until}.\n"                                          \
       "If you did not expect this, do nothing.\n")                                                              \
     X(BUDGET_ALERT, "budget_alert", "{percent} of the budget of {object} is used",                              \
-      "The budget of {object} in the workspace {place} has reached its alert threshold.\n"                      \
+      "The budget of {object} in {place} has reached its alert threshold.\n"                                    \
       "\n"                                                                                                      \
       "Used:      {used}\n"                                                                                     \
       "Alert at:  {threshold}\n"                                                                                \
