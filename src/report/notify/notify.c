@@ -153,7 +153,7 @@ static bool is_url(struct str to)
 
 static enum err complain(char why[NOTIFY_WHY_MAX], enum err e, const char *text)
 {
-    snprintf(why, NOTIFY_WHY_MAX, "%s", text);
+    str_copy(why, NOTIFY_WHY_MAX, str_c(text));
     return e;
 }
 
@@ -254,7 +254,7 @@ static void on_tried(void *ctx, struct str key, const char *why)
         if (!str_eq(w->key, key) || w->done)
             continue;
         w->done = true;
-        snprintf(w->why, sizeof w->why, "%s", why);
+        str_copy(w->why, sizeof w->why, str_c(why));
         pthread_cond_broadcast(&n->tried);
     }
     pthread_mutex_unlock(&n->lock);
