@@ -224,12 +224,13 @@ enum err watch_round(struct watch *w, bool imported)
 
 /* ---- the thread ---- */
 
-/* Until a turn is wanted or due; the lock is held. */
+/* Until a turn is wanted or the next hour begins, as notifications have a time of day; the lock is held. */
 static void wait_for_work(struct watch *w)
 {
     struct timespec until;
+    unsigned into = (unsigned)(clock_wall_us() / 1000000 % w->options.period_s);
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)w->options.period_s;
+    until.tv_sec += (time_t)(w->options.period_s - into);
     int rc = 0;
     while (!w->ending && !w->wanted && rc == 0)
         rc = pthread_cond_timedwait(&w->wake, &w->lock, &until);

@@ -36,7 +36,10 @@ typedef enum err watch_eval_fn(struct watch_turn *t);
 #define WATCH_TABLE(X)                                                             \
     X("budget_alerts", eval_budget_run, "budgets that are used up to a threshold") \
     X("cost_alerts", eval_change_run, "costs that differ from the period before")  \
-    X("anomalies", eval_anomaly_run, "costs that are not to be expected")
+    X("anomalies", eval_anomaly_run, "costs that are not to be expected")          \
+    X("anomaly_summaries", eval_digest_run, "who is to hear of anomalies")         \
+    X("report_notifications", eval_notify_run, "reports that are due")             \
+    X("unpriced_models", eval_unpriced_run, "models without a price")
 
 #define X(name, run, what) enum err run(struct watch_turn *t);
 WATCH_TABLE(X)
