@@ -199,7 +199,7 @@ static void broken(struct smtp *s, const char *why)
     bool again = s->reused && s->busy && s->step <= STEP_RCPT;
     bool busy = s->busy;
     struct smtp_result r = {.verdict = SMTP_LATER, .server = true};
-    snprintf(r.why, sizeof r.why, "the mail server %s: %.220s", s->settings.server->host, why);
+    snprintf(r.why, sizeof r.why, "the mail server %.80s: %.200s", s->settings.server->host, why);
     hang_up(s);
     if (again)
         begin_dial(s);
@@ -227,7 +227,7 @@ static void refused(struct smtp *s, const struct smtp_reply *reply)
 
 /* --- commands -------------------------------------------------------------------------------- */
 
-static void flush(struct smtp *s)
+static void flush_out(struct smtp *s)
 {
     while (buf_size(&s->out)) {
         size_t n;
@@ -249,7 +249,7 @@ static void wait_for(struct smtp *s, enum step step)
     uint64_t us = step == STEP_TEXT ? TAKEN_US : step == STEP_IDLE ? IDLE_US : REPLY_US;
     s->step = step;
     loop_timer_set(s->settings.loop, &s->timer, loop_now_us(s->settings.loop) + us);
-    flush(s);
+    flush_out(s);
 }
 
 __attribute__((format(printf, 3, 4))) static void command(struct smtp *s, enum step step, const char *format, ...)
@@ -461,7 +461,7 @@ static void on_ready(struct loop_io *io, unsigned ready)
         if (s->step <= STEP_HANDSHAKE)
             return;
     }
-    flush(s);
+    flush_out(s);
     if (s->step <= STEP_HANDSHAKE)
         return;
     while (s->step > STEP_HANDSHAKE) {
@@ -522,7 +522,7 @@ static void on_time(struct loop_timer *t)
     }
     bool ok = buf_add_str(&s->out, STR("QUIT\r\n"));
     must(ok);
-    flush(s);
+    flush_out(s);
     hang_up(s);
 }
 
