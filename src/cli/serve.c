@@ -355,6 +355,8 @@ static bool start_gateway(struct server *s)
                                  .otlp = s->otlp,
                                  .import = s->import,
                                  .limits = s->limits,
+                                 .vantage_calls = value(s, "vantage-calls")->number,
+                                 .vantage_report_calls = value(s, "vantage-report-calls")->number,
                                  .dir = s->dir,
                                  .tls = s->client_tls != NULL,
                                  .public_url = public_url(s),

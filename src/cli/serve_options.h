@@ -77,6 +77,10 @@
       "How many days back the first import of OpenAI's bill goes, for integrations of kind openai-admin.")            \
     X("import-period", DURATION, "1s", NULL, 1, 60000, "TIME",                                                        \
       "Shortest time between two requests of such an import to one account.")                                         \
+    X("vantage-calls", INT, "0", NULL, 0, 1000000, "N",                                                               \
+      "Calls of Vantage's API in an hour, by everybody together, then 429; theirs is 1000, 0 = no limit.")            \
+    X("vantage-report-calls", INT, "0", NULL, 0, 1000, "N",                                                           \
+      "Such calls for cost reports and costs in five seconds; theirs is 5, 0 = no limit.")                            \
     X("drain-timeout", DURATION, "15m", NULL, 0, 86400000, "TIME",                                                    \
       "On SIGTERM, how long requests under way may take to end.")                                                     \
     X("log-level", TEXT, "info", "TOLLGATE_LOG_LEVEL", 0, 0, "LEVEL", "debug, info, warn, error or off.")

@@ -19,6 +19,8 @@
 #include "console/cookie.h"
 #include "console/fetch.h"
 #include "console/portkey/dialect.h"
+#include "console/vantage/access/calls.h"
+#include "console/vantage/access/persons.h"
 #include "console/vantage/vantage_reply.h"
 #include "control/people/actor.h"
 #include "control/people/session.h"
@@ -73,6 +75,8 @@ static void set_actor(const struct job *j)
         actor.key = j->key->public_id;
         actor.member_id = j->key->member_id;
         actor.name = j->key->member ? j->key->member->name : j->key->name;
+        if (j->key->session)
+            actor.source = STR("console");
     }
     actor_set(&actor);
 }
@@ -136,10 +140,18 @@ static void touch_session(struct job *j)
         log_warn("session not prolonged", LOG_TEXT("why", why.text));
 }
 
+/* What a dialect wants first. False when the job was answered. */
+static bool begin(struct job *j)
+{
+    if (j->route->dialect == JOB_BLAXEL)
+        return begin_blaxel(j);
+    return j->route->dialect != JOB_VANTAGE || (calls_admit(j->console->calls, j) && persons_view(j));
+}
+
 static void run_job(struct job *j)
 {
     set_actor(j);
-    if (j->route->dialect != JOB_BLAXEL || begin_blaxel(j))
+    if (begin(j))
         j->route->run(j);
     if (j->key && j->key->session)
         touch_session(j);
@@ -432,6 +444,7 @@ struct console *console_new(const struct console_settings *settings, char *why, 
     }
     docs_set_filter_check(c->docs, filter_check, NULL);
     docs_audit_to(c->docs, settings->control);
+    c->calls = calls_new(settings->vantage_calls, settings->vantage_report_calls);
     list_init(&c->queue);
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->wake, NULL);
@@ -465,6 +478,7 @@ void console_free(struct console *c)
     pthread_cond_destroy(&c->wake);
     query_close(c->query);
     docs_close(c->docs);
+    calls_free(c->calls);
     catalog_drop(c);
     upstream_models_drop(c);
     mem_free(c);

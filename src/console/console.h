@@ -27,12 +27,13 @@ struct price_catalog;
 struct console_settings {
     struct control *control;
     struct ledger *ledger;
-    struct cache *cache;   /* NULL: none */
-    struct otlp *otlp;     /* NULL: no traces are sent */
-    struct limits *limits; /* NULL: nothing is counted */
-    struct import *import; /* NULL: no bills are imported */
-    const char *dir;       /* the data directory, for reading the ledger */
-    bool tls;              /* clients are served over TLS */
+    struct cache *cache;                          /* NULL: none */
+    struct otlp *otlp;                            /* NULL: no traces are sent */
+    struct limits *limits;                        /* NULL: nothing is counted */
+    struct import *import;                        /* NULL: no bills are imported */
+    uint64_t vantage_calls, vantage_report_calls; /* vantage/access/calls.h; 0: no limit */
+    const char *dir;                              /* the data directory, for reading the ledger */
+    bool tls;                                     /* clients are served over TLS */
     struct str public_url; /* where clients reach this server, without a slash at the end; "" = as they ask */
     /* Reads the price files again. ERR_BAD_PRICES with a sentence. */
     enum err (*reload_prices)(void *ctx, char *why, size_t why_cap);

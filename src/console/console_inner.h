@@ -25,6 +25,7 @@ struct console {
     struct price_catalog *catalog; /* catalog.h */
     uint64_t catalog_read_us;
     struct upstream_models *upstream_models; /* blaxel/upstream_models.h */
+    struct calls *calls;                     /* vantage/access/calls.h; NULL: no limit */
 };
 
 /* Whether a role and the key's scopes allow the route. */

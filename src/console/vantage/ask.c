@@ -112,6 +112,14 @@ bool ask_body(struct job *j, struct jdoc *ret)
     return false;
 }
 
+bool ask_contains(struct str text, struct str part)
+{
+    for (size_t i = 0; i + part.n <= text.n; i++)
+        if (str_starts_nocase(str_from(text, i), part))
+            return true;
+    return false;
+}
+
 struct str ask_token(struct job *j, unsigned n)
 {
     struct str token;

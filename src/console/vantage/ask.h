@@ -30,6 +30,8 @@ bool ask_day(struct job *j, const char *name, struct str text, int64_t *ret);
 
 /* The body as an object; an empty one is {}. False when the job was answered. With jdoc_free in the end. */
 bool ask_body(struct job *j, struct jdoc *ret);
+/* Whether a title has these words in it, whatever their case. */
+bool ask_contains(struct str text, struct str part);
 /* The decoded token that stood for the n-th "{}". */
 struct str ask_token(struct job *j, unsigned n);
 /* The field of a form with that name, or the only one when `name` is not there: files, urlencoded, or the body itself. */

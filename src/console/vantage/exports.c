@@ -11,6 +11,7 @@
 #include "console/vantage/vantage_reply.h"
 #include "report/cost/cost_dates.h"
 #include "report/docs/docs_exports.h"
+#include "report/docs/docs_view.h"
 
 #define CONTENT_MAX (60u << 20) /* what one answer may carry */
 
@@ -56,6 +57,17 @@ static void reply(struct job *j, int status, const struct docs_export *x)
     buf_free(&url);
 }
 
+static bool of_hidden_report(struct job *j, const struct docs_export *x)
+{
+    struct jdoc attributes;
+    jdoc_init(&attributes);
+    bool read = jdoc_parse(&attributes, x->attributes);
+    struct str report = read ? jdoc_text(jdoc_get(jdoc_root(&attributes), "report_token"), j->arena) : STR("");
+    bool hidden = report.n && docs_view_hides(ask_docs(j), report);
+    jdoc_free(&attributes);
+    return hidden;
+}
+
 void exports_get(struct job *j)
 {
     struct docs_export x;
@@ -65,7 +77,7 @@ void exports_get(struct job *j)
     enum err e = docs_exports_find(ask_docs(j), ask_token(j, 0), false, j->arena, &x);
     if (e != ERR_OK)
         vantage_fail_err(j, e, docs_reason(ask_docs(j)));
-    else if (!ask_sees(&s, x.workspace))
+    else if (!ask_sees(&s, x.workspace) || of_hidden_report(j, &x))
         vantage_fail(j, 404, "There is no such export");
     else
         reply(j, 200, &x);

@@ -41,14 +41,6 @@ void places_write(struct job *j, const struct control_workspace *place)
     jdoc_free(&body);
 }
 
-static bool contains(struct str text, struct str part)
-{
-    for (size_t i = 0; i + part.n <= text.n; i++)
-        if (str_starts_nocase(str_from(text, i), part))
-            return true;
-    return false;
-}
-
 void places_list(struct job *j)
 {
     struct vantage_page page;
@@ -58,7 +50,7 @@ void places_list(struct job *j)
     if (!vantage_page_read(j, 100, 1000, &page) || !ask_sight(j, &s))
         return;
     for (size_t i = 0; i < s.count; i++)
-        if (!q.n || contains(s.list[i].display_name.n ? s.list[i].display_name : s.list[i].name, q))
+        if (!q.n || ask_contains(s.list[i].display_name.n ? s.list[i].display_name : s.list[i].name, q))
             s.list[found++] = s.list[i];
     job_reply_json(j, 200);
     json_write_object(&j->json);

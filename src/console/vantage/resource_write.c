@@ -11,6 +11,7 @@
 #include "console/vantage/vantage_reply.h"
 #include "report/bill/bill.h"
 #include "report/cost/cost_dates.h"
+#include "report/docs/docs_view.h"
 
 enum { CREATED = 1, UPDATED = 2, PLACE = 4 };
 
@@ -144,7 +145,8 @@ void resource_write(struct job *j, const struct doc *doc, struct str performance
     struct jdoc parsed;
     unsigned frame = frame_of(doc->kind);
     jdoc_init(&parsed);
-    bool ok = jdoc_parse(&parsed, doc->body);
+    struct str shown;
+    bool ok = docs_view_body(ask_docs(j), doc, j->arena, &shown) == ERR_OK && jdoc_parse(&parsed, shown);
     struct jval body = ok ? jdoc_root(&parsed) : (struct jval){0};
     json_write_object(w);
     json_write_member_string(w, "token", doc->token);

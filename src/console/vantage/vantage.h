@@ -22,6 +22,28 @@
     X(GET, "/v2/workspaces/{}", VIEWER, ANALYTICS_VIEW, places_get, "One workspace (Vantage)")                         \
     X(PUT, "/v2/workspaces/{}", ADMIN, ALL, places_update, "Change a workspace (Vantage)")                             \
     X(DELETE, "/v2/workspaces/{}", OWNER, ALL, places_delete, "Delete a workspace, for ever (Vantage)")                \
+    X(GET, "/v2/teams", VIEWER, ALL, teams_list, "Teams (Vantage)")                                                    \
+    X(POST, "/v2/teams", ADMIN, ALL, teams_create, "Make a team (Vantage)")                                            \
+    X(GET, "/v2/teams/{}", VIEWER, ALL, teams_get, "One team (Vantage)")                                               \
+    X(PUT, "/v2/teams/{}", ADMIN, ALL, teams_update, "Change a team (Vantage)")                                        \
+    X(DELETE, "/v2/teams/{}", ADMIN, ALL, teams_delete, "Delete a team (Vantage)")                                     \
+    X(GET, "/v2/teams/{}/members", VIEWER, ALL, teams_members, "Who is in a team (Vantage)")                           \
+    X(POST, "/v2/teams/{}/members", ADMIN, ALL, teams_join, "Put somebody into a team (Vantage)")                      \
+    X(DELETE, "/v2/teams/{}/members/{}", ADMIN, ALL, teams_leave, "Take somebody out of a team (Vantage)")             \
+    X(GET, "/v2/users", VIEWER, ALL, users_list, "People (Vantage)")                                                   \
+    X(GET, "/v2/users/{}", VIEWER, ALL, users_get, "One of them (Vantage)")                                            \
+    X(PUT, "/v2/users/{}", MEMBER, ALL, users_update, "Set somebody's default dashboard (Vantage)")                    \
+    X(GET, "/v2/access_grants", ADMIN, ALL, grants_list, "Which team sees which report (Vantage)")                     \
+    X(POST, "/v2/access_grants", ADMIN, ALL, grants_create, "Allow or deny a report to a team (Vantage)")              \
+    X(GET, "/v2/access_grants/{}", ADMIN, ALL, grants_get, "One grant (Vantage)")                                      \
+    X(PUT, "/v2/access_grants/{}", ADMIN, ALL, grants_update, "Change a grant (Vantage)")                              \
+    X(DELETE, "/v2/access_grants/{}", ADMIN, ALL, grants_delete, "Delete a grant (Vantage)")                           \
+    X(GET, "/v2/audit_logs", ADMIN, ALL, audit_logs_list, "Who changed what (Vantage)")                                \
+    X(GET, "/v2/audit_logs/{}", ADMIN, ALL, audit_logs_get, "One change (Vantage)")                                    \
+    X(GET, "/v2/products", VIEWER, ANALYTICS_VIEW, products_list, "Models with prices (Vantage)")                      \
+    X(GET, "/v2/products/{}", VIEWER, ANALYTICS_VIEW, products_get, "One of them (Vantage)")                           \
+    X(GET, "/v2/products/{}/prices", VIEWER, ANALYTICS_VIEW, products_prices, "Its prices (Vantage)")                  \
+    X(GET, "/v2/products/{}/prices/{}", VIEWER, ANALYTICS_VIEW, products_price, "One of them (Vantage)")               \
     X(GET, "/v2/costs", VIEWER, ANALYTICS_VIEW, costs_list, "Costs (Vantage)")                                         \
     X(POST, "/v2/costs/data_exports", MEMBER, ALL, exports_create, "Make a file of costs (Vantage)")                   \
     X(GET, "/v2/data_exports/{}", VIEWER, ANALYTICS_VIEW, exports_get, "Where that file is (Vantage)")                 \

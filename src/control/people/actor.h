@@ -20,7 +20,8 @@ struct actor {
     struct str key;        /* the key's public id */
     struct str name;       /* of the key or the person, as it was then */
     struct str ip;         /* the peer's address */
-    struct str source;     /* "portkey", "blaxel", "vantage", "native", "cli"; "start" for the program itself */
+    struct str source;     /* "portkey", "blaxel", "vantage", "native", "cli"; "console": a person who is signed
+                              in, whatever they call; "start" for the program itself */
     struct str request_id; /* x-tollgate-request-id of the answer */
 };
 

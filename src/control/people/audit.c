@@ -297,12 +297,30 @@ static bool keep(struct arena *a, struct audit_row *r)
     return true;
 }
 
-#define WHERE                                                                                             \
-    "WHERE (?1 = 0 OR workspace_id = ?2) AND (?3 = 0 OR time_us >= ?3) AND (?4 = 0 OR time_us < ?4) AND " \
-    "(?5 = 0 OR member_id = ?5) AND (?6 IS NULL OR substr(action, 1, length(?6)) = ?6) AND "              \
-    "(?6 IS NULL OR substr(?6, -1) = '.' OR action = ?6) AND (?7 IS NULL OR object_id = ?7) "
+/* What the object was called after the change, or before its end. */
+#define OBJECT "CASE after WHEN '' THEN before ELSE after END"
+#define TITLE                                                                                                  \
+    "CASE WHEN json_valid(" OBJECT ") THEN coalesce(json_extract(" OBJECT ", '$.title'), json_extract(" OBJECT \
+    ", '$.name'), json_extract(" OBJECT ", '$.key'), '') ELSE '' END"
 
-static void bind_filter(struct store_stmt *st, const struct audit_filter *f)
+#define WHERE                                                                                                   \
+    "WHERE (?1 = 0 OR workspace_id = ?2) AND (?3 = 0 OR time_us >= ?3) AND (?4 = 0 OR time_us < ?4) AND "       \
+    "(?5 = 0 OR member_id = ?5) AND (?6 IS NULL OR substr(action, 1, length(?6)) = ?6) AND "                    \
+    "(?6 IS NULL OR substr(?6, -1) = '.' OR action = ?6) AND (?7 IS NULL OR object_id = ?7) "                   \
+    "AND (?11 IS NULL OR substr(action, instr(action, '.') + 1) = ?11) AND (?12 IS NULL OR object_type = ?12) " \
+    "AND (?13 IS NULL OR instr(lower(" TITLE "), lower(?13))) AND (?14 = 0 OR key_id = ?14) "                   \
+    "AND (?15 = 0 OR seq = ?15) AND (?17 = 0 OR (source = 'console') = (?17 > 0)) AND (?16 IS NULL OR workspace_id IN (SELECT value FROM json_each(?16))) "
+
+/* "[1,2]" */
+static bool write_list(struct buf *out, const struct audit_filter *f)
+{
+    bool ok = buf_add_byte(out, '[');
+    for (size_t i = 0; ok && i < f->workspace_count; i++)
+        ok = buf_printf(out, "%s%lld", i ? "," : "", (long long)f->workspaces[i]);
+    return ok && buf_add_byte(out, ']');
+}
+
+static void bind_filter(struct store_stmt *st, const struct audit_filter *f, const struct buf *places)
 {
     store_bind_i64(st, 1, f->one_workspace);
     store_bind_i64(st, 2, f->workspace_id);
@@ -313,21 +331,34 @@ static void bind_filter(struct store_stmt *st, const struct audit_filter *f)
         store_bind_text(st, 6, f->action);
     if (f->object_id.p)
         store_bind_text(st, 7, f->object_id);
+    if (f->verb.p)
+        store_bind_text(st, 11, f->verb);
+    if (f->object_type.p)
+        store_bind_text(st, 12, f->object_type);
+    if (f->title.p)
+        store_bind_text(st, 13, f->title);
+    store_bind_i64(st, 14, f->key_id);
+    store_bind_i64(st, 15, f->seq);
+    store_bind_i64(st, 17, f->by_people);
+    if (f->workspaces)
+        store_bind_text(st, 16, buf_str(places));
 }
 
-static enum err list(struct control *c, const struct audit_filter *f, struct arena *a, struct audit_row *rows,
-                     size_t cap, size_t *ret_count, struct control_why *why)
+static enum err list(struct control *c, const struct audit_filter *f, const struct buf *places, struct arena *a,
+                     struct audit_row *rows, size_t cap, size_t *ret_count, struct control_why *why)
 {
     struct store_stmt *st;
     bool row = true;
     size_t n = 0;
     enum err e = control_inner_sql(
-        c, "SELECT " COLUMNS " FROM audit " WHERE "AND (?8 = 0 OR seq < ?8) ORDER BY seq DESC LIMIT ?9", &st, why);
+        c, "SELECT " COLUMNS " FROM audit " WHERE "AND (?8 = 0 OR seq < ?8) ORDER BY seq DESC LIMIT ?9 OFFSET ?10", &st,
+        why);
     if (e != ERR_OK)
         return e;
-    bind_filter(st, f);
+    bind_filter(st, f, places);
     store_bind_i64(st, 8, f->before_seq);
     store_bind_i64(st, 9, (int64_t)cap);
+    store_bind_i64(st, 10, (int64_t)f->skip);
     while (e == ERR_OK && row && n < cap) {
         e = store_step(st, &row);
         if (e != ERR_OK)
@@ -349,21 +380,24 @@ enum err audit_list(struct control *c, const struct audit_filter *filter, size_t
 {
     struct store_stmt *st;
     int64_t total = 0;
-    size_t cap = limit < AUDIT_LIST_MAX ? limit : AUDIT_LIST_MAX, count = 0;
+    size_t cap = limit < AUDIT_ROWS_MAX ? limit : AUDIT_ROWS_MAX, count = 0;
     struct audit_row *rows = arena_alloc(a, (cap + 1) * sizeof *rows);
-    if (!rows)
-        return control_inner_arena_full(why);
-    enum err e = control_inner_begin_read(c, why);
-    if (e != ERR_OK)
+    struct buf places;
+    buf_init(&places, 1u << 20);
+    enum err e = rows && write_list(&places, filter) ? control_inner_begin_read(c, why) : control_inner_arena_full(why);
+    if (e != ERR_OK) {
+        buf_free(&places);
         return e;
+    }
     e = control_inner_sql(c, "SELECT count(*) FROM audit " WHERE, &st, why);
     if (e == ERR_OK) {
-        bind_filter(st, filter);
+        bind_filter(st, filter, &places);
         e = control_inner_number(c, st, 0, &total, why);
     }
     if (e == ERR_OK)
-        e = list(c, filter, a, rows, cap, &count, why);
+        e = list(c, filter, &places, a, rows, cap, &count, why);
     control_inner_end_read(c);
+    buf_free(&places);
     if (e != ERR_OK)
         return e;
     *ret_rows = rows;

@@ -104,9 +104,18 @@ struct audit_filter {
     int64_t from_us, to_us;       /* time in [from, to); 0 = open */
     int64_t member_id;            /* 0 = anybody */
     struct str action, object_id; /* p == NULL: any. An action ending in '.' stands for all that begin so */
+    struct str verb;              /* what follows the action's dot; p == NULL: any */
+    struct str object_type;       /* p == NULL: any */
+    struct str title;             /* part of the object's title, name or key, whatever its case; p == NULL: any */
+    int64_t key_id, seq;          /* 0 = any */
+    int by_people;                /* 1: from the web console, -1: from anywhere else; 0 = any */
+    const int64_t *workspaces;    /* only rows of these; NULL = any */
+    size_t workspace_count;
+    uint64_t skip; /* so many of the newest */
 };
 #define AUDIT_LIST_MAX 1000
-/* Newest first, at most `limit`; *ret_total counts all that the filter lets through. */
+#define AUDIT_ROWS_MAX 5000 /* what a caller that pages may ask for at once */
+/* Newest first, at most `limit` and AUDIT_ROWS_MAX; *ret_total counts all that the filter lets through. */
 enum err audit_list(struct control *c, const struct audit_filter *filter, size_t limit, struct arena *a,
                     struct audit_row **ret_rows, size_t *ret_count, uint64_t *ret_total,
                     struct control_why *why) ERR_USE;

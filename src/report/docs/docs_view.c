@@ -103,6 +103,22 @@ bool docs_view_sees(struct docs *d, int64_t id)
     return e == ERR_OK && !hidden;
 }
 
+bool docs_view_hides(struct docs *d, struct str token)
+{
+    struct store_stmt *st;
+    bool row = true;
+    if (!d->hiding)
+        return false;
+    if (store_prepare(d->db, "SELECT 1 FROM docs d JOIN temp.hidden h ON h.id = d.id WHERE d.token = ?1", &st) !=
+        ERR_OK)
+        return true;
+    store_bind_text(st, 1, token);
+    enum err e = store_step(st, &row);
+    store_done(st);
+    store_clear(st);
+    return e != ERR_OK || row;
+}
+
 static enum err scrub(struct docs *d, struct str token, struct arena *a, struct str *body)
 {
     struct jdoc parsed;

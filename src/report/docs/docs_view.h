@@ -30,6 +30,8 @@ enum err docs_view(struct docs *d, const struct docs_viewer *viewer) ERR_USE;
 enum err docs_view_matters(struct docs *d, bool *ret) ERR_USE;
 /* What docs_lookup found: whether the viewer sees it. */
 bool docs_view_sees(struct docs *d, int64_t id);
+/* Whether there is a resource of that token and the viewer does not see it. */
+bool docs_view_hides(struct docs *d, struct str token);
 /* The resource's body without tokens of what the viewer does not see; the body itself when there are none. */
 enum err docs_view_body(struct docs *d, const struct doc *doc, struct arena *a, struct str *ret) ERR_USE;
 
