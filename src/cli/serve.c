@@ -34,6 +34,8 @@
 #include "net/tls.h"
 #include "openai/price.h"
 #include "report/import/import.h"
+#include "report/notify/notices.h"
+#include "report/notify/notify.h"
 #include "report/otlp/otlp.h"
 
 #define X(name, kind, fallback, env, min, max, metavar, text) \
@@ -45,6 +47,7 @@ static const struct option options[] = {SERVE_OPTIONS(X)};
 #define LEDGER_CLOSE_MS 30000
 #define OTLP_CLOSE_MS 3000
 #define OVERRIDE_MAX (16u << 20)
+#define PASSWORD_MAX 4096
 
 struct server {
     const struct command *command;
@@ -60,6 +63,7 @@ struct server {
     struct limits *limits;
     struct otlp *otlp;
     struct import *import;
+    struct notify *notify;
     uint64_t threshold_milli;
     struct gateway *gateway;
 };
@@ -205,7 +209,6 @@ static bool open_cache(struct server *s)
                                .disk_max_bytes = value(s, "cache-disk")->number,
                                .semantic_max = (unsigned)value(s, "semantic-max")->number,
                                .semantic_model = value(s, "semantic-model")->text.p};
-    s->limits = limits_new(NULL);
     return cache_open(&o, &s->cache, why, sizeof why) == ERR_OK || complain(why) == EXIT_DONE;
 }
 
@@ -251,6 +254,77 @@ static void close_otlp(struct server *s)
     enum err e = ledger_flush(s->ledger, OTLP_CLOSE_MS);
     (void)e; /* what is not stored by now is sent after the next start */
     otlp_close(s->otlp, OTLP_CLOSE_MS);
+}
+
+/* Mail and other messages to people. */
+
+/* Without a slash at its end; "" when not given. */
+static struct str public_url(const struct server *s)
+{
+    struct str text = value(s, "public-url")->given ? value(s, "public-url")->text : STR("");
+    return str_ends(text, STR("/")) ? str_head(text, text.n - 1) : text;
+}
+
+/* The first line of the file, else the environment. False when the file is no use. */
+static bool read_smtp_password(const struct server *s, char out[PASSWORD_MAX])
+{
+    const struct option_value *file = value(s, "smtp-password-file");
+    const char *env = getenv("TOLLGATE_SMTP_PASSWORD");
+    str_copy(out, PASSWORD_MAX, str_c(env));
+    if (!file->given)
+        return !env || strlen(env) < PASSWORD_MAX ||
+               complain("the password for the mail server is too long") == EXIT_DONE;
+    FILE *f = fopen(file->text.p, "r");
+    bool read = f && fgets(out, PASSWORD_MAX, f) && strlen(out) < PASSWORD_MAX - 1;
+    if (!read)
+        fprintf(stderr, "tollgate serve: --smtp-password-file %s: %s\n", file->text.p,
+                f ? "its first line is no password" : strerror(errno));
+    if (f)
+        fclose(f);
+    out[strcspn(out, "\r\n")] = '\0';
+    return read;
+}
+
+static bool open_notify(struct server *s)
+{
+    char why[NOTIFY_WHY_MAX], password[PASSWORD_MAX];
+    if (!read_smtp_password(s, password))
+        return false;
+    struct notify_options o = {.dir = s->dir,
+                               .control = s->control,
+                               .public_url = public_url(s),
+                               .smtp_url = value(s, "smtp-url")->text,
+                               .smtp_password = str_c(password),
+                               .mail_from = value(s, "mail-from")->text,
+                               .smtp_plain = value(s, "smtp-plain")->number,
+                               .allowed = s->allowed,
+                               .tls = s->tls,
+                               .https_proxy = proxy_env("HTTPS_PROXY", "https_proxy"),
+                               .http_proxy = proxy_env("TOLLGATE_HTTP_PROXY", "http_proxy"),
+                               .no_proxy = proxy_env("NO_PROXY", "no_proxy"),
+                               .connect_timeout_us = value(s, "connect-timeout")->number};
+    enum err e = notify_open(&o, &s->notify, why);
+    mem_wipe(password, sizeof password);
+    return e == ERR_OK || complain(why) == EXIT_DONE;
+}
+
+/* On a worker's thread. */
+static void on_alert(void *ctx, const struct limits_alert *alert)
+{
+    const struct server *s = ctx;
+    const struct notices_alert notice = {.limit = alert->limit,
+                                         .group = alert->group_text,
+                                         .used = alert->used,
+                                         .window_start_us = alert->window_start_us,
+                                         .window_end_us = alert->window_end_us};
+    notices_alert(s->notify, &notice);
+}
+
+static bool open_limits(struct server *s)
+{
+    const struct limits_options o = {.alert = on_alert, .alert_context = s};
+    s->limits = limits_new(&o);
+    return true;
 }
 
 /* OpenAI's bill, where a key for it is connected. */
@@ -335,13 +409,6 @@ static void on_change(void *arg, struct snapshot *snapshot)
     limits_set_snapshot(s->limits, snapshot);
 }
 
-/* Without a slash at its end; "" when not given. */
-static struct str public_url(const struct server *s)
-{
-    struct str text = value(s, "public-url")->given ? value(s, "public-url")->text : STR("");
-    return str_ends(text, STR("/")) ? str_head(text, text.n - 1) : text;
-}
-
 static bool start_gateway(struct server *s)
 {
     char why[512];
@@ -355,6 +422,7 @@ static bool start_gateway(struct server *s)
                                  .otlp = s->otlp,
                                  .import = s->import,
                                  .limits = s->limits,
+                                 .notify = s->notify,
                                  .vantage_calls = value(s, "vantage-calls")->number,
                                  .vantage_report_calls = value(s, "vantage-report-calls")->number,
                                  .dir = s->dir,
@@ -479,6 +547,7 @@ static void close_all(struct server *s)
     console_free(s->console);
     cache_close(s->cache);
     limits_free(s->limits);
+    notify_close(s->notify);
     ledger_close(s->ledger, LEDGER_CLOSE_MS);
     control_close(s->control);
     tls_server_free(s->client_tls);
@@ -507,7 +576,8 @@ static int run(const struct command *self, struct option_value *values, int oper
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     raise_descriptor_limit();
     bool ok = read_allowed(&s) && open_tls(&s) && open_dir(&s) && open_control(&s, &start) && open_ledger(&s) &&
-              open_cache(&s) && open_otlp(&s) && open_import(&s) && start_gateway(&s);
+              open_cache(&s) && open_otlp(&s) && open_notify(&s) && open_limits(&s) && open_import(&s) &&
+              start_gateway(&s);
     if (ok) {
         announce(&s, &start);
         run_until_stopped(&s, &signals);

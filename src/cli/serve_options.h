@@ -12,7 +12,7 @@
     X("admin-listen", TEXT, NULL, "TOLLGATE_ADMIN_LISTEN", 0, 0, "H:P",                                               \
       "Serve console, admin API and /metrics on this address only; --listen then takes requests for providers.")      \
     X("public-url", TEXT, NULL, "TOLLGATE_PUBLIC_URL", 0, 0, "URL",                                                   \
-      "Where clients reach this server; the addresses of model APIs begin with it. Default: the host they ask for.")  \
+      "Where people reach this server: what links and addresses begin with. Default: the host they ask for.")         \
     X("data", TEXT, "tollgate-data", "TOLLGATE_DATA", 0, 0, "DIR",                                                    \
       "Directory of everything that is kept; made when it is not there.")                                             \
     X("workers", INT, "1", NULL, 1, 64, "N", "Worker threads; about one for each core that is to serve requests.")    \
@@ -81,6 +81,13 @@
       "Calls of Vantage's API in an hour, by everybody together, then 429; theirs is 1000, 0 = no limit.")            \
     X("vantage-report-calls", INT, "0", NULL, 0, 1000, "N",                                                           \
       "Such calls for cost reports and costs in five seconds; theirs is 5, 0 = no limit.")                            \
+    X("smtp-url", TEXT, NULL, "TOLLGATE_SMTP_URL", 0, 0, "URL",                                                       \
+      "Mail server: smtp://user@host:587 (STARTTLS) or smtps://user@host. The password never stands in it.")          \
+    X("mail-from", TEXT, NULL, "TOLLGATE_MAIL_FROM", 0, 0, "SENDER",                                                  \
+      "Who mails are from: an address, or \"Tollgate <tollgate@example.com>\".")                                      \
+    X("smtp-password-file", TEXT, NULL, NULL, 0, 0, "FILE",                                                           \
+      "Its first line is the password for the mail server. Otherwise TOLLGATE_SMTP_PASSWORD in the environment.")     \
+    X("smtp-plain", ON_OFF, "off", NULL, 0, 0, "on|off", "Speak to a mail server on this machine without TLS.")       \
     X("drain-timeout", DURATION, "15m", NULL, 0, 86400000, "TIME",                                                    \
       "On SIGTERM, how long requests under way may take to end.")                                                     \
     X("log-level", TEXT, "info", "TOLLGATE_LOG_LEVEL", 0, 0, "LEVEL", "debug, info, warn, error or off.")

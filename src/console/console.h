@@ -21,6 +21,8 @@ struct gateway;
 struct import;
 struct ledger;
 struct limits;
+struct notify;
+struct oidc_settings;
 struct otlp;
 struct price_catalog;
 
@@ -31,9 +33,12 @@ struct console_settings {
     struct otlp *otlp;                            /* NULL: no traces are sent */
     struct limits *limits;                        /* NULL: nothing is counted */
     struct import *import;                        /* NULL: no bills are imported */
+    struct notify *notify;                        /* NULL: nothing is sent to people */
     uint64_t vantage_calls, vantage_report_calls; /* vantage/access/calls.h; 0: no limit */
     const char *dir;                              /* the data directory, for reading the ledger */
     bool tls;                                     /* clients are served over TLS */
+    const struct oidc_settings *oidc;             /* people/oidc.h; NULL: no provider to sign in at */
+    bool no_passwords;                            /* people sign in at that provider only */
     struct str public_url; /* where clients reach this server, without a slash at the end; "" = as they ask */
     /* Reads the price files again. ERR_BAD_PRICES with a sentence. */
     enum err (*reload_prices)(void *ctx, char *why, size_t why_cap);
