@@ -64,6 +64,26 @@
     X(PUT, "/workspaces/{}", ADMIN, ALL, blaxel_workspaces_update, "Change a workspace's display name")                \
     X(DELETE, "/workspaces/{}", ADMIN, ALL, blaxel_workspaces_delete,                                                  \
       "End a workspace and all that is in it, for ever")                                                               \
+    X(POST, "/workspaces/{}/join", VIEWER, ALL, blaxel_users_join, "Accept the invitation to a workspace")             \
+    X(POST, "/workspaces/{}/decline", VIEWER, ALL, blaxel_users_decline, "Decline it")                                 \
+    X(DELETE, "/workspaces/{}/leave", VIEWER, ALL, blaxel_users_leave, "Leave a workspace")                            \
+    X(GET, "/users", VIEWER, ANY, blaxel_users_list, "Who is in the workspace, and who is invited")                    \
+    X(POST, "/users", ADMIN, ALL, blaxel_users_invite, "Invite somebody to the workspace")                             \
+    X(PUT, "/users/{}", ADMIN, ALL, blaxel_users_update, "Give somebody, or a service account, another role")          \
+    X(DELETE, "/users/{}", ADMIN, ALL, blaxel_users_remove, "Remove somebody, or take an invitation back")             \
+    X(GET, "/profile/invitations", VIEWER, ALL, blaxel_users_invitations, "Invitations of the caller")                 \
+    X(GET, "/profile/api_keys", VIEWER, ALL, service_accounts_own_keys, "The caller's own keys")                       \
+    X(POST, "/profile/api_keys", VIEWER, ALL, service_accounts_create_own, "Make a key of one's own, shown once")      \
+    X(DELETE, "/profile/api_keys/{}", VIEWER, ALL, service_accounts_delete_own, "Revoke a key of one's own")           \
+    X(GET, "/service_accounts", VIEWER, ANY, service_accounts_list, "Service accounts of the workspace")               \
+    X(POST, "/service_accounts", ADMIN, ALL, service_accounts_create, "Make one; its secret is shown once")            \
+    X(PUT, "/service_accounts/{}", ADMIN, ALL, service_accounts_update, "Change its name or description")              \
+    X(DELETE, "/service_accounts/{}", ADMIN, ALL, service_accounts_delete, "Delete it with all its credentials")       \
+    X(GET, "/service_accounts/{}/api_keys", ADMIN, ALL, service_accounts_keys, "Its keys")                             \
+    X(POST, "/service_accounts/{}/api_keys", ADMIN, ALL, service_accounts_create_key, "Make it a key, shown once")     \
+    X(DELETE, "/service_accounts/{}/api_keys/{}", ADMIN, ALL, service_accounts_delete_key,                             \
+      "Revoke a key of it, at once")                                                                                   \
+    X(GET, "/audit", ADMIN, ALL, audit_log_list, "What was changed in the workspace, by whom")                         \
     X(POST, "/oauth/token", PUBLIC, ANY, oauth_token, "A token for a service account's id and secret")                 \
     X(GET, "/locations", VIEWER, ANY, blaxel_workspaces_locations, "Places to run at: one")                            \
     X(GET, "/configuration", VIEWER, ANY, blaxel_workspaces_configuration, "Continents, countries, regions")

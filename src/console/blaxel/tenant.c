@@ -76,10 +76,18 @@ static bool is_in_workspace(const struct route *route)
     return true;
 }
 
+/* Answers an invitation: SDKs name the workspace that it is for in the head, where the caller is nobody yet. */
+static bool is_answer(const struct route *route)
+{
+    return str_ends(route->path, STR("/join")) || str_ends(route->path, STR("/decline"));
+}
+
 static bool check_workspace(struct job *j)
 {
     struct str name = j->blaxel.workspace.n ? j->blaxel.workspace : job_query(j, STR("workspace"));
     struct reach second;
+    if (is_answer(j->route))
+        return true;
     if (name.n)
         return tenant_named(j, name, &j->workspace_id);
     if (!is_in_workspace(j->route) || !reach_at(j->snapshot, j->key, 1, &second))

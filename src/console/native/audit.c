@@ -72,7 +72,7 @@ void audit_log_list(struct job *j)
 {
     struct audit_row *rows = NULL;
     struct audit_filter f = {.one_workspace = !reach_organizes(j->key, KIND_ROLE_OWNER),
-                             .workspace_id = j->key->workspace_id};
+                             .workspace_id = j->workspace_id};
     size_t count = 0;
     uint64_t limit, before, total = 0;
     struct control_why why = {.param = ""};

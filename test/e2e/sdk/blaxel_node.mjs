@@ -7,6 +7,7 @@
 // Where the server is comes by the environment, as for any user of these packages. "initialize" and "setConfig" are
 // calls like the others; "all" goes through the pages of listModels. llamaindex: args are a model API and a question.
 // openai: args[0] are the client's options, then the arguments; "stream" in the last one is read to its end.
+// clock: "advance" puts the time that the SDKs see forward by args[0] milliseconds.
 import { createInterface } from 'node:readline';
 
 let wire = [];
@@ -20,6 +21,17 @@ globalThis.fetch = async (url, init) => {
   entry.status = answer.status;
   entry.headers = Object.fromEntries(answer.headers.entries());
   return answer;
+};
+
+let ahead = 0;
+const RealDate = Date;
+globalThis.Date = class extends RealDate {
+  constructor(...args) {
+    super(...(args.length ? args : [RealDate.now() + ahead]));
+  }
+  static now() {
+    return RealDate.now() + ahead;
+  }
 };
 
 const packages = {};
@@ -55,6 +67,7 @@ const all = async (module, [query]) => {
 };
 
 const make = async ({ sdk, call, args = [] }) => {
+  if (sdk === 'clock') return (ahead += args[0]);
   const module = await load(sdk);
   if (sdk === 'openai') return openai(module, call, args);
   if (sdk === 'llamaindex') return (await (await module.blModel(args[0])).chat({ messages: [{ role: 'user', content: args[1] }] })).message.content;
