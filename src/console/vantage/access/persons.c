@@ -2,6 +2,8 @@
 /* What the handlers of this folder share. Teams come from control, grants from the report resources. */
 #include "console/vantage/access/persons.h"
 
+#include <stdio.h>
+
 #include "base/must.h"
 #include "console/console_inner.h"
 #include "console/vantage/vantage_reply.h"
