@@ -52,6 +52,15 @@
     X(DELETE, "/tollgate/v1/invitations/{}", ADMIN, ALL, invitations_revoke, "Revoke an invitation")                   \
     X(POST, "/tollgate/v1/invitations/accept", PUBLIC, ANY, invitations_accept, "Accept with the link's secret")       \
     X(POST, "/tollgate/v1/invitations/decline", PUBLIC, ANY, invitations_decline, "Decline with the link's secret")    \
+    X(GET, "/tollgate/v1/channels", ADMIN, ALL, channels_list,                                                         \
+      "Channels for messages to people: Slack, Teams, webhooks")                                                       \
+    X(PUT, "/tollgate/v1/channels/{}", ADMIN, ALL, channels_put,                                                       \
+      "Store a channel's kind and URL; a webhook's signing key is shown once")                                         \
+    X(DELETE, "/tollgate/v1/channels/{}", ADMIN, ALL, channels_delete, "Remove a channel")                             \
+    X(GET, "/tollgate/v1/notifications", ADMIN, ALL, notifications_list,                                               \
+      "Messages to people: what waits, what was sent, what failed")                                                    \
+    X(POST, "/tollgate/v1/notifications/test", ADMIN, ALL, notifications_test,                                         \
+      "Send a test to an address or channel, and say what went wrong")                                                 \
     X(GET, "/tollgate/v1/service-accounts", ADMIN, ALL, accounts_list, "Service accounts of the workspace")            \
     X(POST, "/tollgate/v1/service-accounts", ADMIN, ALL, accounts_create,                                              \
       "Make a service account; its secret is in this answer only")                                                     \

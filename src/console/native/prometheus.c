@@ -22,6 +22,7 @@
 #include "ledger/ledger.h"
 #include "net/http_client.h"
 #include "report/import/import.h"
+#include "report/notify/notify.h"
 #include "report/otlp/otlp.h"
 
 #define LABELS_MAX 1024 /* of one combination: five short names, escaped */
@@ -333,6 +334,28 @@ static void put_otlp(struct job *j, struct otlp *o)
     put_metric(j, "tollgate_otlp_failing", "gauge", "1 while the collector takes nothing.", s.failing);
 }
 
+/* One line for each channel. */
+static void put_notify(struct job *j, struct notify *n)
+{
+    static const struct {
+        const char *name, *kind, *help;
+    } metrics[] = {{"tollgate_notify_sent_total", "counter", "Messages to people that somebody has taken."},
+                   {"tollgate_notify_failed_total", "counter", "Messages that were given up."},
+                   {"tollgate_notify_tries_total", "counter", "Tries to send one."},
+                   {"tollgate_notify_waiting", "gauge", "Messages that wait to be sent."}};
+    struct notify_counts counts[NOTIFY_CHANNEL_COUNT];
+    notify_count(n, counts);
+    for (size_t m = 0; m < sizeof metrics / sizeof metrics[0]; m++) {
+        put_head(j, metrics[m].name, metrics[m].kind, metrics[m].help);
+        for (unsigned i = 0; i < NOTIFY_CHANNEL_COUNT; i++) {
+            const uint64_t values[] = {counts[i].sent, counts[i].failed, counts[i].tries, counts[i].waiting};
+            bool ok = buf_printf(&j->reply, "%s{channel=\"%s\"} %llu\n", metrics[m].name, notify_channel_text(i),
+                                 (unsigned long long)values[m]);
+            (void)ok;
+        }
+    }
+}
+
 void prometheus_metrics(struct job *j)
 {
     const struct console_settings *s = &j->console->settings;
@@ -349,4 +372,6 @@ void prometheus_metrics(struct job *j)
         put_otlp(j, s->otlp);
     if (s->import)
         put_import(j, s->import);
+    if (s->notify)
+        put_notify(j, s->notify);
 }

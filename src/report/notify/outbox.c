@@ -7,6 +7,7 @@
 #include "report/notify/outbox.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "base/json_write.h"
@@ -48,9 +49,10 @@ static const struct store_migration migrations[] = {{1, "outbox", schema}};
 struct outbox {
     struct control *control;
     struct store_db *db;
-    pthread_mutex_t lock; /* guards all below, and db */
+    pthread_mutex_t lock; /* guards db and all below but the last */
     int64_t last_id;
-    uint64_t rows, waiting[NOTIFY_CHANNEL_COUNT];
+    uint64_t rows;
+    atomic_uint_fast64_t waiting[NOTIFY_CHANNEL_COUNT]; /* metrics are read by who must not wait */
 };
 
 static _Thread_local char failure[OUTBOX_REASON_MAX];
@@ -543,8 +545,6 @@ enum err outbox_list(struct outbox *o, int64_t workspace_id, int64_t before_id, 
 
 void outbox_waiting(struct outbox *o, uint64_t ret[NOTIFY_CHANNEL_COUNT])
 {
-    pthread_mutex_lock(&o->lock);
     for (unsigned i = 0; i < NOTIFY_CHANNEL_COUNT; i++)
         ret[i] = o->waiting[i];
-    pthread_mutex_unlock(&o->lock);
 }

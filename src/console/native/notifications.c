@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Channels that messages go to, what was sent, and whether sending works. */
+#include "console/console_inner.h"
+#include "console/native/input.h"
+#include "console/native/native.h"
+#include "console/native/output.h"
+#include "control/channel/channel.h"
+#include "report/notify/notices.h"
+#include "report/notify/outbox.h"
+
+#define LIST_DEFAULT 100
+#define LIST_MAX 1000
+
+static struct control *control_of(struct job *j)
+{
+    return j->console->settings.control;
+}
+
+/* --- channels -------------------------------------------------------------------------------- */
+
+static void write_channel(struct json_write *w, const struct channel *ch, const struct secret *key)
+{
+    json_write_object(w);
+    json_write_member_string(w, "name", ch->name);
+    json_write_member_string(w, "kind", str_c(channel_kind_text(ch->kind)));
+    json_write_member_string(w, "url", ch->hint);
+    if (key && key->n)
+        json_write_member_string(w, "signing_key", secret_reveal(key));
+    output_time(w, "created_at", ch->created_us);
+    output_time(w, "updated_at", ch->updated_us);
+    json_write_object_end(w);
+}
+
+void channels_list(struct job *j)
+{
+    struct channel *rows = NULL;
+    size_t count = 0;
+    struct control_why why = {.param = ""};
+    enum err e = channel_list(control_of(j), j->key->workspace_id, j->arena, &rows, &count, &why);
+    if (e) {
+        job_fail_why(j, e, &why);
+        return;
+    }
+    job_reply_json(j, 200);
+    json_write_object(&j->json);
+    json_write_member_string(&j->json, "object", STR("list"));
+    json_write_key(&j->json, STR("data"));
+    json_write_array(&j->json);
+    for (size_t i = 0; i < count; i++)
+        write_channel(&j->json, &rows[i], NULL);
+    json_write_array_end(&j->json);
+    json_write_object_end(&j->json);
+}
+
+void channels_put(struct job *j)
+{
+    struct input in;
+    struct channel made;
+    struct secret key = {0};
+    enum channel_kind kind = CHANNEL_SLACK;
+    struct control_why why = {.param = ""};
+    if (!input_begin(&in, j))
+        return;
+    struct str text = input_text(&in, "kind"), url = input_text(&in, "url");
+    bool ok = input_check(&in);
+    if (ok && !channel_kind_from(text.p ? text : STR(""), &kind)) {
+        job_fail(j, text.p ? ERR_BAD_PARAMETER : ERR_MISSING_PARAMETER, STR("kind"),
+                 STR("kind is slack, teams or webhook"));
+        ok = false;
+    }
+    enum err e = ok ? channel_put(control_of(j), j->key->workspace_id, j->params[0], kind, url.p ? url : STR(""),
+                                  j->arena, &made, &key, &why)
+                    : ERR_OK;
+    input_end(&in);
+    if (!ok)
+        return;
+    if (e) {
+        job_fail_why(j, e, &why);
+        return;
+    }
+    job_reply_json(j, 200);
+    write_channel(&j->json, &made, &key);
+    secret_wipe(&key);
+}
+
+void channels_delete(struct job *j)
+{
+    struct control_why why = {.param = ""};
+    enum err e = channel_delete(control_of(j), j->key->workspace_id, j->params[0], &why);
+    if (e)
+        job_fail_why(j, e, &why);
+    else
+        job_reply_empty(j, 204);
+}
+
+/* --- what was sent --------------------------------------------------------------------------- */
+
+static void write_row(struct json_write *w, const struct outbox_row *r)
+{
+    json_write_object(w);
+    json_write_member_int(w, "id", r->id);
+    json_write_member_string(w, "channel", r->channel);
+    json_write_member_string(w, "kind", r->kind);
+    json_write_member_string(w, "to", r->shown);
+    json_write_member_string(w, "state", str_c(outbox_state_text(r->state)));
+    json_write_member_uint(w, "tries", r->tries);
+    json_write_member_text(w, "reason", r->reason);
+    output_time(w, "created_at", r->created_us);
+    output_time(w, "next_try_at", r->state == OUTBOX_WAITING ? r->due_us : 0);
+    output_time(w, "settled_at", r->settled_us);
+    json_write_object_end(w);
+}
+
+void notifications_list(struct job *j)
+{
+    struct outbox_row *rows = NULL;
+    size_t count = 0;
+    uint64_t limit, before;
+    struct notify *n = j->console->settings.notify;
+    if (!job_query_u64(j, STR("limit"), LIST_DEFAULT, LIST_MAX, &limit) ||
+        !job_query_u64(j, STR("before"), 0, INT64_MAX, &before))
+        return;
+    enum err e =
+        n ? outbox_list(notify_outbox(n), j->key->workspace_id, (int64_t)before, limit, j->arena, &rows, &count)
+          : ERR_OK;
+    if (e) {
+        job_fail(j, e, STR(""), STR(""));
+        return;
+    }
+    job_reply_json(j, 200);
+    json_write_object(&j->json);
+    json_write_member_string(&j->json, "object", STR("list"));
+    json_write_member_bool(&j->json, "mail", notify_can(n, NOTIFY_MAIL));
+    json_write_key(&j->json, STR("data"));
+    json_write_array(&j->json);
+    for (size_t i = 0; i < count; i++)
+        write_row(&j->json, &rows[i]);
+    json_write_array_end(&j->json);
+    json_write_object_end(&j->json);
+}
+
+/* --- does it work ---------------------------------------------------------------------------- */
+
+/* An address with an '@' is one of mail; anything else a stored channel. False when the job was answered. */
+static bool read_receiver(struct job *j, struct str to, enum notify_channel *ret)
+{
+    static const enum notify_channel channels[CHANNEL_KIND_COUNT] = {
+        [CHANNEL_SLACK] = NOTIFY_SLACK, [CHANNEL_TEAMS] = NOTIFY_TEAMS, [CHANNEL_WEBHOOK] = NOTIFY_WEBHOOK};
+    struct secret url = {0}, key = {0};
+    struct control_why why = {.param = ""};
+    enum channel_kind kind;
+    *ret = NOTIFY_MAIL;
+    if (str_find(to, '@') >= 0)
+        return true;
+    enum err e = channel_open(control_of(j), j->key->workspace_id, to, &kind, &url, &key, &why);
+    secret_wipe(&url);
+    secret_wipe(&key);
+    if (e)
+        job_fail_why(j, e, &why);
+    else
+        *ret = channels[kind];
+    return e == ERR_OK;
+}
+
+void notifications_test(struct job *j)
+{
+    struct input in;
+    char why[NOTIFY_WHY_MAX] = "";
+    enum notify_channel channel;
+    if (!input_begin(&in, j))
+        return;
+    struct str given = input_text(&in, "to");
+    struct str to = arena_dup(j->arena, given.p ? given : STR(""));
+    bool ok = input_check(&in);
+    input_end(&in);
+    if (ok && !to.n)
+        job_fail(j, ERR_MISSING_PARAMETER, STR("to"), STR("to is a mail address or the name of a channel"));
+    if (!ok || !to.n || !read_receiver(j, to, &channel))
+        return;
+    struct str who = j->key->member ? j->key->member->name : j->key->name;
+    enum err e = notices_test(j->console->settings.notify, channel, j->key->workspace_id, to, who, why);
+    if (e == ERR_BAD_PARAMETER || e == ERR_FORBIDDEN) {
+        job_fail(j, ERR_BAD_PARAMETER, STR("to"), str_c(why));
+        return;
+    }
+    if (e && e != ERR_UPSTREAM_CONNECT) {
+        job_fail(j, e, STR(""), str_c(why));
+        return;
+    }
+    job_reply_json(j, 200);
+    json_write_object(&j->json);
+    json_write_member_bool(&j->json, "sent", e == ERR_OK);
+    json_write_member_text(&j->json, "error", str_c(why));
+    json_write_object_end(&j->json);
+}
