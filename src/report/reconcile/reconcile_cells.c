@@ -7,9 +7,15 @@
 
 #define FIRST_CELLS 256
 
-enum err reconcile_no_room(struct reconcile_job *j)
+static struct reconcile_cell *too_many(struct reconcile_job *j)
 {
     str_copy(j->error->text, sizeof j->error->text, STR(RECONCILE_NO_ROOM));
+    return NULL;
+}
+
+enum err reconcile_no_room(struct reconcile_job *j)
+{
+    too_many(j);
     return ERR_BAD_PARAMETER;
 }
 
@@ -37,16 +43,12 @@ struct reconcile_cell *reconcile_cell(struct reconcile_job *j, int64_t day, uint
 {
     const int64_t key[3] = {day, place, sku};
     uint32_t at;
-    if (place == MATCH_NONE || sku == MATCH_NONE) {
-        (void)reconcile_no_room(j);
-        return NULL;
-    }
+    if (place == MATCH_NONE || sku == MATCH_NONE)
+        return too_many(j);
     if (match_table_get(&j->index, key, &at))
         return &j->cells[at];
-    if (j->cell_count >= RECONCILE_CELLS_MAX) {
-        (void)reconcile_no_room(j);
-        return NULL;
-    }
+    if (j->cell_count >= RECONCILE_CELLS_MAX)
+        return too_many(j);
     if (j->cell_count == j->cell_cap) {
         j->cell_cap = j->cell_cap ? j->cell_cap * 2 : FIRST_CELLS;
         j->cells = mem_realloc(j->cells, j->cell_cap * sizeof *j->cells);
