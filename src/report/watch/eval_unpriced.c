@@ -4,12 +4,14 @@
  * look after the workspace hear of it: once a month for each model, within an hour of its first such request.
  */
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/json_write.h"
 #include "base/log.h"
 #include "base/must.h"
 #include "ledger/query.h"
 #include "ledger/query_cost.h"
+#include "ledger/schema.h"
 #include "report/watch/watch_fire.h"
 
 #define KIND "unpriced_model"
@@ -39,6 +41,13 @@ static bool add(void *context, const struct query_dim_value *values, const struc
     return l->count < MODELS_MAX;
 }
 
+static bool has_ledger(const struct watch_turn *t)
+{
+    char path[4096];
+    int n = snprintf(path, sizeof path, "%s/%s", t->dir, SCHEMA_FILE);
+    return n > 0 && (size_t)n < sizeof path && access(path, F_OK) == 0;
+}
+
 static enum err find(struct watch_turn *t, struct list *l)
 {
     struct query *q;
@@ -47,9 +56,11 @@ static enum err find(struct watch_turn *t, struct list *l)
                            .cost_state = COST_UNPRICED,
                            .dims = {QUERY_DIM_WORKSPACE, QUERY_DIM_MODEL_ANSWERED},
                            .dim_count = 2};
+    if (!has_ledger(t))
+        return ERR_OK;
     enum err e = query_open(t->dir, &q);
     if (e != ERR_OK)
-        return e == ERR_NOT_FOUND ? ERR_OK : e;
+        return e;
     e = query_cost(q, &c, add, l, &total);
     query_close(q);
     return e;
