@@ -37,6 +37,7 @@
 #include "report/notify/notices.h"
 #include "report/notify/notify.h"
 #include "report/otlp/otlp.h"
+#include "report/watch/watch.h"
 
 #define X(name, kind, fallback, env, min, max, metavar, text) \
     {name, OPTION_##kind, fallback, env, min, max, metavar, text},
@@ -63,6 +64,7 @@ struct server {
     struct limits *limits;
     struct otlp *otlp;
     struct import *import;
+    struct watch *watch;
     struct notify *notify;
     uint64_t threshold_milli;
     struct gateway *gateway;
@@ -327,6 +329,20 @@ static bool open_limits(struct server *s)
     return true;
 }
 
+/* Alerts, anomalies and notifications of reports. */
+static bool open_watch(struct server *s)
+{
+    char why[WATCH_WHY_MAX];
+    struct watch_options o = {.dir = s->dir, .control = s->control, .notify = s->notify};
+    return watch_open(&o, &s->watch, why) == ERR_OK || complain(why) == EXIT_DONE;
+}
+
+static void bill_refreshed(void *ctx)
+{
+    struct server *s = ctx;
+    watch_wake(s->watch, true);
+}
+
 /* OpenAI's bill, where a key for it is connected. */
 static bool open_import(struct server *s)
 {
@@ -341,7 +357,9 @@ static bool open_import(struct server *s)
                                .snapshot = newest_names,
                                .snapshot_ctx = s->control,
                                .days = (unsigned)value(s, "import-days")->number,
-                               .period_us = value(s, "import-period")->number};
+                               .period_us = value(s, "import-period")->number,
+                               .refreshed = bill_refreshed,
+                               .refreshed_ctx = s};
     return import_open(&o, &s->import, why) == ERR_OK || complain(why) == EXIT_DONE;
 }
 
@@ -544,6 +562,7 @@ static void close_all(struct server *s)
         gateway_stop(s->gateway);
     close_otlp(s);
     import_close(s->import);
+    watch_close(s->watch);
     console_free(s->console);
     cache_close(s->cache);
     limits_free(s->limits);
@@ -576,8 +595,8 @@ static int run(const struct command *self, struct option_value *values, int oper
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     raise_descriptor_limit();
     bool ok = read_allowed(&s) && open_tls(&s) && open_dir(&s) && open_control(&s, &start) && open_ledger(&s) &&
-              open_cache(&s) && open_otlp(&s) && open_notify(&s) && open_limits(&s) && open_import(&s) &&
-              start_gateway(&s);
+              open_cache(&s) && open_otlp(&s) && open_notify(&s) && open_limits(&s) && open_watch(&s) &&
+              open_import(&s) && start_gateway(&s);
     if (ok) {
         announce(&s, &start);
         run_until_stopped(&s, &signals);
