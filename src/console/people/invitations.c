@@ -7,8 +7,10 @@
 #include "control/people/invitation.h"
 #include "control/people/password.h"
 #include "control/people/session.h"
+#include "report/notify/notices.h"
 
-static void write_invitation(struct job *j, const struct invitation *i, const struct secret *secret)
+/* `secret` NULL: it is not shown. */
+static void write_invitation(struct job *j, const struct invitation *i, const struct secret *secret, bool mailed)
 {
     struct json_write *w = &j->json;
     const struct snapshot_workspace *ws = snapshot_workspace_of(j->snapshot, i->workspace_id);
@@ -18,12 +20,21 @@ static void write_invitation(struct job *j, const struct invitation *i, const st
     json_write_member_string(w, "role", str_c(kind_role_text(i->role)));
     json_write_member_text(w, "workspace", ws ? ws->name : STR(""));
     json_write_member_string(w, "state", str_c(invitation_state_text(i->state)));
-    if (secret)
+    if (secret) {
         json_write_member_string(w, "secret", secret_reveal(secret));
+        json_write_member_bool(w, "mailed", mailed);
+    }
     output_time(w, "created_at", i->created_us);
     output_time(w, "expires_at", i->expires_us);
     output_time(w, "answered_at", i->answered_us);
     json_write_object_end(w);
+}
+
+bool people_mail_invitation(struct job *j, const struct invitation *i, const struct secret *secret)
+{
+    const struct snapshot_workspace *ws = i->workspace_id ? snapshot_workspace_of(j->snapshot, i->workspace_id) : NULL;
+    struct str who = j->key && j->key->member ? j->key->member->name : STR("");
+    return notices_invitation(j->console->settings.notify, i, secret, ws ? ws->name : STR(""), who);
 }
 
 void invitations_list(struct job *j)
@@ -43,7 +54,7 @@ void invitations_list(struct job *j)
     json_write_key(&j->json, STR("data"));
     json_write_array(&j->json);
     for (size_t i = 0; i < count; i++)
-        write_invitation(j, &rows[i], NULL);
+        write_invitation(j, &rows[i], NULL, false);
     json_write_array_end(&j->json);
     json_write_object_end(&j->json);
 }
@@ -69,8 +80,9 @@ void invitations_create(struct job *j)
         job_fail_why(j, e, &why);
         return;
     }
+    bool mailed = people_mail_invitation(j, &made, &secret);
     job_reply_json(j, 201);
-    write_invitation(j, &made, &secret);
+    write_invitation(j, &made, &secret, mailed);
     secret_wipe(&secret);
 }
 

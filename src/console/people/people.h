@@ -13,6 +13,16 @@ bool people_organizes(struct job *j);
 bool people_role(struct job *j, struct str text, enum kind_role otherwise, enum kind_role *ret);
 /* The id in a path. False when the job was answered. */
 bool people_id(struct job *j, struct str text, int64_t *ret);
+/* Whether cookies of this server go over TLS only. */
+bool people_is_secure(const struct job *j);
 void people_write_member(struct json_write *w, const struct member *m);
+
+struct invitation;
+struct secret;
+/*
+ * Mails the link to the invited person. False: mail is not set up, or the address is none that mail can be sent to; then
+ * whoever invites passes the link on.
+ */
+bool people_mail_invitation(struct job *j, const struct invitation *i, const struct secret *secret);
 
 #endif

@@ -7,10 +7,12 @@
 
 #include "console/console_inner.h"
 #include "console/native/output.h"
+#include "console/people/people.h"
 #include "console/portkey/portkey.h"
 #include "console/portkey/portkey_workspaces.h"
 #include "control/people/invitation.h"
 #include "control/people/member.h"
+#include "report/notify/notices.h"
 
 #define WORKSPACES_MAX 20
 #define LINK_MAX 1024
@@ -237,8 +239,7 @@ static void write_link(struct job *j, const char *name, const struct secret *sec
 {
     struct buf link;
     buf_init(&link, LINK_MAX);
-    bool ok = buf_add_str(&link, j->console->settings.public_url) &&
-              buf_add_str(&link, STR("/console/#/invitation/")) && buf_add_str(&link, secret_reveal(secret));
+    bool ok = notices_invitation_link(j->console->settings.public_url, secret_reveal(secret), &link);
     json_write_member_string(&j->json, name, ok ? buf_str(&link) : secret_reveal(secret));
     if (link.p)
         memset(link.p, 0, buf_size(&link));
@@ -306,6 +307,7 @@ void portkey_users_create_invite(struct job *j)
         for (size_t i = 1; e == ERR_OK && i < in.count; i++)
             e = invitation_create(control_of(j), &in.list[i], j->arena, &other, &ignored, &why);
         if (fail(j, e, &why)) {
+            people_mail_invitation(j, &first, &secret);
             job_reply_json(j, 200);
             json_write_object(&j->json);
             json_write_member_string(&j->json, "id", first.public_id);
@@ -341,6 +343,7 @@ void portkey_users_resend_invite(struct job *j)
     }
     const struct invitation_spec spec = {i.email, i.role, i.workspace_id};
     if (fail(j, invitation_create(control_of(j), &spec, j->arena, &made, &secret, &why), &why)) {
+        people_mail_invitation(j, &made, &secret);
         job_reply_json(j, 200);
         json_write_object(&j->json);
         json_write_member_string(&j->json, "id", made.public_id);
