@@ -20,6 +20,7 @@
 #define HOUR_MS 3600000
 #define MINUTE_MS 60000
 #define SECOND_MS 1000
+#define MILLION 1000000
 
 /* NULL when the job was answered. */
 static const struct price_catalog *catalog_of(struct job *j)
@@ -145,21 +146,29 @@ struct prices {
     uint64_t skip, limit, seen, written;
 };
 
-static void write_unit(struct json_write *w, unsigned meter, const struct price_unit *p)
+/* Tokens and characters are sold by the million. Returns how many units the price shown is for. */
+static uint64_t shown_units(unsigned meter, const struct price_unit *p)
+{
+    struct str unit = str_c(meter_info(meter)->unit);
+    bool small = str_eq(unit, STR("tokens")) || str_eq(unit, STR("characters"));
+    return small && MILLION % p->per == 0 ? MILLION : p->per;
+}
+
+static void write_unit(struct json_write *w, unsigned meter, uint64_t units)
 {
     char text[64];
     struct str unit = str_c(meter_info(meter)->unit);
     int n;
     if (str_eq(unit, STR("milliseconds")))
         n = snprintf(text, sizeof text, "%s",
-                     p->per == HOUR_MS     ? "hour"
-                     : p->per == MINUTE_MS ? "minute"
-                     : p->per == SECOND_MS ? "second"
-                                           : "ms");
-    else if (p->per == 1)
+                     units == HOUR_MS     ? "hour"
+                     : units == MINUTE_MS ? "minute"
+                     : units == SECOND_MS ? "second"
+                                          : "ms");
+    else if (units == 1)
         n = snprintf(text, sizeof text, "%.*s", STR_ARG(str_head(unit, unit.n - 1)));
     else
-        n = snprintf(text, sizeof text, "%llu %.*s", (unsigned long long)p->per, STR_ARG(unit));
+        n = snprintf(text, sizeof text, "%llu %.*s", (unsigned long long)units, STR_ARG(unit));
     json_write_member_string(w, "unit", str_of(text, (size_t)n));
 }
 
@@ -167,13 +176,16 @@ static void write_price(struct prices *all, struct str id, unsigned meter, const
 {
     struct json_write *w = &all->w;
     char amount[MONEY_TEXT_MAX];
+    uint64_t units = shown_units(meter, p);
     json_write_object(w);
     json_write_member_string(w, "id", id);
-    write_unit(w, meter, p);
+    write_unit(w, meter, units);
     json_write_member_string(w, "region", STR("global"));
     json_write_member_string(w, "rate_type", str_c(meter_info(meter)->text));
     json_write_member_string(w, "currency", STR("USD"));
-    money_sum pusd = (money_sum)p->unit_pusd * (money_sum)p->num / (money_sum)p->den;
+    money_sum pusd = (money_sum)p->unit_pusd * (money_sum)p->num, more;
+    bool fits = !__builtin_mul_overflow(pusd, (money_sum)(units / p->per), &more);
+    pusd = fits ? more / (money_sum)p->den : pusd / (money_sum)p->den * (money_sum)(units / p->per);
     json_write_member_raw(w, "amount", str_of(amount, money_format(pusd, amount)));
     json_write_key(w, STR("details"));
     json_write_object(w);
