@@ -41,6 +41,7 @@ extern const struct command command_report;
 extern const struct command command_plan;
 extern const struct command command_import;
 extern const struct command command_import_status;
+extern const struct command command_notify_test;
 extern const struct command command_reprice;
 extern const struct command command_rotate_master_key;
 extern const struct command command_audit_verify;

@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "base/version.h"
 #include "cli/commands.h"
+#include "cli/person/serve_oidc.h"
 #include "cli/serve_options.h"
 #include "console/console.h"
 #include "control/control.h"
@@ -66,6 +67,7 @@ struct server {
     struct import *import;
     struct watch *watch;
     struct notify *notify;
+    struct serve_oidc oidc;
     uint64_t threshold_milli;
     struct gateway *gateway;
 };
@@ -356,6 +358,7 @@ static bool open_import(struct server *s)
                                        .connect_timeout_us = value(s, "connect-timeout")->number},
                                .snapshot = newest_names,
                                .snapshot_ctx = s->control,
+                               .notify = s->notify,
                                .days = (unsigned)value(s, "import-days")->number,
                                .period_us = value(s, "import-period")->number,
                                .refreshed = bill_refreshed,
@@ -427,6 +430,13 @@ static void on_change(void *arg, struct snapshot *snapshot)
     limits_set_snapshot(s->limits, snapshot);
 }
 
+/* The provider that people sign in at. */
+static bool read_oidc(struct server *s)
+{
+    char why[SERVE_OIDC_WHY_MAX];
+    return serve_oidc_read(s->command, s->values, public_url(s), &s->oidc, why) || complain(why) == EXIT_DONE;
+}
+
 static bool start_gateway(struct server *s)
 {
     char why[512];
@@ -446,6 +456,8 @@ static bool start_gateway(struct server *s)
                                  .dir = s->dir,
                                  .tls = s->client_tls != NULL,
                                  .public_url = public_url(s),
+                                 .oidc = s->oidc.given ? &s->oidc.settings : NULL,
+                                 .no_passwords = !value(s, "password-sign-in")->number,
                                  .reload_prices = reload_prices,
                                  .load_prices = load_prices,
                                  .ctx = s};
@@ -569,6 +581,7 @@ static void close_all(struct server *s)
     notify_close(s->notify);
     ledger_close(s->ledger, LEDGER_CLOSE_MS);
     control_close(s->control);
+    serve_oidc_wipe(&s->oidc);
     tls_server_free(s->client_tls);
     tls_client_free(s->tls);
     address_set_free(s->allowed);
@@ -594,9 +607,9 @@ static int run(const struct command *self, struct option_value *values, int oper
     sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     raise_descriptor_limit();
-    bool ok = read_allowed(&s) && open_tls(&s) && open_dir(&s) && open_control(&s, &start) && open_ledger(&s) &&
-              open_cache(&s) && open_otlp(&s) && open_notify(&s) && open_limits(&s) && open_watch(&s) &&
-              open_import(&s) && start_gateway(&s);
+    bool ok = read_allowed(&s) && read_oidc(&s) && open_tls(&s) && open_dir(&s) && open_control(&s, &start) &&
+              open_ledger(&s) && open_cache(&s) && open_otlp(&s) && open_notify(&s) && open_limits(&s) &&
+              open_watch(&s) && open_import(&s) && start_gateway(&s);
     if (ok) {
         announce(&s, &start);
         run_until_stopped(&s, &signals);

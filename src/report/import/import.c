@@ -19,6 +19,7 @@
 #include "control/snapshot.h"
 #include "report/bill/bill_write.h"
 #include "report/import/import_run.h"
+#include "report/notify/notices.h"
 
 #define TURN_MS 500
 #define ACCOUNTS_MAX 256
@@ -310,9 +311,25 @@ static void begin_due(struct import *im, const struct snapshot *s)
     }
 }
 
-static void went_well(struct import_run *r, int64_t now_us)
+static struct notices_import notice_of(const struct import_run *r)
+{
+    const struct bill_account *a = &r->account;
+    return (struct notices_import){.account = a->id,
+                                   .workspace_id = a->workspace,
+                                   .integration = a->slug,
+                                   .organization = a->title.n ? a->title : a->organization,
+                                   .rows = r->rows,
+                                   .why = str_c(r->why)};
+}
+
+static void went_well(struct import *im, struct import_run *r, int64_t now_us)
 {
     struct bill_account *a = &r->account;
+    if (!a->success_us) {
+        struct notices_import notice = notice_of(r);
+        notice.since_us = a->backfill_day * 86400 * 1000000;
+        notices_import_finished(im->options.notify, &notice);
+    }
     a->status = BILL_IMPORTED;
     a->error = STR("");
     a->failures = 0;
@@ -323,13 +340,19 @@ static void went_well(struct import_run *r, int64_t now_us)
         a->monthly_us = now_us;
 }
 
-static void went_wrong(struct import_run *r)
+static void went_wrong(struct import *im, struct import_run *r, int64_t now_us)
 {
     struct bill_account *a = &r->account;
+    bool was = a->status == BILL_ERROR;
     a->failures++;
     a->error = str_c(r->why);
     if (r->refused || a->failures >= FAILURES_MAX)
         a->status = BILL_ERROR;
+    if (!was && a->status == BILL_ERROR) {
+        struct notices_import notice = notice_of(r);
+        notice.since_us = a->success_us ? a->success_us : now_us;
+        notices_import_failed(im->options.notify, &notice);
+    }
     log_warn("import_failed", LOG_INT("account", a->id), LOG_INT("failures", a->failures), LOG_TEXT("why", r->why));
 }
 
@@ -353,9 +376,9 @@ static void end_pull(struct import *im, struct known *k)
     bool broken_off = r->err != ERR_OK && import_fetch_cancelled(r->ask.fetch);
     if (!broken_off) {
         if (r->err == ERR_OK)
-            went_well(r, now_us);
+            went_well(im, r, now_us);
         else
-            went_wrong(r);
+            went_wrong(im, r, now_us);
         r->account.refresh_us = import_window_next(now_us, r->refused ? 12 : r->account.failures);
         pthread_mutex_lock(&im->bill_lock);
         if (bill_account_set(im->bill, &r->account) != ERR_OK)

@@ -24,6 +24,7 @@
 
 struct bill;
 struct import;
+struct notify;
 struct snapshot;
 struct snapshot_integration;
 
@@ -37,6 +38,7 @@ struct import_options {
     /* The newest snapshot, with a reference for the caller. */
     struct snapshot *(*snapshot)(void *ctx);
     void *snapshot_ctx;
+    struct notify *notify;  /* tells admins of a first import, and of one that fails; NULL: nobody */
     unsigned days;          /* how far back a first import goes; 0 = IMPORT_DAYS_DEFAULT */
     uint64_t period_us;     /* between two requests for one account; 0 = a second */
     uint64_t wait_first_us; /* before the first try again; 0 = a second */

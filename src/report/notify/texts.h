@@ -43,7 +43,7 @@
       "\n"                                                                                                      \
       "From now on it is kept up to date by itself.\n")                                                         \
     X(IMPORT_FAILED, "import_failed", "The import of OpenAI's bill for {object} fails",                         \
-      "The import of OpenAI's bill for the integration {object} fails since {since}.\n"                         \
+      "The import of OpenAI's bill for the integration {object} fails; the last good one was {since}.\n"        \
       "\n"                                                                                                      \
       "Reason:  {why}\n"                                                                                        \
       "\n"                                                                                                      \
