@@ -133,7 +133,7 @@ static const struct {
     {P " AND NOT (costs.allocation = 0.5 AND costs.region = 'a')", 37, "cannot stand under NOT"},
     {P " AND costs.marketplace = 'true'", 52, "expected true or false"},
     {P " AND tags.value = NULL", 45, "untagged is tags.name = NULL"},
-    {P " AND costs.ledger = 'other'", 47, "'billed', 'metered' or 'allocated', at position 47"},
+    {P " AND costs.ledger = 'other'", 47, "'billed', 'metered', 'allocated' or 'estimated', at position 47"},
     {P " AND costs.ledger = 'metered' OR " P, 60, "named in every branch or in none; the one at position 60"},
     {P " AND (tags.name, tags.foo) IN (('a','b'))", 44, "expected tags.value at position 44"},
     {P " AND (tags.name, tags.value) = 'x'", 56, "expected IN or NOT IN"},

@@ -236,8 +236,7 @@ void report_read(struct job *j)
 {
     struct request r = {.job = j, .query = cost_query_all()};
     r.names = names_load(j);
-    r.query.key_text = key_text;
-    r.query.key_context = &r;
+    r.query.known = (struct cost_known){.key = key_text, .context = &r};
     if (read_filter(&r) && read_groups(&r) && read_dates(&r) && read_rest(&r))
         answer(&r);
     vql_free(r.filter);

@@ -10,11 +10,12 @@
 #include "base/must.h"
 #include "ledger/schema.h"
 #include "report/bill/bill.h"
-#include "report/cost/cost_inner.h"
+#include "report/cost/cost_sql.h"
 
 #define ARENA_FIRST (64u << 10)
 #define ARENA_MAX ((size_t)512 << 20)
 #define CACHE_KIB 16384
+#define DEPTH_MAX 4
 #define DAYS_MAX 3000000 /* since 1970 */
 
 struct cost_reader {
@@ -217,15 +218,27 @@ static enum err check(const struct cost_query *q, struct cost_error *error, unsi
     }
     for (size_t i = 0; i < q->filter_count; i++)
         ledgers |= vql_ledgers(q->filters[i]);
-    if (ledgers & 1u << VQL_ALLOCATED) {
-        cost_error_set(error, "costs.ledger = 'allocated' is not available yet; use 'billed' or 'metered'.");
-        return ERR_BAD_PARAMETER;
-    }
     *ret_ledgers = ledgers ? ledgers : 1u << VQL_BILLED;
     return ERR_OK;
 }
 
+/* --- ledgers --------------------------------------------------------------------------------- */
+
+struct run {
+    struct cost_reader *reader;
+    struct cost_job job;
+    unsigned ledgers, depth;
+    bool tags; /* are asked for */
+};
+
 typedef enum err ledger_fn(struct cost_job *j, struct store_db *db);
+
+static enum err unreadable(struct cost_job *j, struct store_db *db, enum err e)
+{
+    if (e != ERR_OK && !j->error->text[0])
+        cost_error_set(j->error, "The costs cannot be read: %s.", store_reason(db));
+    return e;
+}
 
 /* One ledger in a transaction and an arena of its own. */
 static enum err run_ledger(struct cost_job *j, struct store_db *db, ledger_fn *run)
@@ -234,42 +247,111 @@ static enum err run_ledger(struct cost_job *j, struct store_db *db, ledger_fn *r
         return ERR_OK;
     j->arena = arena_new(ARENA_FIRST, ARENA_MAX);
     enum err e = store_begin_read(db);
-    if (e == ERR_OK) {
+    if (e == ERR_OK)
         e = run(j, db);
-        if (e != ERR_OK && !j->error->text[0])
-            cost_error_set(j->error, "The costs cannot be read: %s.", store_reason(db));
-        store_rollback(db);
-    } else {
-        cost_error_set(j->error, "The costs cannot be read: %s.", store_reason(db));
-    }
+    e = unreadable(j, db, e);
+    store_rollback(db);
     arena_free(j->arena);
     j->arena = NULL;
     return e;
 }
 
-enum err cost_run(struct cost_reader *r, const struct cost_query *q, struct cost_result **ret, struct cost_error *error)
+/* The allocated ledger is one of both databases. */
+static enum err run_shared(struct cost_job *j, struct store_db *bill, struct store_db *ledger)
 {
-    struct cost_job j = {.q = q, .error = error};
-    unsigned ledgers;
-    error->text[0] = '\0';
-    enum err e = check(q, error, &ledgers);
+    if (!bill)
+        return ERR_OK;
+    j->arena = arena_new(ARENA_FIRST, ARENA_MAX);
+    enum err e = store_begin_read(bill);
+    if (e == ERR_OK && ledger)
+        e = store_begin_read(ledger);
     if (e == ERR_OK)
-        e = cost_sql_fields(q, error, &j.fields);
-    if (e == ERR_OK && (ledgers & (1u << VQL_BILLED | 1u << VQL_ESTIMATED)))
-        e = open_bill(r, error);
-    if (e == ERR_OK && (ledgers & 1u << VQL_METERED))
-        e = open_ledger(r, error);
+        e = cost_shared_run(j, bill, ledger);
+    e = unreadable(j, bill, e);
+    store_rollback(bill);
+    if (ledger)
+        store_rollback(ledger);
+    arena_free(j->arena);
+    j->arena = NULL;
+    return e;
+}
+
+static enum err run_ledgers(struct run *r)
+{
+    struct store_db *bill = r->reader->bill ? bill_reader_db(r->reader->bill) : NULL;
+    enum err e = ERR_OK;
+    if (r->ledgers & 1u << VQL_BILLED)
+        e = run_ledger(&r->job, bill, cost_billed_run);
+    if (e == ERR_OK && (r->ledgers & 1u << VQL_ESTIMATED))
+        e = run_ledger(&r->job, bill, cost_estimated_run);
+    if (e == ERR_OK && (r->ledgers & 1u << VQL_METERED))
+        e = run_ledger(&r->job, r->reader->ledger, cost_metered_run);
+    if (e == ERR_OK && (r->ledgers & 1u << VQL_ALLOCATED))
+        e = run_shared(&r->job, bill, r->reader->ledger);
+    return e;
+}
+
+static enum err open_ledgers(struct run *r)
+{
+    enum err e = ERR_OK;
+    if (r->ledgers & ~(1u << VQL_METERED))
+        e = open_bill(r->reader, r->job.error);
+    if (e == ERR_OK && (r->ledgers & (1u << VQL_METERED | 1u << VQL_ALLOCATED)))
+        e = open_ledger(r->reader, r->job.error);
+    return e;
+}
+
+/* --- a query --------------------------------------------------------------------------------- */
+
+static enum err run_query(struct cost_reader *reader, const struct cost_query *q, unsigned depth,
+                          struct cost_result **ret, struct cost_error *error);
+
+/* What shares are made of; see cost_pieces. */
+static enum err run_again(void *context, const struct cost_query *q, struct cost_result **ret, struct cost_error *error)
+{
+    const struct run *r = context;
+    if (r->depth == DEPTH_MAX) {
+        cost_error_set(error, "Tags that follow from costs by tags go too deep, or in a circle.");
+        return ERR_BAD_PARAMETER;
+    }
+    return run_query(r->reader, q, r->depth + 1, ret, error);
+}
+
+static enum err run_pieces(struct run *r, struct arena *a)
+{
+    struct cost_piece *pieces;
+    size_t count;
+    enum err e = cost_pieces_make(r->job.q, r->tags, a, run_again, r, &pieces, &count, r->job.error);
+    for (size_t i = 0; e == ERR_OK && i < count; i++) {
+        r->job.piece = &pieces[i];
+        e = run_ledgers(r);
+    }
+    return e;
+}
+
+static enum err run_query(struct cost_reader *reader, const struct cost_query *q, unsigned depth,
+                          struct cost_result **ret, struct cost_error *error)
+{
+    struct run r = {.reader = reader, .job = {.q = q, .error = error}, .depth = depth};
+    error->text[0] = '\0';
+    enum err e = check(q, error, &r.ledgers);
+    if (e == ERR_OK)
+        e = cost_sql_fields(q, error, &r.job.fields, &r.tags);
+    if (e == ERR_OK)
+        e = open_ledgers(&r);
     if (e != ERR_OK)
         return e;
-    j.table = cost_table_new(q);
-    if (ledgers & 1u << VQL_BILLED)
-        e = run_ledger(&j, r->bill ? bill_reader_db(r->bill) : NULL, cost_billed_run);
-    if (e == ERR_OK && (ledgers & 1u << VQL_ESTIMATED))
-        e = run_ledger(&j, r->bill ? bill_reader_db(r->bill) : NULL, cost_estimated_run);
-    if (e == ERR_OK && (ledgers & 1u << VQL_METERED))
-        e = run_ledger(&j, r->ledger, cost_metered_run);
+    struct arena *a = arena_new(ARENA_FIRST, ARENA_MAX);
+    r.job.table = cost_table_new(q);
+    e = run_pieces(&r, a);
     if (e == ERR_OK)
-        e = cost_table_end(j.table, j.by_day, ret, error);
-    cost_table_free(j.table);
+        e = cost_table_end(r.job.table, r.job.by_day, ret, error);
+    cost_table_free(r.job.table);
+    arena_free(a);
     return e;
+}
+
+enum err cost_run(struct cost_reader *r, const struct cost_query *q, struct cost_result **ret, struct cost_error *error)
+{
+    return run_query(r, q, 0, ret, error);
 }

@@ -13,8 +13,9 @@
  *     cost_result_free(result);
  *
  * Four ledgers: billed (what OpenAI charges, and what files say; the default), metered (what the gateway counted),
- * estimated (OpenAI's old usage pages, priced here) and allocated (not available yet: an error that says so). A filter chooses with costs.ledger; two
- * ledgers are only ever added up when the filter names both.
+ * estimated (OpenAI's old usage pages, priced here) and allocated (what OpenAI charges, shared out to those whose requests it
+ * was for; cost_shared.h). A filter chooses with costs.ledger; two ledgers are only ever added up when the
+ * filter names both.
  *
  * Sums are exact. An amount is a cost_sum, 10^-24 dollars in 128 bits, because a share
  * (costs.allocation) of a pico-dollar is no whole number of them. The total is the sum of all rows,
@@ -31,6 +32,8 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "report/cost/cost_amount.h"
+#include "report/cost/cost_tag.h"
+#include "report/match/match.h"
 #include "report/vql/vql.h"
 
 /* --- what may be asked ----------------------------------------------------------------------- */
@@ -54,7 +57,11 @@
     X(TIER, "service_tier", "service_tier", "Service Tier")                           \
     X(BATCH, "batch", "batch", "Batch")                                               \
     X(LEDGER, "ledger", "ledger", "Ledger")                                           \
-    X(LINE_ITEM, "line_item", "line_item", "Line Item")
+    X(LINE_ITEM, "line_item", "line_item", "Line Item")                               \
+    X(WORKSPACE, "workspace", "workspace", "Workspace")                               \
+    X(MODEL_API, "model_api", "model_api", "Model API")                               \
+    X(MEMBER, "member", "member", "Member")                                           \
+    X(SEGMENT, "segment", "segment", "Segment")
 
 enum cost_by {
 #define X(name, text, json, heading) COST_BY_##name,
@@ -95,31 +102,25 @@ bool cost_bin_parse(struct str text, enum cost_bin *ret);
 
 struct cost_settings {
     bool include_credits, include_refunds, include_discounts, include_tax;
-    bool amortize, unallocated; /* kept for the API's sake; nothing imported makes a difference */
+    bool amortize, unallocated;
 };
 struct cost_settings cost_settings_default(void); /* no credits, no refunds, all else */
-
-/*
- * A key whose values follow from filters, at the time of the query. The first value whose filter lets a charge
- * through is its value; filters may test other keys (not in a circle).
- */
-struct cost_tag_value {
-    struct str value;
-    const struct vql *filter; /* NULL: everything */
-};
-struct cost_tag {
-    struct str key;
-    const struct cost_tag_value *values;
-    size_t count;
-};
-#define COST_TAGS_MAX 64
-#define COST_TAG_VALUES_MAX 128
 
 struct cost_scope {
     bool all;                  /* everything; the lists do not count */
     const int64_t *accounts;   /* ids of bill.db's accounts: what billed costs may be seen */
     const int64_t *workspaces; /* ids: what metered costs may be seen */
     size_t account_count, workspace_count;
+};
+
+/* What metered traffic is known by are ids of control.db; what the API shows for them. NULL: the number. */
+typedef bool cost_text_fn(void *context, int64_t id, struct str *ret_id, struct str *ret_name);
+struct cost_known {
+    cost_text_fn *key, *workspace;
+    cost_text_fn *member;           /* of a key's id: whose it is */
+    const struct match_link *links; /* allocated: whose traffic is on which bill (match_links_load) */
+    size_t link_count;
+    void *context;
 };
 
 struct cost_query {
@@ -133,9 +134,11 @@ struct cost_query {
     struct cost_settings settings;
     const struct cost_tag *tags;
     size_t tag_count;
-    /* Metered costs know keys by their ids in control.db: what the API shows for them. NULL: the number. */
-    bool (*key_text)(void *context, int64_t id, struct str *ret_id, struct str *ret_name);
-    void *key_context;
+    const struct cost_tag *segments; /* NULL: none */
+    struct cost_known known;
+    /* Each line of the database's plan of each statement, for benchmarks. NULL: nobody wants it. */
+    void (*plan)(void *context, struct str line);
+    void *plan_context;
     bool ascending; /* by time; else newest first. Within a bin: most money first, then by the groups' texts */
     uint64_t limit; /* rows of a page; 0 = all */
     uint64_t page;  /* from 1; 0 = 1 */
@@ -161,9 +164,10 @@ struct cost_row {
     const struct str *values; /* one a group: "" = none; ids, as the API shows them */
     const struct str *names;  /* one a group: what people call it; "" where nothing is known beyond the value */
     cost_sum amount;
-    struct str unit; /* of `usage`; "" when there is none or there are several */
-    money_sum usage; /* 10^-12 of a unit */
-    uint64_t rows;   /* rows of the ledger in it */
+    struct str unit;   /* of `usage`; "" when there is none or there are several */
+    money_sum usage;   /* 10^-12 of a unit */
+    uint64_t rows;     /* rows of the ledger in it */
+    bool over_metered; /* allocated: the gateway counted more than was billed */
 };
 
 struct cost_count {

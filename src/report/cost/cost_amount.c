@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Digits of 128-bit numbers with a point put in. */
+/* Digits of 128-bit numbers with a point put in; amounts shared out. */
 #include "report/cost/cost_amount.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/must.h"
@@ -90,4 +91,72 @@ bool cost_amount_add(cost_sum *sum, cost_sum amount)
         return false;
     *sum = s;
     return true;
+}
+
+/* --- shares ---------------------------------------------------------------------------------- */
+
+#define PRODUCT_BITS 126
+
+static unsigned bits_of(unsigned __int128 v)
+{
+    unsigned n = 0;
+    for (; v; v >>= 1)
+        n++;
+    return n;
+}
+
+static bool all_divisible(const struct cost_portion *list, size_t count, int64_t by)
+{
+    for (size_t i = 0; i < count; i++)
+        if (list[i].weight % by)
+            return false;
+    return true;
+}
+
+static money_sum sum_of(const struct cost_portion *list, size_t count)
+{
+    money_sum sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += list[i].weight;
+    return sum;
+}
+
+/* Weights so small that an amount can be multiplied by them: zeros at their ends go first, then what is too fine. */
+static money_sum fit_weights(unsigned __int128 amount, struct cost_portion *list, size_t count)
+{
+    static const int64_t powers[] = {1000000000000000, 1000000000, 1000000, 1000};
+    for (size_t i = 0; i < sizeof powers / sizeof powers[0]; i++)
+        for (; all_divisible(list, count, powers[i]) && sum_of(list, count);)
+            for (size_t k = 0; k < count; k++)
+                list[k].weight /= powers[i];
+    unsigned bits = bits_of(amount) + bits_of((unsigned __int128)sum_of(list, count));
+    for (size_t k = 0; bits > PRODUCT_BITS && k < count; k++)
+        list[k].weight >>= bits - PRODUCT_BITS;
+    return sum_of(list, count);
+}
+
+static int compare_rests(const void *a, const void *b)
+{
+    const struct cost_portion *x = a, *y = b;
+    if (x->rest != y->rest)
+        return x->rest > y->rest ? -1 : 1;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+void cost_amount_share(money_sum amount, struct cost_portion *list, size_t count)
+{
+    unsigned __int128 size = amount < 0 ? -(unsigned __int128)amount : (unsigned __int128)amount;
+    money_sum whole = fit_weights(size, list, count), left = (money_sum)size;
+    for (size_t i = 0; i < count; i++) {
+        money_sum product = (money_sum)size * list[i].weight;
+        list[i].share = whole ? product / whole : 0;
+        list[i].rest = whole ? product % whole : 0;
+        left -= list[i].share;
+    }
+    if (whole && left > 0)
+        qsort(list, count, sizeof *list, compare_rests);
+    for (size_t i = 0; whole && i < count; i++) {
+        list[i].share += (money_sum)i < left;
+        list[i].share = amount < 0 ? -list[i].share : list[i].share;
+    }
 }

@@ -25,6 +25,20 @@ size_t cost_amount_format_usage(money_sum usage, unsigned places, char out[COST_
 /* In pico-dollars, rounded half away from zero. */
 money_sum cost_amount_pusd(cost_sum amount);
 
+/* One of those that something is shared out to. */
+struct cost_portion {
+    uint32_t id;
+    money_sum weight; /* 0 or more */
+    money_sum share;  /* out */
+    money_sum rest;   /* what rounding down left of it; in use by the function */
+};
+/*
+ * Shares out a whole number by weights, exactly: rounded down, and what is left of it one by one to those with
+ * the largest remainders, of equal ones to the smaller id. All weights 0: nobody gets anything. The list may be
+ * in another order afterwards.
+ */
+void cost_amount_share(money_sum amount, struct cost_portion *list, size_t count);
+
 /* False, and nothing changed, when the sum would not fit. */
 bool cost_amount_add(cost_sum *sum, cost_sum amount);
 

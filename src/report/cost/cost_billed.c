@@ -14,23 +14,10 @@
 #include "report/bill/bill.h"
 #include "report/bill/bill_line.h"
 #include "report/cost/cost_dates.h"
-#include "report/cost/cost_inner.h"
+#include "report/cost/cost_sql.h"
 
 #define SQL_MAX (2u << 20)
 #define FIXED_COLUMNS 3 /* bin, weight, unit */
-
-enum texts { TERMS, BATCHES, PROJECTS, KEYS, ACCOUNTS, ITEMS, CHARGES, PROVIDERS, REGIONS, TEXTS_COUNT };
-
-/* One turn of the ledger. */
-struct billed {
-    struct cost_job *job;
-    struct store_db *db;
-    struct cost_texts texts[TEXTS_COUNT];
-    struct str accounts, charges; /* JSON lists */
-    unsigned by;                  /* BILL_BY_ bits without DAY */
-    bool estimated;               /* the ledger of estimates, else what is billed */
-    bool files;                   /* there are bills from files: providers and regions differ */
-};
 
 struct piece {
     bool months;
@@ -39,27 +26,27 @@ struct piece {
 
 /* --- texts ----------------------------------------------------------------------------------- */
 
-static const char *const loads[TEXTS_COUNT] = {
-    [TERMS] = "SELECT id, text, '' FROM terms",
-    [BATCHES] = "SELECT id, CASE text WHEN 'batch' THEN 'true' ELSE 'false' END, '' FROM terms",
-    [PROJECTS] = "SELECT id, ext, name FROM names WHERE kind = 1 UNION ALL SELECT 0, '', ''",
-    [KEYS] = "SELECT id, ext, name FROM names WHERE kind = 2 UNION ALL SELECT 0, '', ''",
-    [ACCOUNTS] = "SELECT id, organization, title FROM accounts",
-    [ITEMS] = "SELECT id, line_item, '' FROM items",
+static const char *const loads[COST_BILLED_TEXTS_COUNT] = {
+    [COST_BILLED_TERMS] = "SELECT id, text, '' FROM terms",
+    [COST_BILLED_BATCHES] = "SELECT id, CASE text WHEN 'batch' THEN 'true' ELSE 'false' END, '' FROM terms",
+    [COST_BILLED_PROJECTS] = "SELECT id, ext, name FROM names WHERE kind = 1 UNION ALL SELECT 0, '', ''",
+    [COST_BILLED_KEYS] = "SELECT id, ext, name FROM names WHERE kind = 2 UNION ALL SELECT 0, '', ''",
+    [COST_BILLED_ACCOUNTS] = "SELECT id, organization, title FROM accounts",
+    [COST_BILLED_ITEMS] = "SELECT id, line_item, '' FROM items",
 };
 _Static_assert(BILL_PROJECT == 1 && BILL_KEY == 2, "the kinds of names in the statements above");
 
-static enum err load_charges(struct billed *b)
+static enum err load_charges(struct cost_billed *b)
 {
     struct cost_texts_make m = {.arena = b->job->arena};
     enum err e = ERR_OK;
     for (unsigned c = 0; e == ERR_OK && c < BILL_CHARGE_COUNT; c++)
         e = cost_texts_add(&m, c, str_c(bill_charge_text((enum bill_charge)c)), STR(""));
-    return e == ERR_OK ? cost_texts_end(&m, &b->texts[CHARGES]) : e;
+    return e == ERR_OK ? cost_texts_end(&m, &b->texts[COST_BILLED_CHARGES]) : e;
 }
 
 /* Accounts of files are providers of their own. */
-static enum err load_providers(struct billed *b)
+static enum err load_providers(struct cost_billed *b)
 {
     struct cost_texts_make m = {.arena = b->job->arena};
     struct store_stmt *st;
@@ -76,24 +63,24 @@ static enum err load_providers(struct billed *b)
         if (e != ERR_OK)
             store_done(st);
     }
-    return e == ERR_OK ? cost_texts_end(&m, &b->texts[PROVIDERS]) : e;
+    return e == ERR_OK ? cost_texts_end(&m, &b->texts[COST_BILLED_PROVIDERS]) : e;
 }
 
-static enum err load_regions(struct billed *b)
+static enum err load_regions(struct cost_billed *b)
 {
     struct cost_texts_make m = {.arena = b->job->arena};
-    const struct cost_texts *items = &b->texts[ITEMS];
+    const struct cost_texts *items = &b->texts[COST_BILLED_ITEMS];
     enum err e = ERR_OK;
     for (size_t i = 0; e == ERR_OK && i < items->count; i++)
         e = cost_texts_add(&m, items->ids[i], bill_line_part(items->texts[i], BILL_LINE_REGION), STR(""));
-    return e == ERR_OK ? cost_texts_end(&m, &b->texts[REGIONS]) : e;
+    return e == ERR_OK ? cost_texts_end(&m, &b->texts[COST_BILLED_REGIONS]) : e;
 }
 
-static enum err load_texts(struct billed *b)
+static enum err load_texts(struct cost_billed *b)
 {
-    for (int i = 0; i < TEXTS_COUNT; i++) {
+    for (int i = 0; i < COST_BILLED_TEXTS_COUNT; i++) {
         struct store_stmt *st;
-        if (!loads[i] || ((i == KEYS) && !(b->by & BILL_BY_KEY)))
+        if (!loads[i] || ((i == COST_BILLED_KEYS) && !(b->by & BILL_BY_KEY)))
             continue;
         enum err e = store_prepare(b->db, loads[i], &st);
         if (e == ERR_OK)
@@ -108,7 +95,7 @@ static enum err load_texts(struct billed *b)
 }
 
 /* The accounts of the ledger that the scope has. */
-static enum err make_accounts(struct billed *b)
+static enum err make_accounts(struct cost_billed *b)
 {
     const struct cost_scope *scope = &b->job->q->scope;
     struct buf out;
@@ -136,7 +123,7 @@ static enum err make_accounts(struct billed *b)
     return e;
 }
 
-static enum err make_lists(struct billed *b)
+static enum err make_lists(struct cost_billed *b)
 {
     const struct cost_query *q = b->job->q;
     int64_t charges[BILL_CHARGE_COUNT];
@@ -190,7 +177,7 @@ static unsigned needs(const struct cost_job *j)
     return by;
 }
 
-static struct cost_column column(const struct billed *b, const char *sql, enum texts texts)
+static struct cost_column column(const struct cost_billed *b, const char *sql, enum cost_billed_texts texts)
 {
     return (struct cost_column){.sql = sql, .texts = &b->texts[texts]};
 }
@@ -200,29 +187,29 @@ static struct cost_column constant(struct str text)
     return (struct cost_column){.constant = text};
 }
 
-static void set_fields(const struct billed *b, bool item, struct cost_column *f)
+static void set_fields(const struct cost_billed *b, bool item, struct cost_column *f)
 {
-    f[VQL_PROVIDER] = b->files ? column(b, "r.account", PROVIDERS) : constant(STR(VQL_OPEN_AI));
+    f[VQL_PROVIDER] = b->files ? column(b, "r.account", COST_BILLED_PROVIDERS) : constant(STR(VQL_OPEN_AI));
     if (b->files && wants_regions(b->job))
-        f[VQL_REGION] = column(b, "r.item", REGIONS);
+        f[VQL_REGION] = column(b, "r.item", COST_BILLED_REGIONS);
     f[VQL_MARKETPLACE] = constant(STR("false"));
     f[VQL_LEDGER] = constant(b->estimated ? STR("estimated") : STR("billed"));
-    f[VQL_LINE_ITEM] = column(b, "r.item", ITEMS);
-    f[VQL_ACCOUNT] = column(b, "r.project", PROJECTS);
-    f[VQL_BILLING_ACCOUNT] = column(b, "r.account", ACCOUNTS);
-    f[VQL_SERVICE] = column(b, item ? "i.service" : "r.service", TERMS);
-    f[VQL_CATEGORY] = column(b, item ? "i.category" : "r.category", TERMS);
-    f[VQL_SUBCATEGORY] = column(b, item ? "i.subcategory" : "r.subcategory", TERMS);
-    f[VQL_RESOURCE] = column(b, "r.key", KEYS);
-    f[VQL_CHARGE_TYPE] = column(b, "r.charge", CHARGES);
-    f[VQL_TIER] = column(b, "i.tier", TERMS);
-    f[VQL_BATCH] = column(b, "i.tier", BATCHES);
-    f[VQL_MODEL] = column(b, "i.model", TERMS);
+    f[VQL_LINE_ITEM] = column(b, "r.item", COST_BILLED_ITEMS);
+    f[VQL_ACCOUNT] = column(b, "r.project", COST_BILLED_PROJECTS);
+    f[VQL_BILLING_ACCOUNT] = column(b, "r.account", COST_BILLED_ACCOUNTS);
+    f[VQL_SERVICE] = column(b, item ? "i.service" : "r.service", COST_BILLED_TERMS);
+    f[VQL_CATEGORY] = column(b, item ? "i.category" : "r.category", COST_BILLED_TERMS);
+    f[VQL_SUBCATEGORY] = column(b, item ? "i.subcategory" : "r.subcategory", COST_BILLED_TERMS);
+    f[VQL_RESOURCE] = column(b, "r.key", COST_BILLED_KEYS);
+    f[VQL_CHARGE_TYPE] = column(b, "r.charge", COST_BILLED_CHARGES);
+    f[VQL_TIER] = column(b, "i.tier", COST_BILLED_TERMS);
+    f[VQL_BATCH] = column(b, "i.tier", COST_BILLED_BATCHES);
+    f[VQL_MODEL] = column(b, "i.model", COST_BILLED_TERMS);
     f[VQL_MODEL].also = "i.category";
     f[VQL_MODEL].also_texts = f[VQL_MODEL].texts;
 }
 
-static void set_groups(const struct billed *b, const struct cost_column *f, struct cost_column *g)
+static void set_groups(const struct cost_billed *b, const struct cost_column *f, struct cost_column *g)
 {
     g[COST_BY_PROVIDER] = f[VQL_PROVIDER];
     g[COST_BY_LEDGER] = f[VQL_LEDGER];
@@ -236,9 +223,9 @@ static void set_groups(const struct billed *b, const struct cost_column *f, stru
     g[COST_BY_CHARGE_TYPE] = f[VQL_CHARGE_TYPE];
     g[COST_BY_TIER] = f[VQL_TIER];
     g[COST_BY_BATCH] = f[VQL_BATCH];
-    g[COST_BY_UNIT] = column(b, "r.unit", TERMS);
-    g[COST_BY_MODEL] = column(b, "CASE i.model WHEN 0 THEN i.category ELSE i.model END", TERMS);
-    g[COST_BY_LINE_ITEM] = column(b, "r.item", ITEMS);
+    g[COST_BY_UNIT] = column(b, "r.unit", COST_BILLED_TERMS);
+    g[COST_BY_MODEL] = column(b, "CASE i.model WHEN 0 THEN i.category ELSE i.model END", COST_BILLED_TERMS);
+    g[COST_BY_LINE_ITEM] = column(b, "r.item", COST_BILLED_ITEMS);
 }
 
 /* --- a piece --------------------------------------------------------------------------------- */
@@ -268,7 +255,7 @@ static int64_t bin_day(const struct cost_query *q, const struct piece *p, int64_
     return bin;
 }
 
-static bool write_select(const struct billed *b, const struct cost_sql *s, const struct bill_rollup *rollup,
+static bool write_select(const struct cost_billed *b, const struct cost_sql *s, const struct bill_rollup *rollup,
                          const struct piece *p, struct buf *out)
 {
     const struct cost_query *q = b->job->q;
@@ -276,17 +263,16 @@ static bool write_select(const struct billed *b, const struct cost_sql *s, const
     bool join = rollup->item && (b->by & (BILL_BY_SKU | BILL_BY_ITEM));
     const char *first = rollup->packed ? "r.id" : bin_sql(q->bin, p->months);
     bool ok = buf_printf(out, "SELECT %s, %.*s, r.unit", first, STR_ARG(s->weight));
-    for (unsigned i = 0; ok && i < q->group_count; i++)
-        ok = buf_printf(out, ", %.*s", STR_ARG(s->groups[i]));
+    ok = ok && cost_sql_columns(s, out);
     if (!rollup->packed)
         ok = ok && buf_printf(out, ", r.micro, r.pico, r.quantity, r.nano, %s", own ? "1" : "r.rows");
     ok = ok && buf_printf(out, " FROM %s AS r", rollup->table);
     if (join)
         ok = ok && buf_add_str(out, STR(" JOIN items AS i ON i.id = r.item"));
-    return ok;
+    return ok && cost_sql_joins(s, out);
 }
 
-static enum err write_statement(const struct billed *b, struct cost_sql *s, const struct bill_rollup *rollup,
+static enum err write_statement(const struct cost_billed *b, struct cost_sql *s, const struct bill_rollup *rollup,
                                 const struct piece *p, struct buf *out)
 {
     int accounts, charges, from = 0, until = 0;
@@ -302,16 +288,15 @@ static enum err write_statement(const struct billed *b, struct cost_sql *s, cons
     bool ok = write_select(b, s, rollup, p, out) &&
               buf_printf(out, " WHERE r.account IN (SELECT value FROM json_each(?%d))", accounts);
     if (!rollup->packed)
-        ok = ok &&
-             buf_printf(out, " AND r.%s >= ?%d AND r.%s < ?%d", rollup->period, from, rollup->period, until);
-    ok = ok && buf_printf(out, " AND r.charge IN (SELECT value FROM json_each(?%d)) AND %.*s", charges,
-                          STR_ARG(s->where));
+        ok = ok && buf_printf(out, " AND r.%s >= ?%d AND r.%s < ?%d", rollup->period, from, rollup->period, until);
+    ok = ok &&
+         buf_printf(out, " AND r.charge IN (SELECT value FROM json_each(?%d)) AND %.*s", charges, STR_ARG(s->where));
     if (!ok)
         cost_error_set(s->error, "The filter is too complex; use fewer values or fewer tags.");
     return ok ? ERR_OK : ERR_BAD_PARAMETER;
 }
 
-static uint32_t text_of(struct billed *b, const struct cost_texts *texts, int64_t id)
+static uint32_t text_of(struct cost_billed *b, const struct cost_texts *texts, int64_t id)
 {
     struct str text = STR(""), name = STR("");
     if (!cost_texts_find(texts, id, &text, &name))
@@ -319,17 +304,18 @@ static uint32_t text_of(struct billed *b, const struct cost_texts *texts, int64_
     return cost_table_text(b->job->table, text, name);
 }
 
-static enum err too_many(const struct billed *b)
+static enum err too_many(const struct cost_billed *b)
 {
     cost_error_set(b->job->error, "Too many groups; ask for a shorter time or fewer groupings.");
     return ERR_BAD_PARAMETER;
 }
 
 /* The row the statement stands at: ids first, then what is to be added up. */
-static enum err add_row(const struct billed *b, struct cost_ids *ids, struct store_stmt *st)
+static enum err add_row(const struct cost_billed *b, const struct cost_sql *c, struct cost_ids *ids,
+                        struct store_stmt *st)
 {
-    int64_t key[FIXED_COLUMNS + COST_GROUPS_MAX];
-    int sums = FIXED_COLUMNS + (int)b->job->q->group_count;
+    int64_t key[FIXED_COLUMNS + COST_COLUMNS_MAX];
+    int sums = FIXED_COLUMNS + (int)cost_sql_column_count(c);
     for (int i = 0; i < sums; i++)
         key[i] = store_i64(st, i);
     struct cost_ids_sum *s = cost_ids_find(ids, key);
@@ -343,7 +329,7 @@ static enum err add_row(const struct billed *b, struct cost_ids *ids, struct sto
 
 /* A group and where its ids come from. */
 struct turn {
-    struct billed *b;
+    struct cost_billed *b;
     struct cost_sql *s;
 };
 
@@ -351,17 +337,12 @@ struct turn {
 static enum err make_part(void *context, const int64_t *key, struct cost_part *ret)
 {
     const struct turn *t = context;
-    struct billed *b = t->b;
-    if (key[1] < 0 || key[1] >= (int64_t)t->s->weight_count)
-        return ERR_CORRUPT;
-    *ret = (struct cost_part){.unit = text_of(b, &b->texts[TERMS], key[2]), .weight = t->s->weights[key[1]]};
-    for (unsigned i = 0; i < b->job->q->group_count; i++)
-        ret->values[i] = t->s->texts[i] ? text_of(b, t->s->texts[i], key[FIXED_COLUMNS + i])
-                                        : cost_table_text(b->job->table, t->s->constants[i], STR(""));
-    return ERR_OK;
+    struct cost_billed *b = t->b;
+    *ret = (struct cost_part){.unit = text_of(b, &b->texts[COST_BILLED_TERMS], key[2])};
+    return cost_sql_values(t->s, b->job->table, key[1], key + FIXED_COLUMNS, ret);
 }
 
-static enum err add_group(struct billed *b, struct cost_sql *s, const struct piece *p, const int64_t *key,
+static enum err add_group(struct cost_billed *b, struct cost_sql *s, const struct piece *p, const int64_t *key,
                           const struct cost_ids_sum *sum)
 {
     struct turn t = {b, s};
@@ -377,7 +358,7 @@ static enum err add_group(struct billed *b, struct cost_sql *s, const struct pie
     return cost_table_add(b->job->table, &part, b->job->error);
 }
 
-static enum err gather(const struct billed *b, struct cost_sql *s, struct cost_ids *ids, const struct buf *sql)
+static enum err gather(const struct cost_billed *b, struct cost_sql *s, struct cost_ids *ids, const struct buf *sql)
 {
     struct store_stmt *st;
     bool row;
@@ -385,7 +366,7 @@ static enum err gather(const struct billed *b, struct cost_sql *s, struct cost_i
     if (e != ERR_OK)
         return e;
     while ((e = store_step(st, &row)) == ERR_OK && row) {
-        e = add_row(b, ids, st);
+        e = add_row(b, s, ids, st);
         if (e != ERR_OK)
             break;
     }
@@ -393,9 +374,9 @@ static enum err gather(const struct billed *b, struct cost_sql *s, struct cost_i
     return e;
 }
 
-static enum err run_statement(struct billed *b, struct cost_sql *s, const struct piece *p, const struct buf *sql)
+static enum err run_statement(struct cost_billed *b, struct cost_sql *s, const struct piece *p, const struct buf *sql)
 {
-    struct cost_ids *ids = cost_ids_new(FIXED_COLUMNS + b->job->q->group_count);
+    struct cost_ids *ids = cost_ids_new(FIXED_COLUMNS + cost_sql_column_count(s));
     struct cost_ids_sum sum;
     const int64_t *key;
     enum err e = gather(b, s, ids, sql);
@@ -405,7 +386,7 @@ static enum err run_statement(struct billed *b, struct cost_sql *s, const struct
     return e;
 }
 
-static enum err run_packed(struct billed *b, struct cost_sql *s, const struct piece *p, const struct buf *sql)
+static enum err run_packed(struct cost_billed *b, struct cost_sql *s, const struct piece *p, const struct buf *sql)
 {
     struct turn t = {b, s};
     struct cost_packed packed = {.s = s,
@@ -420,11 +401,12 @@ static enum err run_packed(struct billed *b, struct cost_sql *s, const struct pi
     return cost_packed_run(&packed);
 }
 
-static enum err run_piece(struct billed *b, const struct piece *p)
+static enum err run_piece(struct cost_billed *b, const struct piece *p)
 {
     const struct bill_rollup *rollup = bill_rollup(b->by | (p->months ? 0 : BILL_BY_DAY));
     struct cost_source source = {.ledger = VQL_BILLED};
-    struct cost_sql s = {.arena = b->job->arena, .q = b->job->q, .source = &source, .error = b->job->error};
+    struct cost_sql s = {
+        .arena = b->job->arena, .q = b->job->q, .piece = b->job->piece, .source = &source, .error = b->job->error};
     struct buf sql;
     if (p->from >= p->until)
         return ERR_OK;
@@ -444,7 +426,7 @@ static enum err run_piece(struct billed *b, const struct piece *p)
 /* --- the period ------------------------------------------------------------------------------ */
 
 /* [*from, *until) cut to what was imported, and drawn out to whole months where nothing lies between. */
-static enum err fit_period(struct billed *b, int64_t *from, int64_t *until)
+static enum err fit_period(struct cost_billed *b, int64_t *from, int64_t *until)
 {
     struct store_stmt *st;
     bool row;
@@ -473,10 +455,10 @@ static enum err fit_period(struct billed *b, int64_t *from, int64_t *until)
     return ERR_OK;
 }
 
-static enum err run_pieces(struct billed *b)
+static enum err run_pieces(struct cost_billed *b)
 {
     enum cost_bin bin = b->job->q->bin;
-    int64_t from = b->job->q->from_day, until = b->job->q->until_day;
+    int64_t from = b->job->piece->from_day, until = b->job->piece->until_day;
     enum err e = fit_period(b, &from, &until);
     if (e != ERR_OK || from >= until)
         return e;
@@ -494,14 +476,27 @@ static enum err run_pieces(struct billed *b)
     return e;
 }
 
+enum err cost_billed_load(struct cost_job *j, struct store_db *db, bool estimated, struct cost_billed *ret)
+{
+    *ret = (struct cost_billed){.job = j, .db = db, .by = needs(j), .estimated = estimated};
+    enum err e = load_texts(ret);
+    if (e == ERR_OK)
+        e = make_lists(ret);
+    if (ret->files && wants_regions(j))
+        ret->by |= BILL_BY_ITEM;
+    return e;
+}
+
+void cost_billed_columns(const struct cost_billed *b, bool item, struct cost_column *fields, struct cost_column *groups)
+{
+    set_fields(b, item, fields);
+    set_groups(b, fields, groups);
+}
+
 static enum err run(struct cost_job *j, struct store_db *db, bool estimated)
 {
-    struct billed b = {.job = j, .db = db, .by = needs(j), .estimated = estimated};
-    enum err e = load_texts(&b);
-    if (e == ERR_OK)
-        e = make_lists(&b);
-    if (b.files && wants_regions(j))
-        b.by |= BILL_BY_ITEM;
+    struct cost_billed b;
+    enum err e = cost_billed_load(j, db, estimated, &b);
     return e == ERR_OK ? run_pieces(&b) : e;
 }
 

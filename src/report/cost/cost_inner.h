@@ -8,7 +8,9 @@
  *   cost_run      which ledgers, which pieces of time; begins and ends the read transactions
  *   cost_billed, cost_metered   a ledger as columns (struct cost_source) and the statements over it
  *   cost_texts    the texts behind a column's ids, and which of them pass a test
- *   cost_sql      filters, tags and groupings as one parameterised statement
+ *   cost_sql      filters and groupings as one parameterised statement (cost_sql.h); cost_tags: tags in it
+ *   cost_pieces   pieces of time in which no tag changes
+ *   cost_shared   the allocated ledger
  *   cost_ids      what a statement gives, added up by ids
  *   cost_packed   whole months out of packs
  *   cost_table    what all statements give, added up by texts
@@ -17,6 +19,8 @@
 #include "base/arena.h"
 #include "report/cost/cost.h"
 #include "store/sqlite.h"
+
+struct cost_sql;
 
 /* --- texts ----------------------------------------------------------------------------------- */
 
@@ -45,64 +49,6 @@ bool cost_texts_find(const struct cost_texts *t, int64_t id, struct str *ret_tex
 enum err cost_texts_set(const struct cost_texts *t, const struct vql_node *test, struct arena *a,
                         struct str *ret_json) ERR_USE;
 
-/* --- a ledger as columns --------------------------------------------------------------------- */
-
-/* sql NULL: the same for all rows, `constant`. `also`: a second column; a test passes when either does. */
-struct cost_column {
-    const char *sql, *also;
-    const struct cost_texts *texts, *also_texts;
-    struct str constant;
-};
-struct cost_source {
-    enum vql_ledger ledger;
-    struct cost_column fields[VQL_FIELD_COUNT];
-    struct cost_column groups[COST_BY_COUNT];
-};
-
-/* --- statements ------------------------------------------------------------------------------ */
-
-#define COST_PARAMS_MAX 8000
-#define COST_WEIGHTS_MAX 64
-#define COST_SQL_MAX 900000
-
-struct cost_param {
-    const struct vql_node *test; /* NULL: a number */
-    const struct cost_texts *texts;
-    struct str json;
-    int64_t number;
-};
-
-/* Conditions and values of one source; used for all statements over it. */
-struct cost_sql {
-    struct arena *arena;
-    const struct cost_query *q;
-    const struct cost_source *source;
-    struct cost_error *error;
-    struct cost_param *params;
-    int param_count;
-    /* Filled by cost_sql_compile: */
-    struct str weight;                 /* SQL: which of the weights counts; "0" when there is but one */
-    struct str where;                  /* SQL: the condition */
-    int64_t weights[COST_WEIGHTS_MAX]; /* 10^-12 */
-    unsigned weight_count;
-    struct str groups[COST_GROUPS_MAX];              /* SQL: an id; "0" for constants */
-    const struct cost_texts *texts[COST_GROUPS_MAX]; /* of the ids; NULL: constant */
-    struct str constants[COST_GROUPS_MAX];
-};
-enum err cost_sql_compile(struct cost_sql *s) ERR_USE;
-/* The number of a parameter with this value. */
-enum err cost_sql_number(struct cost_sql *s, int64_t value, int *ret_at) ERR_USE;
-enum err cost_sql_json(struct cost_sql *s, struct str json, int *ret_at) ERR_USE;
-/* Prepares the text in `sql` and binds all parameters. */
-enum err cost_sql_prepare(struct cost_sql *s, struct store_db *db, const struct buf *sql,
-                          struct store_stmt **ret) ERR_USE;
-/* "[1,2]" in the arena. */
-struct str cost_sql_list(struct arena *a, const int64_t *ids, size_t count);
-/* VQL fields that filters, tags and groupings need, as bits 1 << enum vql_field. */
-enum err cost_sql_fields(const struct cost_query *q, struct cost_error *error, uint64_t *ret_fields) ERR_USE;
-/* The key's tag, or NULL. */
-const struct cost_tag *cost_sql_tag(const struct cost_query *q, struct str key);
-
 /* --- the table ------------------------------------------------------------------------------- */
 
 struct cost_table;
@@ -110,6 +56,12 @@ struct cost_table *cost_table_new(const struct cost_query *q);
 void cost_table_free(struct cost_table *t); /* NULL does nothing */
 /* A number that stands for the text from here on. */
 uint32_t cost_table_text(struct cost_table *t, struct str text, struct str name);
+
+/* Of an amount the part between two of `whole` parts. */
+struct cost_cut {
+    int64_t from, to, whole;
+};
+#define COST_SPLITS_MAX 4
 
 struct cost_part {
     int64_t start_us;
@@ -119,6 +71,9 @@ struct cost_part {
     money_sum pusd;
     money_sum usage; /* 10^-12 of a unit */
     uint64_t rows;
+    struct cost_cut cuts[COST_SPLITS_MAX]; /* one after the other */
+    unsigned cut_count;
+    bool over_metered;
 };
 /* ERR_BAD_PARAMETER: too many rows, or more money than fits. */
 enum err cost_table_add(struct cost_table *t, const struct cost_part *p, struct cost_error *error) ERR_USE;
@@ -157,8 +112,17 @@ enum err cost_packed_run(const struct cost_packed *p) ERR_USE;
 
 /* --- ledgers --------------------------------------------------------------------------------- */
 
+/* A stretch of time in which tags are the same. */
+struct cost_piece {
+    int64_t from_day, until_day;
+    int64_t month; /* whose shares count; COST_MONTH_ANY: none differ */
+    const struct cost_tag *tags;
+    size_t tag_count;
+};
+
 struct cost_job {
     const struct cost_query *q;
+    const struct cost_piece *piece; /* in place of the query's days and tags */
     struct cost_table *table;
     struct cost_error *error;
     struct arena *arena; /* of the ledger's turn */
@@ -169,6 +133,27 @@ enum err cost_billed_run(struct cost_job *j, struct store_db *db) ERR_USE;
 /* The same of accounts whose figures are estimates. */
 enum err cost_estimated_run(struct cost_job *j, struct store_db *db) ERR_USE;
 enum err cost_metered_run(struct cost_job *j, struct store_db *db) ERR_USE;
+
+/* Whose traffic it was, as texts: of the ids that ledger.db has. */
+struct cost_column;
+struct cost_who {
+    struct cost_texts keys, workspaces, members, model_apis;
+};
+enum err cost_who_load(const struct cost_job *j, struct store_db *ledger, struct cost_who *ret) ERR_USE;
+/* The columns of fields and groups that are about it; SQL gives ids of keys, workspaces and configs. */
+void cost_who_columns(const struct cost_who *w, const char *key, const char *workspace, const char *config,
+                      struct cost_column *fields, struct cost_column *groups);
+
+enum err cost_shared_run(struct cost_job *j, struct store_db *bill, struct store_db *ledger) ERR_USE;
+
+/*
+ * The query's time in pieces, in the arena; one when tags are not asked for or never change. Shares by other
+ * costs are asked for by `run`, which is cost_run one level deeper.
+ */
+typedef enum err cost_again_fn(void *context, const struct cost_query *q, struct cost_result **ret,
+                               struct cost_error *error);
+enum err cost_pieces_make(const struct cost_query *q, bool tags_wanted, struct arena *a, cost_again_fn *run,
+                          void *context, struct cost_piece **ret, size_t *ret_count, struct cost_error *error) ERR_USE;
 
 void cost_error_set(struct cost_error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -18,18 +18,19 @@
 #include "openai/usage.h"
 #include "report/bill/bill.h"
 #include "report/cost/cost_dates.h"
-#include "report/cost/cost_inner.h"
+#include "report/cost/cost_sql.h"
 
 #define SQL_MAX (2u << 20)
 #define METER_OTHER METER_COUNT
 #define HOURS 24
 
-enum texts { MODELS, SHORT_MODELS, TIERS, SERVICES, PROVIDERS, KEYS, METERS, UNITS, TEXTS_COUNT };
+enum texts { MODELS, SHORT_MODELS, TIERS, SERVICES, PROVIDERS, METERS, UNITS, TEXTS_COUNT };
 
 struct metered {
     struct cost_job *job;
     struct store_db *db;
     struct cost_texts texts[TEXTS_COUNT];
+    struct cost_who who;
     struct str workspaces, meters; /* JSON lists */
     bool by_meter;
     /* The rollup that was decoded last. */
@@ -113,38 +114,6 @@ static enum err load_dims(struct metered *m, enum schema_dim kind, struct str (*
     return e == ERR_OK ? cost_texts_end(&make, &m->texts[to]) : e;
 }
 
-static enum err add_key(struct metered *m, struct cost_texts_make *make, int64_t id)
-{
-    const struct cost_query *q = m->job->q;
-    struct str text = STR(""), name = STR("");
-    char number[24];
-    if (id && !(q->key_text && q->key_text(q->key_context, id, &text, &name))) {
-        int n = snprintf(number, sizeof number, "%lld", (long long)id);
-        text = str_of(number, (size_t)n);
-    }
-    text = arena_dup(m->job->arena, text);
-    name = arena_dup(m->job->arena, name);
-    return text.p && name.p ? cost_texts_add(make, id, text, name) : ERR_BAD_PARAMETER;
-}
-
-static enum err load_keys(struct metered *m)
-{
-    struct cost_texts_make make = {.arena = m->job->arena};
-    struct store_stmt *st;
-    bool row;
-    enum err e = store_prepare(m->db, "SELECT DISTINCT key_id FROM combos", &st);
-    if (e != ERR_OK)
-        return e;
-    while ((e = store_step(st, &row)) == ERR_OK && row) {
-        e = add_key(m, &make, store_i64(st, 0));
-        if (e != ERR_OK) {
-            store_done(st);
-            return e;
-        }
-    }
-    return e == ERR_OK ? cost_texts_end(&make, &m->texts[KEYS]) : e;
-}
-
 /* "cached input" for "cached_input": the words of the bill. */
 static struct str meter_text(struct arena *a, unsigned meter)
 {
@@ -205,7 +174,7 @@ static enum err load_texts(struct metered *m)
     if (e == ERR_OK)
         e = load_dims(m, SCHEMA_DIM_PROVIDER, provider_of, PROVIDERS);
     if (e == ERR_OK)
-        e = load_keys(m);
+        e = cost_who_load(m->job, m->db, &m->who);
     if (e == ERR_OK)
         e = load_meters(m);
     m->workspaces = cost_sql_list(m->job->arena, scope->workspaces, scope->all ? 0 : scope->workspace_count);
@@ -235,7 +204,7 @@ static void set_columns(const struct metered *m, struct cost_source *s)
     f[VQL_CHARGE_TYPE] = g[COST_BY_CHARGE_TYPE] = constant(STR("Usage"));
     f[VQL_SERVICE] = g[COST_BY_SERVICE] = column(m, "c.operation", SERVICES);
     f[VQL_CATEGORY] = g[COST_BY_CATEGORY] = column(m, MODEL_SQL, MODELS);
-    f[VQL_RESOURCE] = g[COST_BY_RESOURCE] = column(m, "c.key_id", KEYS);
+    cost_who_columns(&m->who, "c.key_id", "c.workspace_id", "c.config", f, g);
     f[VQL_TIER] = g[COST_BY_TIER] = column(m, "c.service_tier", TIERS);
     f[VQL_SUBCATEGORY] = g[COST_BY_SUBCATEGORY] = column(m, "m.value", METERS);
     g[COST_BY_UNIT] = column(m, "m.value", UNITS);
@@ -263,16 +232,19 @@ static const char *bin_sql(enum cost_bin bin)
 static bool write_select(const struct metered *m, const struct cost_sql *s, int meters, struct buf *out)
 {
     bool ok = buf_printf(out, "SELECT %s, %.*s", bin_sql(s->q->bin), STR_ARG(s->weight));
-    for (unsigned i = 0; ok && i < s->q->group_count; i++)
-        ok = buf_printf(out, ", %.*s", STR_ARG(s->groups[i]));
+    ok = ok && cost_sql_columns(s, out);
     if (m->by_meter)
-        return ok && buf_printf(out,
-                                ", r.hour, r.combo, m.value, " ROLLUP_SUM_COLUMNS
-                                " FROM rollups AS r CROSS JOIN combos AS c CROSS JOIN json_each(?%d) AS m",
-                                meters);
-    return ok && buf_add_str(out, STR(", SUM(r.carry), SUM(r.cost_pusd / 1000000), SUM(r.cost_pusd % 1000000),"
-                                      " SUM(r.input_tok + r.output_tok), SUM(r.attempts)"
-                                      " FROM rollups AS r CROSS JOIN combos AS c"));
+        return ok &&
+               buf_printf(out,
+                          ", r.hour, r.combo, m.value, " ROLLUP_SUM_COLUMNS
+                          " FROM rollups AS r CROSS JOIN combos AS c CROSS JOIN json_each(?%d) AS m",
+                          meters) &&
+               cost_sql_joins(s, out);
+    return ok &&
+           buf_add_str(out, STR(", SUM(r.carry), SUM(r.cost_pusd / 1000000), SUM(r.cost_pusd % 1000000),"
+                                " SUM(r.input_tok + r.output_tok), SUM(r.attempts)"
+                                " FROM rollups AS r CROSS JOIN combos AS c")) &&
+           cost_sql_joins(s, out);
 }
 
 static enum err write_statement(const struct metered *m, struct cost_sql *s, struct buf *out)
@@ -283,9 +255,9 @@ static enum err write_statement(const struct metered *m, struct cost_sql *s, str
     if (e == ERR_OK)
         e = cost_sql_json(s, m->workspaces, &workspaces);
     if (e == ERR_OK)
-        e = cost_sql_number(s, q->from_day * HOURS, &from);
+        e = cost_sql_number(s, s->piece->from_day * HOURS, &from);
     if (e == ERR_OK)
-        e = cost_sql_number(s, q->until_day * HOURS, &until);
+        e = cost_sql_number(s, s->piece->until_day * HOURS, &until);
     if (e != ERR_OK)
         return e;
     bool ok = write_select(m, s, meters, out) &&
@@ -297,7 +269,7 @@ static enum err write_statement(const struct metered *m, struct cost_sql *s, str
     ok = ok && buf_printf(out, " AND %.*s", STR_ARG(s->where));
     if (ok && !m->by_meter)
         ok = buf_add_str(out, STR(" GROUP BY 1, 2"));
-    for (unsigned i = 0; ok && !m->by_meter && i < q->group_count; i++)
+    for (unsigned i = 0; ok && !m->by_meter && i < cost_sql_column_count(s); i++)
         ok = buf_printf(out, ", %u", 3 + i);
     if (!ok)
         cost_error_set(s->error, "The filter is too complex; use fewer values or fewer tags.");
@@ -311,12 +283,6 @@ static int64_t start_of(const struct cost_query *q, int64_t bin)
     if (q->bin == COST_BIN_HOUR)
         return bin * SCHEMA_HOUR_US;
     return bill_day_us(q->bin == COST_BIN_TOTAL ? q->from_day : cost_dates_bin(q->bin, bin, q->from_day));
-}
-
-static uint32_t text_of(struct metered *m, const struct cost_texts *texts, int64_t id)
-{
-    struct str text = STR(""), name = STR("");
-    return cost_texts_find(texts, id, &text, &name) ? cost_table_text(m->job->table, text, name) : 0;
 }
 
 /* What one meter has of the rollup the statement stands at, its columns from `first` on. */
@@ -356,22 +322,21 @@ static void read_sums(struct metered *m, struct store_stmt *st, int first, struc
 
 static enum err add_row(struct metered *m, const struct cost_sql *s, struct store_stmt *st)
 {
-    unsigned n = s->q->group_count;
+    int64_t columns[COST_COLUMNS_MAX];
+    unsigned n = cost_sql_column_count(s);
     int first = 2 + (int)n;
-    int64_t weight = store_i64(st, 1);
     struct cost_part part = {.start_us = start_of(s->q, store_i64(st, 0))};
-    enum err e = weight >= 0 && weight < (int64_t)s->weight_count ? ERR_OK : ERR_CORRUPT;
-    if (e == ERR_OK && m->by_meter)
+    enum err e = ERR_OK;
+    if (m->by_meter)
         e = read_meter(m, st, first, &part);
-    else if (e == ERR_OK)
+    else
         read_sums(m, st, first, &part);
     if (e != ERR_OK || (m->by_meter && !part.rows))
         return e;
-    part.weight = s->weights[weight];
     for (unsigned i = 0; i < n; i++)
-        part.values[i] = s->texts[i] ? text_of(m, s->texts[i], store_i64(st, 2 + (int)i))
-                                     : cost_table_text(m->job->table, s->constants[i], STR(""));
-    return cost_table_add(m->job->table, &part, m->job->error);
+        columns[i] = store_i64(st, 2 + (int)i);
+    e = cost_sql_values(s, m->job->table, store_i64(st, 1), columns, &part);
+    return e == ERR_OK ? cost_table_add(m->job->table, &part, m->job->error) : e;
 }
 
 static enum err run_statement(struct metered *m, struct cost_sql *s, const struct buf *sql)
@@ -394,7 +359,7 @@ enum err cost_metered_run(struct cost_job *j, struct store_db *db)
 {
     struct metered m = {.job = j, .db = db, .by_meter = wants_meters(j), .hour = -1};
     struct cost_source source = {.ledger = VQL_METERED};
-    struct cost_sql s = {.arena = j->arena, .q = j->q, .source = &source, .error = j->error};
+    struct cost_sql s = {.arena = j->arena, .q = j->q, .piece = j->piece, .source = &source, .error = j->error};
     struct buf sql;
     enum err e = load_texts(&m);
     if (e != ERR_OK)

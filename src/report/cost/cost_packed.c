@@ -9,7 +9,7 @@
 #include "report/bill/bill.h"
 #include "report/bill/bill_pack.h"
 #include "report/cost/cost_dates.h"
-#include "report/cost/cost_inner.h"
+#include "report/cost/cost_sql.h"
 
 #define FIXED_COLUMNS 3 /* bin (always 0 here), weight, unit */
 #define PLACES_MAX (INT64_C(1) << 28)
@@ -53,8 +53,8 @@ static enum err make_map(struct work *w)
 
 static enum err add_place(struct work *w, struct store_stmt *st)
 {
-    int64_t key[FIXED_COLUMNS + COST_GROUPS_MAX] = {0}, place = store_i64(st, 0);
-    for (unsigned i = 1; i < FIXED_COLUMNS + w->p->s->q->group_count; i++)
+    int64_t key[FIXED_COLUMNS + COST_COLUMNS_MAX] = {0}, place = store_i64(st, 0);
+    for (unsigned i = 1; i < FIXED_COLUMNS + cost_sql_column_count(w->p->s); i++)
         key[i] = store_i64(st, (int)i);
     struct cost_ids_sum *sum = cost_ids_find(w->ids, key);
     if (!sum)
@@ -174,7 +174,7 @@ static enum err read_months(struct work *w)
 
 enum err cost_packed_run(const struct cost_packed *p)
 {
-    struct work w = {.p = p, .ids = cost_ids_new(FIXED_COLUMNS + p->s->q->group_count), .bin = -1};
+    struct work w = {.p = p, .ids = cost_ids_new(FIXED_COLUMNS + cost_sql_column_count(p->s)), .bin = -1};
     enum err e = make_map(&w);
     if (e == ERR_OK)
         e = read_places(&w);

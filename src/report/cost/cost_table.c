@@ -26,6 +26,7 @@ struct row {
     uint64_t rows;
     uint32_t unit; /* text 0 ("") = none yet */
     bool mixed;    /* several units */
+    bool over_metered;
     uint32_t values[];
 };
 
@@ -219,6 +220,23 @@ static bool weigh_usage(money_sum usage, int64_t weight, money_sum *ret)
     return true;
 }
 
+/* amount × at ÷ whole, towards 0; at ≤ whole < 2^62, so nothing overflows. */
+static __int128 up_to(__int128 amount, int64_t at, int64_t whole)
+{
+    __int128 quotient = amount / whole, rest = amount % whole;
+    return quotient * at + rest * at / whole;
+}
+
+/* Rounded where the parts begin and end, so that all parts of a whole add up to it. */
+static __int128 cut(__int128 amount, const struct cost_part *p)
+{
+    for (unsigned i = 0; i < p->cut_count; i++) {
+        const struct cost_cut *c = &p->cuts[i];
+        amount = up_to(amount, c->to, c->whole) - up_to(amount, c->from, c->whole);
+    }
+    return amount;
+}
+
 enum err cost_table_add(struct cost_table *t, const struct cost_part *p, struct cost_error *error)
 {
     cost_sum amount;
@@ -226,10 +244,14 @@ enum err cost_table_add(struct cost_table *t, const struct cost_part *p, struct 
     struct row *r = find_row(t, p);
     if (!r)
         return too_many(t, error);
-    if (__builtin_mul_overflow(p->pusd, (__int128)p->weight, &amount) || !weigh_usage(p->usage, p->weight, &usage) ||
-        !cost_amount_add(&r->amount, amount) || !cost_amount_add(&t->total, amount) || !add_usage(t, r, p->unit, usage))
+    if (__builtin_mul_overflow(p->pusd, (__int128)p->weight, &amount) || !weigh_usage(p->usage, p->weight, &usage))
+        return too_much(error);
+    amount = cut(amount, p);
+    usage = cut(usage, p);
+    if (!cost_amount_add(&r->amount, amount) || !cost_amount_add(&t->total, amount) || !add_usage(t, r, p->unit, usage))
         return too_much(error);
     r->rows += p->rows;
+    r->over_metered = r->over_metered || p->over_metered;
     return ERR_OK;
 }
 
@@ -293,6 +315,7 @@ static bool make_running(struct cost_table *t)
         r->mixed = r->mixed || before->mixed || (r->unit && before->unit && r->unit != before->unit);
         r->unit = r->unit ? r->unit : before->unit;
         r->rows += before->rows;
+        r->over_metered = r->over_metered || before->over_metered;
         if (!cost_amount_add(&r->amount, before->amount) || __builtin_add_overflow(r->usage, before->usage, &r->usage))
             return false;
     }
@@ -382,7 +405,8 @@ static bool give_row(struct cost_table *t, const struct row *from, struct cost_r
                             .amount = from->amount,
                             .unit = from->mixed ? STR("") : t->texts[from->unit].text,
                             .usage = from->mixed ? 0 : from->usage,
-                            .rows = from->rows};
+                            .rows = from->rows,
+                            .over_metered = from->over_metered};
     return true;
 }
 

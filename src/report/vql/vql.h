@@ -61,7 +61,10 @@
     X(TIER, "costs.service_tier", TEXT)                       \
     X(BATCH, "costs.batch", BOOLEAN)                          \
     X(LEDGER, "costs.ledger", LEDGER_NAME)                    \
-    X(LINE_ITEM, "costs.line_item", TEXT)
+    X(LINE_ITEM, "costs.line_item", TEXT)                     \
+    X(WORKSPACE, "costs.workspace", TEXT)                     \
+    X(MODEL_API, "costs.model_api", TEXT)                     \
+    X(MEMBER, "costs.member", TEXT)
 
 enum vql_field {
 #define X(name, text, type) VQL_##name,
