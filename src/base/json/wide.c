@@ -9,13 +9,15 @@
 
 #include "base/json/token.h"
 
-wide_string_fn *wide_string;
+wide_string_fn *wide_string, *wide_forms[2];
+unsigned wide_form_count;
 
 #if JSON_BYTES_SSE2 && defined(__x86_64__)
 
 #include <immintrin.h>
 
 #define AVX2 __attribute__((target("avx2,bmi")))
+#define AVX512 __attribute__((target("avx512f,avx512bw,bmi")))
 
 /* 64 bytes, and what string_block looks at behind them. */
 #define BLOCK 64
@@ -90,13 +92,51 @@ AVX2 static inline const char *plain_blocks(const char *p, const char *end)
     return p;
 }
 
-AVX2 static const char *string_avx2(struct json_scan *s, const char **p, const char *end)
+AVX512 static inline __m512i load512(const char *p)
+{
+    return _mm512_loadu_si512((const void *)p);
+}
+
+AVX512 static inline struct marks classify512(const char *p)
+{
+    const __m512i upper = _mm512_broadcast_i32x4(_mm_setr_epi8(UPPER));
+    const __m512i lower = _mm512_broadcast_i32x4(_mm_setr_epi8(LOWER));
+    const __m512i half = _mm512_set1_epi8(15);
+    __m512i v = load512(p);
+    __m512i by_upper = _mm512_shuffle_epi8(upper, _mm512_and_si512(_mm512_srli_epi16(v, 4), half));
+    __m512i by_lower = _mm512_shuffle_epi8(lower, _mm512_and_si512(v, half));
+    return (struct marks){
+        .quote = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('"')),
+        .slash = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\\')),
+        .control = _mm512_cmplt_epu8_mask(v, _mm512_set1_epi8(0x20)),
+        .simple = _mm512_test_epi8_mask(by_upper, by_lower),
+    };
+}
+
+AVX512 static inline uint64_t special512(const char *p)
+{
+    __m512i v = load512(p);
+    return _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('"')) | _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\\')) |
+           _mm512_cmplt_epu8_mask(v, _mm512_set1_epi8(0x20));
+}
+
+AVX512 static inline const char *plain_blocks512(const char *p, const char *end)
+{
+    while (end - p >= 2 * BLOCK + BEHIND && !(special512(p) | special512(p + BLOCK)))
+        p += 2 * BLOCK;
+    return p;
+}
+
+/* The loop of both forms; inlined with their steps, which are made of their instructions. */
+static inline __attribute__((always_inline)) const char *string_by(struct json_scan *s, const char **p, const char *end,
+                                                                   struct marks (*look)(const char *p),
+                                                                   const char *(*pass)(const char *p, const char *end))
 {
     const char *at = *p;
     uint64_t carry = 0; /* 1: the block's first byte is escaped by the byte before it */
     unsigned plain = 0;
     while (end - at >= BLOCK + BEHIND) {
-        struct marks m = classify(at);
+        struct marks m = look(at);
         uint64_t escaped = m.slash << 1 | carry;
         if ((m.quote & ~escaped) | m.control | (escaped & (m.slash | ~m.simple))) {
             if (carry & ~m.simple)
@@ -114,7 +154,7 @@ AVX2 static const char *string_avx2(struct json_scan *s, const char **p, const c
         at += BLOCK;
         plain = m.slash ? 0 : plain + 1;
         if (plain >= PLAIN_BLOCKS) {
-            at = plain_blocks(at, end);
+            at = pass(at, end);
             plain = 0;
         }
     }
@@ -124,11 +164,26 @@ AVX2 static const char *string_avx2(struct json_scan *s, const char **p, const c
     return NULL;
 }
 
+AVX2 static const char *string_avx2(struct json_scan *s, const char **p, const char *end)
+{
+    return string_by(s, p, end, classify, plain_blocks);
+}
+
+AVX512 static const char *string_avx512(struct json_scan *s, const char **p, const char *end)
+{
+    return string_by(s, p, end, classify512, plain_blocks512);
+}
+
+/* The first processors with 512 bits slow down by using them; those that know VBMI do not. */
 __attribute__((constructor)) static void choose(void)
 {
     __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vbmi"))
+        wide_forms[wide_form_count++] = string_avx512;
     if (__builtin_cpu_supports("avx2"))
-        wide_string = string_avx2;
+        wide_forms[wide_form_count++] = string_avx2;
+    if (wide_form_count)
+        wide_string = wide_forms[0];
 }
 
 #endif
