@@ -23,6 +23,7 @@
 #include "console/vantage/access/persons.h"
 #include "console/vantage/vantage_reply.h"
 #include "control/people/actor.h"
+#include "control/people/reach.h"
 #include "control/people/session.h"
 #include "gateway/credentials.h"
 #include "gateway/model_api.h"
@@ -81,7 +82,8 @@ static void set_actor(const struct job *j)
     actor_set(&actor);
 }
 
-static bool allowed(enum kind_role role, enum job_access access)
+/* What takes an owner concerns the organization: who owns a workspace alone is its admin in all other things. */
+static bool allowed(const struct snapshot_key *key, enum kind_role role, enum job_access access)
 {
     switch (access) {
     case JOB_PROBE:
@@ -93,7 +95,7 @@ static bool allowed(enum kind_role role, enum job_access access)
     case JOB_ADMIN:
         return role <= KIND_ROLE_ADMIN;
     case JOB_OWNER:
-        return role == KIND_ROLE_OWNER;
+        return role == KIND_ROLE_OWNER && reach_organizes(key, KIND_ROLE_OWNER);
     }
     return false;
 }
@@ -104,7 +106,7 @@ static bool allowed(enum kind_role role, enum job_access access)
  */
 bool console_may_call(const struct snapshot_key *key, enum kind_role role, const struct route *route)
 {
-    bool by_role = allowed(role, route->access);
+    bool by_role = allowed(key, role, route->access);
     if (route->scope == JOB_SCOPE_ANY || key->scopes == SNAPSHOT_SCOPES_ALL)
         return by_role;
     if (route->scope == JOB_SCOPE_ALL)
