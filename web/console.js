@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The console: shows what the public API gives to the key that was entered. The key stays in this tab.
+// The console: shows what the public API gives to who is signed in (sign_in.js), or to a key that was entered. A key stays
+// in this tab.
 'use strict';
 
 const byId = (id) => document.getElementById(id);
@@ -13,7 +14,8 @@ function say(text, bad) {
 
 // Answers keep amounts as decimal text: a double would lose digits.
 async function get(path) {
-  const answer = await fetch(path, { headers: { Authorization: 'Bearer ' + sessionStorage.getItem('key') } });
+  const key = sessionStorage.getItem('key');
+  const answer = await fetch(path, key ? { headers: { Authorization: 'Bearer ' + key } } : {});
   const text = await answer.text();
   const exact = text.replace(/"((?:[a-z_]+_)?usd)":(-?[0-9.]+)/g, '"$1":"$2"');
   const body = JSON.parse(exact);
@@ -147,24 +149,48 @@ async function refresh() {
     fill('by-model', report.data, (g) => [[g.model || '(no model)'], [count(g.requests), 'n'], [count(g.input_tokens), 'n'],
       [count(g.output_tokens), 'n'], [g.cost_usd + (g.unpriced ? ' + ' + g.unpriced + ' unpriced' : ''), 'n']]);
     fill('requests', logs.data, requestCells, openRequest, (r) => r.discarded && 'pale');
-    byId('sign-in').hidden = true;
-    byId('signed-in').hidden = false;
     say(logs.data.length ? 'As of ' + new Date().toLocaleTimeString() + '. Select a request to see its bodies.'
-      : 'No requests yet. Point an OpenAI client at ' + location.origin + '/v1 with this key.');
+      : 'No requests yet. Point an OpenAI client at ' + location.origin + '/v1 with a key.');
   } catch (e) {
     say(e.message, true);
   }
 }
 
-byId('sign-in').addEventListener('submit', (e) => {
-  e.preventDefault();
-  sessionStorage.setItem('key', byId('key').value.trim());
-  byId('key').value = '';
-  refresh();
-});
+// ---- who is here ----
+
+// A way in for those who have a key: the first owner, and programs' people.
+function keyForm() {
+  const form = signIn.formOf([signIn.field('A key of the workspace', { name: 'key', type: 'password', placeholder: 'tg-…', autocomplete: 'off' })],
+    'Use this key', async (given) => {
+      const answer = await fetch('/tollgate/v1/session', { headers: { Authorization: 'Bearer ' + given.key.trim() } });
+      if (answer.ok) sessionStorage.setItem('key', given.key.trim());
+      return { ok: answer.ok, status: answer.status, body: await answer.json() };
+    }, start);
+  return signIn.make('details', {}, signIn.make('summary', {}, 'Use a key instead'),
+    signIn.make('p', { class: 'note' }, "The owner's key is in the file admin.key of the data directory. It stays in this tab."), form);
+}
+
+async function start() {
+  const me = sessionStorage.getItem('key') ? await get('/tollgate/v1/session').catch(() => null) : await signIn.who();
+  if (!me) {
+    sessionStorage.removeItem('key');
+    byId('signed-in').hidden = true;
+    await signIn.show(byId('sign-in'), '/console/', start, keyForm());
+    return;
+  }
+  byId('sign-in').hidden = true;
+  byId('signed-in').hidden = false;
+  byId('who').textContent = (me.member ? me.member.name : me.name) + ', ' + me.workspace;
+  await refresh();
+}
+
 byId('signed-in').addEventListener('submit', (e) => {
   e.preventDefault();
   refresh();
 });
-byId('sign-out').addEventListener('click', () => { sessionStorage.removeItem('key'); location.reload(); });
-if (sessionStorage.getItem('key')) refresh();
+byId('sign-out').addEventListener('click', async () => {
+  if (sessionStorage.getItem('key')) sessionStorage.removeItem('key');
+  else await signIn.signOut();
+  location.reload();
+});
+start().catch(() => say('The server cannot be reached; check the network and load this page again.', true));

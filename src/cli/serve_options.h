@@ -13,6 +13,18 @@
       "Serve console, admin API and /metrics on this address only; --listen then takes requests for providers.")      \
     X("public-url", TEXT, NULL, "TOLLGATE_PUBLIC_URL", 0, 0, "URL",                                                   \
       "Where people reach this server: what links and addresses begin with. Default: the host they ask for.")         \
+    X("password-sign-in", ON_OFF, "on", NULL, 0, 0, "on|off", "Let people sign in with a password.")                  \
+    X("oidc-issuer", TEXT, NULL, "TOLLGATE_OIDC_ISSUER", 0, 0, "URL",                                                 \
+      "Provider of OpenID Connect that people sign in at; needs --public-url. docs/SIGN_IN.md has the steps.")        \
+    X("oidc-client-id", TEXT, NULL, "TOLLGATE_OIDC_CLIENT_ID", 0, 0, "ID", "This server's client id there.")          \
+    X("oidc-client-secret-file", TEXT, NULL, "TOLLGATE_OIDC_CLIENT_SECRET_FILE", 0, 0, "FILE",                        \
+      "Its secret, if not in TOLLGATE_OIDC_CLIENT_SECRET; without both it is a public client.")                       \
+    X("oidc-scopes", TEXT, "openid email profile", NULL, 0, 0, "SCOPES", "What is asked for there.")                  \
+    X("oidc-name", TEXT, NULL, NULL, 0, 0, "NAME", "What the sign-in button calls the provider. Default: its host.")  \
+    X("oidc-allowed-domain", LIST, NULL, NULL, 0, 0, "DOMAIN",                                                        \
+      "Only who has an address of this domain may sign in there; several times if need be.")                          \
+    X("oidc-join", TEXT, NULL, NULL, 0, 0, "WORKSPACE:ROLE",                                                          \
+      "Who has an address of these domains joins without an invitation, as member or viewer. Default: nobody does.")  \
     X("data", TEXT, "tollgate-data", "TOLLGATE_DATA", 0, 0, "DIR",                                                    \
       "Directory of everything that is kept; made when it is not there.")                                             \
     X("workers", INT, "1", NULL, 1, 64, "N", "Worker threads; about one for each core that is to serve requests.")    \

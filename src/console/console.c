@@ -18,13 +18,16 @@
 #include "console/console_inner.h"
 #include "console/cookie.h"
 #include "console/fetch.h"
+#include "console/people/oidc.h"
 #include "console/portkey/dialect.h"
 #include "console/vantage/access/calls.h"
 #include "console/vantage/access/persons.h"
 #include "console/vantage/vantage_reply.h"
 #include "control/people/actor.h"
+#include "control/people/device.h"
 #include "control/people/reach.h"
 #include "control/people/session.h"
+#include "control/people/tries.h"
 #include "gateway/credentials.h"
 #include "gateway/model_api.h"
 #include "gateway/reply.h"
@@ -345,6 +348,8 @@ static struct job *job_new(struct console *c, struct http_exchange *x, const str
         j->blaxel.proto = field(j, &x->head, STR("x-forwarded-proto"));
     if (route->dialect == JOB_BLAXEL && route->access == JOB_PUBLIC)
         j->authorization = field(j, &x->head, STR("authorization"));
+    if (route->dialect == JOB_NATIVE && route->access == JOB_PUBLIC)
+        j->cookie = field(j, &x->head, STR("cookie"));
     buf_init(&j->body, str_ends(route->path, STR("/costs.csv")) ? JOB_COSTS_MAX : JOB_BODY_MAX);
     buf_init(&j->lines, 8192);
     buf_init(&j->reply, JOB_REPLY_MAX);
@@ -445,6 +450,10 @@ struct console *console_new(const struct console_settings *settings, char *why, 
         return NULL;
     }
     docs_set_filter_check(c->docs, filter_check, NULL);
+    c->devices = device_table_new();
+    c->tries = mem_zalloc(sizeof *c->tries);
+    if (settings->oidc)
+        c->oidc = oidc_new(settings->oidc);
     docs_audit_to(c->docs, settings->control);
     c->calls = calls_new(settings->vantage_calls, settings->vantage_report_calls);
     list_init(&c->queue);
@@ -483,5 +492,8 @@ void console_free(struct console *c)
     calls_free(c->calls);
     catalog_drop(c);
     upstream_models_drop(c);
+    oidc_free(c->oidc);
+    device_table_free(c->devices);
+    mem_free(c->tries);
     mem_free(c);
 }

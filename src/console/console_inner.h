@@ -25,6 +25,9 @@ struct console {
     struct price_catalog *catalog; /* catalog.h */
     uint64_t catalog_read_us;
     struct upstream_models *upstream_models; /* blaxel/upstream_models.h */
+    struct oidc *oidc;                       /* people/oidc.h; NULL: no provider to sign in at */
+    struct device_table *devices;            /* control/people/device.h */
+    struct tries *tries;                     /* what failed lately, by person or peer; control/people/tries.h */
     struct calls *calls;                     /* vantage/access/calls.h; NULL: no limit */
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading and setting the one cookie there is. */
+/* Reading and setting the two cookies there are. */
 #include "console/cookie.h"
 
 #define NAME "tollgate_session"
@@ -20,22 +20,33 @@ static bool is_foreign(const struct http1_head *head)
     return at < 0 || !str_eq_nocase(str_from(from, (size_t)at + 3), host->value);
 }
 
+struct str cookie_find(struct str field, struct str name)
+{
+    struct str part;
+    while (str_split(&field, ';', &part)) {
+        part = str_trim(part);
+        if (str_starts(part, name) && part.n > name.n && part.p[name.n] == '=')
+            return str_from(part, name.n + 1);
+    }
+    return STR("");
+}
+
 struct str cookie_session(const struct http1_head *head)
 {
     const struct http1_field *field = http1_find_id(head, HTTP1_COOKIE);
-    struct str rest = field ? field->value : STR(""), part;
-    if (!field || is_foreign(head))
-        return STR("");
-    while (str_split(&rest, ';', &part)) {
-        part = str_trim(part);
-        if (str_starts(part, STR(NAME "=")))
-            return str_from(part, sizeof NAME);
-    }
-    return STR("");
+    return field && !is_foreign(head) ? cookie_find(field->value, STR(NAME)) : STR("");
 }
 
 bool cookie_line(struct buf *lines, struct str token, int64_t seconds, bool secure)
 {
     return buf_printf(lines, "Set-Cookie: " NAME "=%.*s; Path=/; Max-Age=%lld; HttpOnly; SameSite=Lax%s\r\n",
                       STR_ARG(token), (long long)seconds, secure ? "; Secure" : "");
+}
+
+bool cookie_ticket_line(struct buf *lines, struct str ticket, int64_t seconds, bool secure)
+{
+    return buf_printf(lines,
+                      "Set-Cookie: " COOKIE_TICKET "=%.*s; Path=/tollgate/v1/sign-in/; Max-Age=%lld; HttpOnly; "
+                      "SameSite=Lax%s\r\n",
+                      STR_ARG(ticket), (long long)seconds, secure ? "; Secure" : "");
 }

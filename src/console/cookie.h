@@ -6,6 +6,8 @@
  * cookie: the session of a browser. A cookie goes along whoever's page makes the request, so it counts only
  * for requests that are not another site's: SameSite=Lax keeps it away from those in the first place,
  * and what changes something is refused when the browser says that it comes from elsewhere.
+ *
+ * A second one holds the ticket of a sign-in at a provider that is under way (people/oidc_ticket.h).
  */
 
 #include "base/buf.h"
@@ -14,7 +16,14 @@
 
 /* The token in the cookie, a view into the head; empty when there is none or it does not count. */
 struct str cookie_session(const struct http1_head *head);
+/* The cookie of that name in a Cookie field's value; empty when it is not there. */
+struct str cookie_find(struct str field, struct str name);
 /* The header line that sets it for so many seconds; 0 takes it away. Appended. */
 bool cookie_line(struct buf *lines, struct str token, int64_t seconds, bool secure) __attribute__((warn_unused_result));
+
+#define COOKIE_TICKET "tollgate_sign_in"
+/* The same of the ticket, for the paths of the sign-in alone. */
+bool cookie_ticket_line(struct buf *lines, struct str ticket, int64_t seconds, bool secure)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -77,6 +77,7 @@ struct job {
     struct str method, path, query;
     struct str peer, request_id;       /* for the audit log */
     struct str authorization;          /* of public Blaxel routes, that is, of /oauth/token */
+    struct str cookie;                 /* of public routes of ours, that is, of signing in */
     struct str params[JOB_PARAMS_MAX]; /* what stood for "{}" */
     struct job_blaxel blaxel;
     int64_t workspace_id; /* whose things it is about: the key's, or the one that Blaxel's clients name */

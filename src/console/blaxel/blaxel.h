@@ -84,7 +84,10 @@
     X(DELETE, "/service_accounts/{}/api_keys/{}", ADMIN, ALL, service_accounts_delete_key,                             \
       "Revoke a key of it, at once")                                                                                   \
     X(GET, "/audit", ADMIN, ALL, audit_log_list, "What was changed in the workspace, by whom")                         \
-    X(POST, "/oauth/token", PUBLIC, ANY, oauth_token, "A token for a service account's id and secret")                 \
+    X(POST, "/oauth/token", PUBLIC, ANY, oauth_token, "A token for a service account, or for a program let in")        \
+    X(POST, "/oauth/device", PUBLIC, ANY, oauth_device, "Codes with which a person lets a program in")                 \
+    X(POST, "/login/device", PUBLIC, ANY, oauth_device, "The same, where Blaxel's clients ask for it")                 \
+    X(GET, "/.well-known/openid-configuration", PUBLIC, ANY, oauth_configuration, "Where tokens are fetched")          \
     X(GET, "/locations", VIEWER, ANY, blaxel_workspaces_locations, "Places to run at: one")                            \
     X(GET, "/configuration", VIEWER, ANY, blaxel_workspaces_configuration, "Continents, countries, regions")
 

@@ -23,6 +23,8 @@
     X(GET, "/console/", PUBLIC, ANY, pages_console, "The web console")                                                 \
     X(GET, "/console/console.js", PUBLIC, ANY, pages_script, "Its script")                                             \
     X(GET, "/console/console.css", PUBLIC, ANY, pages_style, "Its style")                                              \
+    X(GET, "/console/device", PUBLIC, ANY, pages_sign_in, "The page on which a program is let in")                     \
+    X(GET, "/console/sign_in.js", PUBLIC, ANY, pages_sign_in_script, "Its script")                                     \
     X(GET, "/tollgate/v1/status", VIEWER, ANY, health_status,                                                          \
       "Version, uptime, state of journal, ledger and catalogue")                                                       \
     X(GET, "/tollgate/v1/keys", ADMIN, ALL, keys_list, "Keys of the workspace")                                        \
@@ -36,11 +38,18 @@
     X(POST, "/tollgate/v1/session", PUBLIC, ANY, sessions_create, "Sign in with an e-mail address and a password")     \
     X(GET, "/tollgate/v1/session", VIEWER, ANY, sessions_get, "Who the caller is, and which workspaces they reach")    \
     X(DELETE, "/tollgate/v1/session", VIEWER, ANY, sessions_delete, "Sign out; everywhere with ?everywhere=true")      \
+    X(GET, "/tollgate/v1/sign-in", PUBLIC, ANY, sessions_ways, "Ways to sign in here")                                 \
+    X(GET, "/tollgate/v1/sign-in/oidc", PUBLIC, ANY, oidc_start, "Leads a browser to the sign-in provider")            \
+    X(GET, "/tollgate/v1/sign-in/oidc/callback", PUBLIC, ANY, oidc_callback, "Where the provider leads it back")       \
+    X(GET, "/tollgate/v1/device", VIEWER, ANY, devices_get, "A program that waits to be let in, by its code")          \
+    X(POST, "/tollgate/v1/device", VIEWER, ALL, devices_answer, "Let it in, or not; for people who are signed in")     \
     X(PUT, "/tollgate/v1/password", VIEWER, ALL, sessions_password, "Change one's own password")                       \
     X(GET, "/tollgate/v1/members", ADMIN, ALL, members_list, "People of the organization")                             \
     X(POST, "/tollgate/v1/members", ADMIN, ALL, members_create, "Add a person to the organization")                    \
     X(PATCH, "/tollgate/v1/members/{}", ADMIN, ALL, members_update, "Change a person's name, address, role, password") \
     X(DELETE, "/tollgate/v1/members/{}", ADMIN, ALL, members_delete, "Take a person out of the organization")          \
+    X(DELETE, "/tollgate/v1/members/{}/identities", ADMIN, ALL, members_unlink,                                        \
+      "Take away a person's links to sign-in providers")                                                               \
     X(GET, "/tollgate/v1/workspaces/{}/members", ADMIN, ALL, members_of_workspace, "People of a workspace")            \
     X(PUT, "/tollgate/v1/workspaces/{}/members/{}", ADMIN, ALL, members_set_role,                                      \
       "Put a person into a workspace, or change their role there")                                                     \
@@ -83,6 +92,8 @@
     X(POST, "/tollgate/v1/imports", ADMIN, ALL, imports_start, "Import OpenAI's bill now, or from a day on")           \
     X(GET, "/tollgate/v1/report", VIEWER, ANALYTICS_VIEW, report_read,                                                 \
       "Billed or metered costs by filter, groupings and bins")                                                         \
+    X(GET, "/tollgate/v1/reconciliation", VIEWER, ANALYTICS_VIEW, reconciliation_read,                                 \
+      "OpenAI's bill against what was metered, and why they differ")                                                   \
     X(GET, "/tollgate/v1/models", VIEWER, MODELS_LIST, prices_models, "Models of the price catalogue")                 \
     X(POST, "/tollgate/v1/prices/reprice", OWNER, ALL, prices_reprice,                                                 \
       "Give stored requests new costs by today's prices")                                                              \

@@ -1,29 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The web console's files, and the description of this API. */
+#include "console/native/pages.h"
 #include "base/must.h"
 #include "base/version.h"
 #include "console/console_inner.h"
 #include "console/native/native.h"
 
 extern const char embed_console_page[], embed_console_script[], embed_console_style[];
+extern const char embed_sign_in_page[], embed_sign_in_script[];
 extern const size_t embed_console_page_size, embed_console_script_size, embed_console_style_size;
-
-/* Nothing but our own files may run or load, and nobody may frame the page. */
-#define POLICY                                                                                                  \
-    "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "                        \
-    "connect-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'\r\n" \
-    "Referrer-Policy: no-referrer\r\n"
+extern const size_t embed_sign_in_page_size, embed_sign_in_script_size;
 
 static void page(struct job *j, struct str type, const char *bytes, size_t n)
 {
     job_reply_bytes(j, 200, type, str_of(bytes, n));
-    bool ok = buf_add_str(&j->lines, STR(POLICY));
+    bool ok = buf_add_str(&j->lines, STR(PAGES_POLICY));
     must(ok);
 }
 
 void pages_console(struct job *j)
 {
     page(j, STR("text/html; charset=utf-8"), embed_console_page, embed_console_page_size);
+}
+
+void pages_sign_in(struct job *j)
+{
+    page(j, STR("text/html; charset=utf-8"), embed_sign_in_page, embed_sign_in_page_size);
+}
+
+void pages_sign_in_script(struct job *j)
+{
+    page(j, STR("text/javascript; charset=utf-8"), embed_sign_in_script, embed_sign_in_script_size);
 }
 
 void pages_script(struct job *j)

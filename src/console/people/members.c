@@ -7,6 +7,7 @@
 #include "console/native/native.h"
 #include "console/native/output.h"
 #include "console/people/people.h"
+#include "control/people/identity.h"
 #include "control/people/reach.h"
 #include "control/people/session.h"
 
@@ -179,6 +180,19 @@ void members_delete(struct job *j)
     if (!people_organizes(j) || !people_id(j, j->params[0], &id) || !may_change(j, id))
         return;
     enum err e = member_delete(j->console->settings.control, id, &why);
+    if (e)
+        job_fail_why(j, e, &why);
+    else
+        job_reply_empty(j, 204);
+}
+
+void members_unlink(struct job *j)
+{
+    int64_t id;
+    struct control_why why = {.param = ""};
+    if (!people_organizes(j) || !people_id(j, j->params[0], &id) || !may_change(j, id))
+        return;
+    enum err e = identity_unlink(j->console->settings.control, id, &why);
     if (e)
         job_fail_why(j, e, &why);
     else

@@ -6,13 +6,15 @@
 #include "console/cookie.h"
 #include "console/native/native.h"
 #include "console/native/output.h"
+#include "console/people/oidc.h"
 #include "console/people/people.h"
 #include "control/people/reach.h"
 #include "control/people/session.h"
 
-static bool is_secure(const struct job *j)
+bool people_is_secure(const struct job *j)
 {
-    return j->console->settings.tls || str_eq_nocase(j->blaxel.proto, STR("https"));
+    return j->console->settings.tls || str_eq_nocase(j->blaxel.proto, STR("https")) ||
+           str_starts(j->console->settings.public_url, STR("https://"));
 }
 
 void sessions_create(struct job *j)
@@ -22,6 +24,10 @@ void sessions_create(struct job *j)
     struct session s;
     struct secret token = {0};
     struct control_why why = {.param = ""};
+    if (j->console->settings.no_passwords) {
+        job_fail(j, ERR_FORBIDDEN, STR("password"), STR("people sign in at the provider only, see the console"));
+        return;
+    }
     if (!input_begin(&in, j))
         return;
     struct str email = input_text(&in, "email"), password = input_text(&in, "password");
@@ -37,7 +43,7 @@ void sessions_create(struct job *j)
         return;
     }
     job_reply_json(j, 201);
-    ok = cookie_line(&j->lines, secret_reveal(&token), SESSION_LASTS_US / 1000000, is_secure(j));
+    ok = cookie_line(&j->lines, secret_reveal(&token), SESSION_LASTS_US / 1000000, people_is_secure(j));
     must(ok);
     json_write_object(&j->json);
     json_write_member_string(&j->json, "token", secret_reveal(&token));
@@ -47,6 +53,26 @@ void sessions_create(struct job *j)
     people_write_member(&j->json, &m);
     json_write_object_end(&j->json);
     secret_wipe(&token);
+}
+
+/* What the sign-in page offers. */
+void sessions_ways(struct job *j)
+{
+    struct json_write *w = &j->json;
+    struct str name = oidc_name(j->console->oidc);
+    job_reply_json(j, 200);
+    json_write_object(w);
+    json_write_member_bool(w, "password", !j->console->settings.no_passwords);
+    json_write_key(w, STR("oidc"));
+    if (name.n) {
+        json_write_object(w);
+        json_write_member_string(w, "name", name);
+        json_write_member_string(w, "start", STR("/tollgate/v1/sign-in/oidc"));
+        json_write_object_end(w);
+    } else {
+        json_write_null(w);
+    }
+    json_write_object_end(w);
 }
 
 static void write_workspaces(struct job *j)
@@ -69,7 +95,7 @@ void sessions_get(struct job *j)
     const struct snapshot_key *k = j->key;
     job_reply_json(j, 200);
     json_write_object(w);
-    json_write_member_string(w, "kind", k->session ? STR("session") : STR("key"));
+    json_write_member_string(w, "kind", k->session ? STR("session") : k->device ? STR("device") : STR("key"));
     json_write_member_string(w, "key", k->public_id);
     json_write_member_string(w, "name", k->name);
     json_write_member_string(w, "workspace", k->workspace->name);
@@ -97,7 +123,7 @@ void sessions_delete(struct job *j)
     enum err e = ERR_OK;
     if (everywhere && j->key->member_id)
         e = session_sign_out_all(control, j->key->member_id, &why);
-    else if (j->key->session)
+    else if (j->key->session || j->key->device)
         e = session_sign_out(control, j->key->id, &why);
     else
         job_fail(j, ERR_BAD_PARAMETER, STR(""), STR("this is a key, no session; revoke it instead"));
@@ -108,7 +134,7 @@ void sessions_delete(struct job *j)
         return;
     }
     job_reply_empty(j, 204);
-    bool ok = cookie_line(&j->lines, STR(""), 0, is_secure(j));
+    bool ok = cookie_line(&j->lines, STR(""), 0, people_is_secure(j));
     must(ok);
 }
 

@@ -12,20 +12,27 @@
 /* One snapshot for many uses. */
 #define TOUCH_US (GRANT_IDLE_US / 30)
 
-static enum err note(struct control *c, const struct member *m, struct str client, struct str peer,
+static enum err note(struct control *c, const char *action, struct str object_id, struct str client, struct str peer,
                      struct control_why *why)
 {
     struct audit_text t;
     audit_text_begin(&t);
     json_write_member_string(&t.w, "client", client);
     json_write_member_string(&t.w, "asked_from", peer);
-    const struct audit_change change = {.action = "device.create",
-                                        .object_type = "session",
-                                        .object_id = m->email.n ? m->email : m->name,
-                                        .after = audit_text_end(&t)};
+    const struct audit_change change = {
+        .action = action, .object_type = "session", .object_id = object_id, .after = audit_text_end(&t)};
     enum err e = audit_note(c, &change, why);
     audit_text_free(&t);
     return e;
+}
+
+enum err grant_note_answer(struct control *c, struct str client, struct str peer, bool allow, struct control_why *why)
+{
+    enum err e = control_inner_begin(c, why);
+    if (e != ERR_OK)
+        return e;
+    e = note(c, allow ? "device.allow" : "device.refuse", actor_get()->name, client, peer, why);
+    return control_inner_end(c, e, why);
 }
 
 static enum err insert(struct control *c, const struct member *m, struct str client, int64_t *ret_id,
@@ -68,7 +75,7 @@ enum err grant_open(struct control *c, int64_t member_id, struct str client, str
     if (e == ERR_OK)
         e = insert(c, &m, client, &key_id, why);
     if (e == ERR_OK)
-        e = note(c, &m, client, peer, why);
+        e = note(c, "device.create", m.email.n ? m.email : m.name, client, peer, why);
     if (e == ERR_OK)
         e = people_inner_tokens(c, STR("device"), key_id, ret_access, ret_refresh);
     e = control_inner_end(c, e, why);

@@ -18,6 +18,9 @@
 #define GRANT_LASTS_US (INT64_C(90) * 24 * 3600 * 1000000)
 #define GRANT_CLIENT_MAX 64
 
+/* Notes that the thread's actor let a program in, or did not. */
+enum err grant_note_answer(struct control *c, struct str client, struct str peer, bool allow,
+                           struct control_why *why) ERR_USE;
 /*
  * `client` is what the program calls itself, `peer` whence it asked; both for the audit log. The tokens are
  * appended. ERR_NOT_FOUND when the person has left meanwhile.
