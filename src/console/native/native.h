@@ -94,6 +94,8 @@
       "Billed or metered costs by filter, groupings and bins")                                                         \
     X(GET, "/tollgate/v1/reconciliation", VIEWER, ANALYTICS_VIEW, reconciliation_read,                                 \
       "OpenAI's bill against what was metered, and why they differ")                                                   \
+    X(GET, "/tollgate/v1/reconciliation", VIEWER, ANALYTICS_VIEW, reconciliation_read,                                 \
+      "OpenAI's bill against what was metered, and why they differ")                                                   \
     X(GET, "/tollgate/v1/models", VIEWER, MODELS_LIST, prices_models, "Models of the price catalogue")                 \
     X(POST, "/tollgate/v1/prices/reprice", OWNER, ALL, prices_reprice,                                                 \
       "Give stored requests new costs by today's prices")                                                              \
