@@ -9,6 +9,7 @@
 #include "console/blaxel/tenant.h"
 #include "console/console_inner.h"
 #include "console/native/output.h"
+#include "console/people/people.h"
 #include "console/portkey/given.h"
 #include "control/people/account.h"
 #include "control/people/invitation.h"
@@ -151,6 +152,7 @@ void blaxel_users_invite(struct job *j)
     struct invitation_spec spec = {email.p ? email : STR(""), KIND_ROLE_MEMBER, j->workspace_id};
     if (!j->status && read_role(j, role, &spec.role) &&
         fail(j, invitation_create(control_of(j), &spec, j->arena, &made, &secret, &why), &why)) {
+        (void)people_mail_invitation(j, &made, &secret); /* the secret is in the answer all the same */
         job_reply_json(j, 200);
         write_invitation(j, &made, &secret);
         secret_wipe(&secret);
