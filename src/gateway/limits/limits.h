@@ -37,7 +37,10 @@ struct limits;
 struct limits_hold;
 struct ruleset_rule;
 
-/* One crossing of an alert threshold. Called by the worker that settled, outside of locks: must not wait. */
+/*
+ * One crossing of an alert threshold. Called by the worker that settled, outside of locks: must not wait. A crossing
+ * from before a restart is told again at the start (rebuild.h).
+ */
 struct limits_alert {
     int64_t rule_id;
     const struct limit *limit; /* views are good during the call */

@@ -398,6 +398,34 @@ static bool wait_for_rows(struct ledger *ledger, unsigned timeout_ms)
     }
 }
 
+/*
+ * Thresholds that were crossed before this start: the last process may have ended before it told of one.
+ * Whoever is told knows each crossing by rule, group and window.
+ */
+static bool tell_again(void *context, const struct limits_state *state)
+{
+    struct limits *l = context;
+    const struct limits_alert alert = {.rule_id = state->rule->limit.id,
+                                       .limit = &state->rule->limit,
+                                       .group_text = state->group_text,
+                                       .used = state->used,
+                                       .max = state->rule->limit.max,
+                                       .window_start_us = state->window_start_us,
+                                       .window_end_us = state->window_end_us};
+    if (state->alerted)
+        l->options.alert(l->options.alert_context, &alert);
+    return true;
+}
+
+static void tell_all_again(struct limits *l, const struct snapshot *s)
+{
+    struct ruleset_list all = ruleset_all(snapshot_limits(s));
+    int64_t now_us = clock_wall_us();
+    for (uint32_t i = 0; l->options.alert && i < all.count; i++)
+        if (all.rules[i]->limit.alert_at)
+            limits_states_of(l, all.rules[i], now_us, tell_again, l);
+}
+
 void limits_rebuild_start(struct limits *l, struct snapshot *s, struct ledger *ledger, const char *dir,
                           unsigned timeout_ms)
 {
@@ -414,6 +442,8 @@ void limits_rebuild_start(struct limits *l, struct snapshot *s, struct ledger *l
         e = limits_rebuild(l, s, q, clock_wall_us(), &done);
         query_close(q);
     }
+    if (e == ERR_OK)
+        tell_all_again(l, s);
     if (e != ERR_OK)
         log_error("limits_not_rebuilt", LOG_TEXT("error", err_info(e)->code), LOG_TEXT("why", query_reason()));
     else

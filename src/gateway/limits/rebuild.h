@@ -42,7 +42,8 @@ enum err limits_rebuild(struct limits *l, struct snapshot *s, struct query *q, i
 /*
  * The same at the start of a server: waits, at most `timeout_ms`, until the ledger has stored what the
  * last process left in the journals, reads DIR/ledger.db and logs how it went. When the ledger cannot be
- * read the server goes on, counting from nothing, and the log says so as an error.
+ * read the server goes on, counting from nothing, and the log says so as an error. Alert thresholds that are crossed
+ * already are told again.
  */
 void limits_rebuild_start(struct limits *l, struct snapshot *s, struct ledger *ledger, const char *dir,
                           unsigned timeout_ms);

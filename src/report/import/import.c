@@ -350,7 +350,8 @@ static void went_wrong(struct import *im, struct import_run *r, int64_t now_us)
         a->status = BILL_ERROR;
     if (!was && a->status == BILL_ERROR) {
         struct notices_import notice = notice_of(r);
-        notice.since_us = a->success_us ? a->success_us : now_us;
+        notice.since_us = a->success_us;
+        notice.now_us = now_us;
         notices_import_failed(im->options.notify, &notice);
     }
     log_warn("import_failed", LOG_INT("account", a->id), LOG_INT("failures", a->failures), LOG_TEXT("why", r->why));

@@ -323,7 +323,7 @@ void notices_import_finished(struct notify *n, const struct notices_import *im)
 void notices_import_failed(struct notify *n, const struct notices_import *im)
 {
     char id[80];
-    snprintf(id, sizeof id, "import_failed/%lld/%lld", (long long)im->account, (long long)(im->since_us / 1000000));
+    snprintf(id, sizeof id, "import_failed/%lld/%lld", (long long)im->account, (long long)(im->now_us / 1000000));
     send_import(n, im, TEXTS_IMPORT_FAILED, id);
 }
 

@@ -42,7 +42,8 @@ void notices_alert(struct notify *n, const struct notices_alert *alert);
 struct notices_import {
     int64_t account, workspace_id;
     struct str integration, organization;
-    int64_t since_us; /* costs since then; or failing since then */
+    int64_t since_us; /* costs since then; or when it last went well, 0 = never */
+    int64_t now_us;   /* when it was seen to fail */
     uint64_t rows;
     struct str why; /* of a failure */
 };

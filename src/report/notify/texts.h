@@ -43,9 +43,10 @@
       "\n"                                                                                                      \
       "From now on it is kept up to date by itself.\n")                                                         \
     X(IMPORT_FAILED, "import_failed", "The import of OpenAI's bill for {object} fails",                         \
-      "The import of OpenAI's bill for the integration {object} fails; the last good one was {since}.\n"        \
+      "The import of OpenAI's bill for the integration {object} fails.\n"                                       \
       "\n"                                                                                                      \
-      "Reason:  {why}\n"                                                                                        \
+      "Reason:     {why}\n"                                                                                     \
+      "Last good:  {since}\n"                                                                                   \
       "\n"                                                                                                      \
       "Costs that were imported before stay. It is tried again by itself; when the admin key was refused, an "  \
       "admin gives the integration a new one.\n")
