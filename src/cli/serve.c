@@ -301,6 +301,7 @@ static bool open_notify(struct server *s)
                                .smtp_password = str_c(password),
                                .mail_from = value(s, "mail-from")->text,
                                .smtp_plain = value(s, "smtp-plain")->number,
+                               .retry_first_ms = (unsigned)(value(s, "notify-retry")->number / 1000),
                                .allowed = s->allowed,
                                .tls = s->tls,
                                .https_proxy = proxy_env("HTTPS_PROXY", "https_proxy"),

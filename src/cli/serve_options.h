@@ -100,6 +100,8 @@
     X("smtp-password-file", TEXT, NULL, NULL, 0, 0, "FILE",                                                           \
       "Its first line is the password for the mail server. Otherwise TOLLGATE_SMTP_PASSWORD in the environment.")     \
     X("smtp-plain", ON_OFF, "off", NULL, 0, 0, "on|off", "Speak to a mail server on this machine without TLS.")       \
+    X("notify-retry", DURATION, "5s", NULL, 10, 3600000, "TIME",                                                      \
+      "Before the first retry of a mail or message; each further one waits twice as long, up to an hour.")            \
     X("drain-timeout", DURATION, "15m", NULL, 0, 86400000, "TIME",                                                    \
       "On SIGTERM, how long requests under way may take to end.")                                                     \
     X("log-level", TEXT, "info", "TOLLGATE_LOG_LEVEL", 0, 0, "LEVEL", "debug, info, warn, error or off.")
