@@ -27,6 +27,7 @@ static const struct command *const commands[] = {
     &command_logs,
     &command_cost,
     &command_report,
+    &command_reconcile,
     &command_plan,
     &command_import_status,
     &command_import,
