@@ -69,6 +69,8 @@
     X(GET, "/v2/cost_reports/{}", VIEWER, ANALYTICS_VIEW, resources_get, "Read: cost reports (Vantage)")               \
     X(PUT, "/v2/cost_reports/{}", MEMBER, ALL, resources_update, "Change: cost reports (Vantage)")                     \
     X(DELETE, "/v2/cost_reports/{}", MEMBER, ALL, resources_delete, "Delete: cost reports (Vantage)")                  \
+    X(GET, "/v2/cost_reports/{}/forecasted_costs", VIEWER, ANALYTICS_VIEW, forecasts_list,                             \
+      "What a report will cost (Vantage)")                                                                             \
     X(GET, "/v2/saved_filters", VIEWER, ANALYTICS_VIEW, resources_list, "List: saved filters (Vantage)")               \
     X(POST, "/v2/saved_filters", MEMBER, ALL, resources_create, "Make: saved filters (Vantage)")                       \
     X(GET, "/v2/saved_filters/{}", VIEWER, ANALYTICS_VIEW, resources_get, "Read: saved filters (Vantage)")             \
@@ -99,6 +101,12 @@
     X(GET, "/v2/cost_alerts/{}", VIEWER, ANALYTICS_VIEW, resources_get, "Read: cost alerts (Vantage)")                 \
     X(PUT, "/v2/cost_alerts/{}", MEMBER, ALL, resources_update, "Change: cost alerts (Vantage)")                       \
     X(DELETE, "/v2/cost_alerts/{}", MEMBER, ALL, resources_delete, "Delete: cost alerts (Vantage)")                    \
+    X(GET, "/v2/cost_alerts/{}/events", VIEWER, ANALYTICS_VIEW, cost_events_list,                                      \
+      "What a cost alert has found (Vantage)")                                                                         \
+    X(GET, "/v2/cost_alerts/{}/events/{}", VIEWER, ANALYTICS_VIEW, cost_events_get, "One of these findings (Vantage)") \
+    X(GET, "/v2/anomaly_alerts", VIEWER, ANALYTICS_VIEW, anomalies_list, "Unusual costs (Vantage)")                    \
+    X(GET, "/v2/anomaly_alerts/{}", VIEWER, ANALYTICS_VIEW, anomalies_get, "One of them (Vantage)")                    \
+    X(PUT, "/v2/anomaly_alerts/{}", MEMBER, ALL, anomalies_update, "Archive or ignore it (Vantage)")                   \
     X(GET, "/v2/anomaly_notifications", VIEWER, ANALYTICS_VIEW, resources_list,                                        \
       "List: anomaly notifications (Vantage)")                                                                         \
     X(POST, "/v2/anomaly_notifications", MEMBER, ALL, resources_create, "Make: anomaly notifications (Vantage)")       \
