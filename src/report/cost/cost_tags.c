@@ -196,8 +196,7 @@ static enum err key_of(struct cost_sql *s, struct str text, const struct cost_ta
     *ret = (struct key){.text = text, .tag = t};
     if (t && !t->overridable)
         ret->first = own;
-    else
-        add_rest(ret, own);
+    add_rest(ret, own); /* behind `first` only what is not above 0 */
     for (size_t i = 0; t && i < t->collapsed_count; i++)
         add_rest(ret, native_of(s, t->collapsed[i]));
     return t && is_split(t) ? find_split(s, ret, tag_depth) : ERR_OK;
