@@ -18,6 +18,7 @@
 #include "console/console_inner.h"
 #include "console/native/filter.h"
 #include "console/native/output.h"
+#include "control/people/reach.h"
 #include "ledger/ledger.h"
 #include "ledger/query_cost.h"
 
@@ -210,11 +211,12 @@ static bool read_workspace(struct account_view *v)
 {
     struct job *j = v->job;
     bool grouped = is_grouped(v, DIM_WORKSPACE), named = job_query(j, STR("workspace")).n > 0;
-    if ((grouped || named) && j->role != KIND_ROLE_OWNER) {
+    bool owns = reach_organizes(j->key, KIND_ROLE_OWNER);
+    if ((grouped || named) && !owns) {
         job_fail(j, ERR_FORBIDDEN, STR("workspace"), STR("Only owners may ask about workspaces."));
         return false;
     }
-    bool all = j->role == KIND_ROLE_OWNER && !named && !j->blaxel.workspace.n;
+    bool all = owns && !named && !j->blaxel.workspace.n;
     v->query.workspace_id = all ? 0 : j->workspace_id;
     return true;
 }

@@ -7,6 +7,7 @@
 #include "console/native/native.h"
 #include "console/native/output.h"
 #include "control/control_key.h"
+#include "control/people/reach.h"
 
 #define KEYS_PER_PAGE 1000
 
@@ -78,7 +79,7 @@ static bool read_role(struct job *j, struct str text, enum kind_role *ret)
         job_fail(j, ERR_BAD_PARAMETER, STR("role"), STR("it is owner, admin, member or viewer"));
         return false;
     }
-    if (*ret < j->key->role) {
+    if (reach_is_above(j->key, *ret, false)) {
         job_fail(j, ERR_FORBIDDEN, STR("role"), STR("nobody can give more rights than they have"));
         return false;
     }
@@ -189,7 +190,7 @@ static bool may_change(struct job *j)
         control_key_find(j->console->settings.control, j->key->workspace_id, j->params[0], j->arena, &row, &why);
     if (e)
         job_fail_why(j, e, &why);
-    else if (row.role < j->key->role)
+    else if (reach_is_above(j->key, row.role, row.member_id != 0))
         job_fail(j, ERR_FORBIDDEN, STR(""), STR("this key has more rights than yours"));
     return j->status == 0;
 }

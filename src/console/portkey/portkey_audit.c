@@ -12,6 +12,7 @@
 #include "console/portkey/portkey.h"
 #include "control/control.h"
 #include "control/people/audit.h"
+#include "control/people/reach.h"
 
 #define PAGE_SIZE 50
 
@@ -75,7 +76,7 @@ static bool read_filter(struct job *j, struct audit_filter *f)
     struct str from = given_query(j, "start_time"), to = given_query(j, "end_time");
     struct str user = given_query(j, "user_id"), workspace = given_query(j, "workspace_id");
     uint64_t member = 0;
-    *f = (struct audit_filter){.one_workspace = j->key->role != KIND_ROLE_OWNER || workspace.n};
+    *f = (struct audit_filter){.one_workspace = !reach_organizes(j->key, KIND_ROLE_OWNER) || workspace.n};
     if ((from.n && !clock_parse(from, &f->from_us)) || (to.n && !clock_parse(to, &f->to_us)))
         return refuse(j, "start_time", "start_time and end_time are times such as 2027-01-31T00:00:00Z");
     if (user.n && (!str_to_u64(user, &member) || !member || member > INT64_MAX))

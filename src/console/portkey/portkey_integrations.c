@@ -5,6 +5,7 @@
 #include "console/console_inner.h"
 #include "console/portkey/portkey.h"
 #include "console/portkey/portkey_accounts.h"
+#include "control/people/reach.h"
 #include "control/provider/access.h"
 #include "control/provider/allow.h"
 #include "openai/price_list.h"
@@ -356,7 +357,7 @@ static bool read_shares(struct given *g, const struct control_integration *of, s
         s->all_given = given_bool(g, g->root, "global_workspace_access", &s->all);
     }
     (void)given_bool(g, g->root, "override_existing_workspace_access", &s->instead);
-    if (!j->status && s->all_given && s->all && j->key->role != KIND_ROLE_OWNER)
+    if (!j->status && s->all_given && s->all && !reach_organizes(j->key, KIND_ROLE_OWNER))
         job_fail(j, ERR_FORBIDDEN, STR("global_workspace_access"), STR("only owners share with all workspaces"));
     if (!j->status && jdoc_has(list) && (jdoc_kind(list) != JDOC_ARRAY || jdoc_size(list) > WORKSPACES_MAX))
         job_fail(j, ERR_BAD_PARAMETER, STR("workspaces"), STR("it is an array of at most 200 objects"));

@@ -38,7 +38,7 @@ static bool may(const struct job *j, struct kind kind, enum verb verb)
     unsigned first = kind.organization ? SNAPSHOT_SCOPE_ORGANISATION_SERVICE_API_KEYS_CREATE
                      : kind.person     ? SNAPSHOT_SCOPE_WORKSPACE_USER_API_KEYS_CREATE
                                        : SNAPSHOT_SCOPE_WORKSPACE_SERVICE_API_KEYS_CREATE;
-    if (kind.organization && j->key->role != KIND_ROLE_OWNER)
+    if (kind.organization && !reach_organizes(j->key, KIND_ROLE_OWNER))
         return false;
     return snapshot_key_may(j->key, (enum snapshot_scope)(first + verb));
 }
@@ -46,7 +46,7 @@ static bool may(const struct job *j, struct kind kind, enum verb verb)
 /* A person's key goes where the person does, beyond this workspace: its text is for them and for owners. */
 static bool may_hold(const struct job *j, int64_t member_id)
 {
-    return !member_id || j->key->role == KIND_ROLE_OWNER || j->key->member_id == member_id;
+    return !member_id || reach_organizes(j->key, KIND_ROLE_OWNER) || j->key->member_id == member_id;
 }
 
 static struct rule_place place_of(const struct control_key *k)
@@ -223,7 +223,8 @@ static bool find(struct job *j, enum verb verb, struct control_key *ret_row)
         job_fail(j, ERR_FORBIDDEN, STR(""), STR("a person's key is rotated by them or by an owner"));
         return false;
     }
-    if (verb != READ && ret_row->role < j->key->role) { /* an admin does not change an owner's key */
+    if (verb != READ &&
+        reach_is_above(j->key, ret_row->role, ret_row->member_id != 0)) { /* an admin does not change an owner's key */
         job_fail(j, ERR_FORBIDDEN, STR(""), STR("this key has more rights than yours"));
         return false;
     }

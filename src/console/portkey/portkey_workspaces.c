@@ -13,6 +13,7 @@
 #include "console/portkey/portkey.h"
 #include "console/portkey/portkey_limits.h"
 #include "control/people/member.h"
+#include "control/people/reach.h"
 
 #define USERS_MAX 100
 
@@ -54,7 +55,7 @@ bool portkey_workspaces_person(struct job *j, struct str id, struct member *ret)
     uint64_t number = 0;
     struct control_why why = {.param = "id", .text = "There is no such user."};
     bool numbered = str_to_u64(id, &number) && number && number <= INT64_MAX;
-    if (numbered && j->key->role != KIND_ROLE_OWNER) /* who is where is not to be found out by counting */
+    if (numbered && !reach_organizes(j->key, KIND_ROLE_OWNER)) /* who is where is not to be found out by counting */
         return fail(j, ERR_NOT_FOUND, &why);
     enum err e = numbered ? member_find(control_of(j), (int64_t)number, j->arena, ret, &why)
                           : member_find_email(control_of(j), id, j->arena, ret, &why);
@@ -149,7 +150,7 @@ void portkey_workspaces_list(struct job *j)
         !fail(j, control_workspace_list(control_of(j), j->arena, &rows, &count, &why), &why))
         return;
     for (size_t i = 0; i < count; i++) { /* owners see all, others their own */
-        bool seen = j->key->role == KIND_ROLE_OWNER || rows[i].id == j->key->workspace_id;
+        bool seen = reach_organizes(j->key, KIND_ROLE_OWNER) || rows[i].id == j->key->workspace_id;
         if (seen && (!name.n || str_eq(name, rows[i].display_name) || str_eq(name, rows[i].name)))
             rows[total++] = rows[i];
     }

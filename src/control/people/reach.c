@@ -76,6 +76,11 @@ bool reach_organizes(const struct snapshot_key *key, enum kind_role least)
     return key->member ? key->member->role <= least && key->granted <= least : key->role == KIND_ROLE_OWNER;
 }
 
+bool reach_is_above(const struct snapshot_key *key, enum kind_role role, bool of_person)
+{
+    return role < key->role || (role == KIND_ROLE_OWNER && !of_person && !reach_organizes(key, KIND_ROLE_OWNER));
+}
+
 const struct snapshot_key *reach_key(const struct snapshot *s, int64_t key_id)
 {
     size_t low = 0, high = s->key_count;

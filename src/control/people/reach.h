@@ -40,6 +40,12 @@ bool reach_as(const struct snapshot *s, const struct snapshot_key *key, int64_t 
  */
 bool reach_organizes(const struct snapshot_key *key, enum kind_role least);
 
+/*
+ * Whether a key of that role is beyond what the caller may make or change. An owner's key that is nobody's in particular is
+ * the organization's, so whoever owns only a workspace does not deal with it; a person's is never more than the person.
+ */
+bool reach_is_above(const struct snapshot_key *key, enum kind_role role, bool of_person);
+
 /* The active or inactive key of this id; NULL when there is none. */
 const struct snapshot_key *reach_key(const struct snapshot *s, int64_t key_id);
 
