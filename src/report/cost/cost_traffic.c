@@ -239,6 +239,14 @@ static enum err text_number(struct cost_traffic *t, struct str text, int64_t *re
     return own.p ? cost_texts_add(&t->make, *ret, own, STR("")) : too_many(t->job);
 }
 
+/* Numbers, true and false as they are written; null, lists and objects are no values. */
+static struct str text_of(const struct cost_traffic *t, struct jval v)
+{
+    enum jdoc_kind kind = jdoc_kind(v);
+    bool plain = kind == JDOC_NUMBER || kind == JDOC_TRUE || kind == JDOC_FALSE;
+    return plain ? jdoc_raw(v) : jdoc_text(v, t->job->arena);
+}
+
 static enum err read_metadata(struct cost_traffic *t, struct str text, struct cost_target *ret)
 {
     char name[METADATA_KEY_MAX];
@@ -249,7 +257,7 @@ static enum err read_metadata(struct cost_traffic *t, struct str text, struct co
         if (t->metadata->keys[i].n >= sizeof name)
             continue;
         str_copy(name, sizeof name, t->metadata->keys[i]);
-        e = text_number(t, jdoc_text(jdoc_get(jdoc_root(&t->json), name), t->job->arena), &ret->metadata[i]);
+        e = text_number(t, text_of(t, jdoc_get(jdoc_root(&t->json), name)), &ret->metadata[i]);
     }
     return e;
 }
