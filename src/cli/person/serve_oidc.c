@@ -38,11 +38,13 @@ static bool read_secret(const struct option_value *file, struct secret *ret, cha
         if (!n)
             return complain(why, "oidc-client-secret-file", "the file is empty");
     }
-    bool ok = !said.n || control_text_is_visible(said, SECRET_MAX);
+    bool ok = said.n <= SECRET_MAX;
+    for (size_t i = 0; i < said.n; i++) /* RFC 6749, A.2 */
+        ok = ok && said.p[i] >= ' ' && said.p[i] < 0x7f;
     if (ok)
         secret_set(ret, said);
     mem_wipe(text, sizeof text);
-    return ok || complain(why, "oidc-client-secret-file", "a client secret is one line of visible characters");
+    return ok || complain(why, "oidc-client-secret-file", "a client secret is one line of ASCII characters");
 }
 
 static bool read_domains(const struct option_value *list, struct serve_oidc *o, char why[SERVE_OIDC_WHY_MAX])
