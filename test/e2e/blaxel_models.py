@@ -73,7 +73,7 @@ def rows_9_to_12_refusals(b):
     sees("row 11", b.call("GET", "/models?workspace=second")[0], 403, "another workspace by parameter")
     envelope("row 11", b.run("first", workspace="second"), 403, "FORBIDDEN")
     sees("row 66", b.core("getWorkspace", {"path": {"workspaceName": "default"}})["status"], 200, "one's own workspace")
-    sees("row 66", (b.call("GET", "/workspaces/second")[0], b.call("GET", "/workspaces/typo")[0]), (403, 404), "others")
+    sees("row 66", (b.call("GET", "/workspaces/second")[0], b.call("GET", "/workspaces/typo")[0]), (403, 403), "others', and none")
     sees("row 12", b.call("GET", "/models", key=ADMIN_KEY, headers={"x-blaxel-workspace": None})[0], 400, "none named of several")
     sees("row 12", len(b.get("/workspaces", key=ADMIN_KEY, headers={"x-blaxel-workspace": None})), 2, "the list needs none")
     sees("row 11", b.get("/models", key=ADMIN_KEY, headers={"x-blaxel-workspace": "second"}), [], "an owner reaches it")

@@ -51,12 +51,14 @@ bool tenant_named(struct job *j, struct str name, int64_t *ret_id)
 {
     const struct snapshot_workspace *w = snapshot_find_workspace(j->snapshot, name);
     struct reach reach;
-    if (!w) {
+    bool reached = w && reach_workspace(j->snapshot, j->key, w->id, &reach);
+    if (!reached && !w && reach_organizes(j->key, KIND_ROLE_ADMIN)) {
         job_fail(j, ERR_NOT_FOUND, STR("workspace"), STR("There is no workspace of this name; check its spelling."));
         return false;
     }
-    if (!reach_workspace(j->snapshot, j->key, w->id, &reach)) {
-        job_fail(j, ERR_FORBIDDEN, STR("workspace"), STR("This key belongs to another workspace."));
+    if (!reached) { /* one answer to both, which says nothing of what others have */
+        job_fail(j, ERR_FORBIDDEN, STR("workspace"),
+                 STR("This key reaches no workspace of this name; check its spelling, or ask for an invitation."));
         return false;
     }
     *ret_id = w->id;

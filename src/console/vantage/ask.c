@@ -196,6 +196,7 @@ bool ask_sight(struct job *j, struct sight *ret)
             ret->list[ret->count] = ret->list[i];
             ret->ids[ret->count++] = ret->list[i].id;
         }
+    ret->everything = ret->count == all;
     return true;
 }
 
@@ -251,14 +252,25 @@ struct docs *ask_docs(struct job *j)
     return j->console->docs;
 }
 
+bool ask_may_share(struct job *j, const struct sight *s)
+{
+    if (!s->everything)
+        vantage_fail(j, 403, "This is everybody's; a token that reaches every workspace may change it");
+    return s->everything;
+}
+
 bool ask_doc(struct job *j, const struct sight *s, enum docs_kind kind, struct str token, struct doc *ret)
 {
     enum err e = docs_find(ask_docs(j), kind, token, j->arena, ret);
     if (e == ERR_OK && !ask_sees(s, ret->workspace)) {
-        vantage_fail(j, 404, "There is no such resource");
+        char why[200];
+        snprintf(why, sizeof why, "There is no %s %.*s", docs_kind_info(kind)->text, STR_ARG(str_head(token, 60)));
+        vantage_fail(j, 404, why);
         return false;
     }
     if (e != ERR_OK)
         vantage_fail_err(j, e, docs_reason(ask_docs(j)));
+    else if (!ret->workspace && !str_eq(j->route->method, STR("GET")))
+        return ask_may_share(j, s);
     return e == ERR_OK;
 }

@@ -45,6 +45,7 @@ struct sight {
     struct control_workspace *list;
     int64_t *ids;
     size_t count;
+    bool everything; /* there is no other workspace */
 };
 /* False when the job was answered. */
 bool ask_sight(struct job *j, struct sight *ret);
@@ -61,7 +62,15 @@ bool ask_workspace(struct job *j, const struct sight *s, struct str token, int64
 
 /* The store; NULL never. */
 struct docs *ask_docs(struct job *j);
-/* A resource that the caller may see. False when the job was answered. */
+/*
+ * What is in no workspace is everybody's: all may read it, and change it who reaches every workspace. False
+ * when the job was answered.
+ */
+bool ask_may_share(struct job *j, const struct sight *s);
+/*
+ * A resource that the caller may see and, unless the call only reads, change. Those of others are as if they
+ * were not there. False when the job was answered.
+ */
 bool ask_doc(struct job *j, const struct sight *s, enum docs_kind kind, struct str token, struct doc *ret);
 
 #endif

@@ -152,7 +152,9 @@ static bool place_by_other(struct job *j, const struct sight *s, struct jval giv
 static bool place(struct job *j, const struct sight *s, enum docs_kind kind, struct jval given, int64_t *ret)
 {
     *ret = 0;
-    if (is_shared(kind) || place_by_other(j, s, given, ret))
+    if (is_shared(kind))
+        return ask_may_share(j, s);
+    if (place_by_other(j, s, given, ret))
         return true;
     return ask_workspace(j, s, jdoc_text(jdoc_get(given, "workspace_token"), j->arena), ret);
 }
