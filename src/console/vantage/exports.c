@@ -78,7 +78,7 @@ void exports_get(struct job *j)
     if (e != ERR_OK)
         vantage_fail_err(j, e, docs_reason(ask_docs(j)));
     else if (!ask_sees(&s, x.workspace) || of_hidden_report(j, &x))
-        vantage_fail(j, 404, "There is no such export");
+        vantage_fail(j, 404, "There is no such export; exports are kept for a day");
     else
         reply(j, 200, &x);
 }
