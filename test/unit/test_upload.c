@@ -116,6 +116,7 @@ static void tags_have_one_form(void **state)
                  {"{\"a\":[1]}", NULL},
                  {"{\"a\":\"1\",\"a\":\"2\"}", NULL},
                  {"{\"\":\"1\"}", NULL},
+                 {"{\"a\":\"\xff\"}", NULL},
                  {"[]", NULL},
                  {"tag", NULL}};
     struct arena *a = arena_new(4096, 1u << 20);

@@ -151,8 +151,8 @@ bool upload_tags(struct str json, struct arena *a, struct str *ret)
     struct jdoc doc;
     size_t count = 0;
     jdoc_init(&doc);
-    bool ok = json.n <= UPLOAD_TAGS_MAX && jdoc_parse(&doc, json) && jdoc_kind(jdoc_root(&doc)) == JDOC_OBJECT &&
-              read_tags(jdoc_root(&doc), a, tags, &count);
+    bool ok = json.n <= UPLOAD_TAGS_MAX && utf8_valid(json) && jdoc_parse(&doc, json) &&
+              jdoc_kind(jdoc_root(&doc)) == JDOC_OBJECT && read_tags(jdoc_root(&doc), a, tags, &count);
     *ret = STR("");
     if (ok && count)
         ok = write_tags(tags, count, a, ret);
