@@ -49,8 +49,8 @@ static const struct crud project_retention = {
 static const struct crud project_limit = {
     .collection = "organization/projects/{}/spend_limit", .what = "Spend limit", .flags = CRUD_SINGLE,
     .parent = &project, .deleted = GONE("project.spend_limit.deleted"),
-    .shape = J({"object": "project.spend_limit", "currency": "USD", "interval": "month", "threshold_amount": 1000,
-                "enforcement": {"type": "none"}})};
+    .shape = J({"object": "project.spend_limit", "currency": "USD", "interval": "month", "threshold_amount": 0,
+                "enforcement": {"status": "inactive"}})};
 static const struct crud project_alert = {
     .collection = "organization/projects/{}/spend_alerts", .what = "Spend alert", .prefix = "alert_",
     .parent = &project, .deleted = DELETED("project.spend_alert.deleted"),
@@ -127,7 +127,7 @@ static const struct crud spend_limit = {
     .collection = "organization/spend_limit", .what = "Spend limit", .flags = CRUD_SINGLE,
     .deleted = GONE("organization.spend_limit.deleted"),
     .shape = J({"object": "organization.spend_limit", "currency": "USD", "interval": "month", "threshold_amount":
-                10000, "enforcement": {"type": "none"}})};
+                0, "enforcement": {"status": "inactive"}})};
 static const struct crud spend_alert = {
     .collection = "organization/spend_alerts", .what = "Spend alert", .prefix = "alert_",
     .deleted = DELETED("organization.spend_alert.deleted"),

@@ -20,7 +20,12 @@ enum {
 };
 
 extern const struct command command_serve;
+extern const struct command command_login;
+extern const struct command command_logout;
 extern const struct command command_connect;
+extern const struct command command_integration_list;
+extern const struct command command_integration_test;
+extern const struct command command_integration_remove;
 extern const struct command command_key_create;
 extern const struct command command_key_list;
 extern const struct command command_key_revoke;

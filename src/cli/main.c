@@ -9,7 +9,12 @@
 
 static const struct command *const commands[] = {
     &command_serve,
+    &command_login,
+    &command_logout,
     &command_connect,
+    &command_integration_list,
+    &command_integration_test,
+    &command_integration_remove,
     &command_key_create,
     &command_key_list,
     &command_key_revoke,

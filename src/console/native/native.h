@@ -82,6 +82,18 @@
     X(POST, "/tollgate/v1/integrations", ADMIN, ALL, integrations_create, "Connect a provider account")                \
     X(PATCH, "/tollgate/v1/integrations/{}", ADMIN, ALL, integrations_update, "Change or rotate a provider account")   \
     X(DELETE, "/tollgate/v1/integrations/{}", ADMIN, ALL, integrations_delete, "Disconnect a provider account")        \
+    X(POST, "/tollgate/v1/integrations/{}/test", ADMIN, ALL, integration_test,                                         \
+      "Whether a provider account works, and what to do when it does not")                                             \
+    X(GET, "/tollgate/v1/integrations/{}/spend-limit", ADMIN, ALL, spend_limits_get,                                   \
+      "The monthly limit that OpenAI enforces for the organization")                                                   \
+    X(PUT, "/tollgate/v1/integrations/{}/spend-limit", ADMIN, ALL, spend_limits_set, "Set it at OpenAI")               \
+    X(DELETE, "/tollgate/v1/integrations/{}/spend-limit", ADMIN, ALL, spend_limits_delete, "Take it away there")       \
+    X(GET, "/tollgate/v1/integrations/{}/projects/{}/spend-limit", ADMIN, ALL, spend_limits_get_project,               \
+      "The monthly limit that OpenAI enforces for a project")                                                          \
+    X(PUT, "/tollgate/v1/integrations/{}/projects/{}/spend-limit", ADMIN, ALL, spend_limits_set_project,               \
+      "Set it at OpenAI")                                                                                              \
+    X(DELETE, "/tollgate/v1/integrations/{}/projects/{}/spend-limit", ADMIN, ALL, spend_limits_delete_project,         \
+      "Take it away there")                                                                                            \
     X(GET, "/tollgate/v1/logs", VIEWER, LOGS_LIST, logs_list, "Requests, newest first")                                \
     X(GET, "/tollgate/v1/logs/{}", VIEWER, LOGS_VIEW, logs_get, "One request with its bodies")                         \
     X(GET, "/tollgate/v1/traces/{}", VIEWER, LOGS_VIEW, traces_get,                                                    \
@@ -92,8 +104,6 @@
     X(POST, "/tollgate/v1/imports", ADMIN, ALL, imports_start, "Import OpenAI's bill now, or from a day on")           \
     X(GET, "/tollgate/v1/report", VIEWER, ANALYTICS_VIEW, report_read,                                                 \
       "Billed or metered costs by filter, groupings and bins")                                                         \
-    X(GET, "/tollgate/v1/reconciliation", VIEWER, ANALYTICS_VIEW, reconciliation_read,                                 \
-      "OpenAI's bill against what was metered, and why they differ")                                                   \
     X(GET, "/tollgate/v1/reconciliation", VIEWER, ANALYTICS_VIEW, reconciliation_read,                                 \
       "OpenAI's bill against what was metered, and why they differ")                                                   \
     X(GET, "/tollgate/v1/focus", VIEWER, ANALYTICS_VIEW, focus_read,                                                   \
