@@ -132,7 +132,7 @@ def rows(gw):
 
 
 def link_in(message):
-    return re.search(r"^https://\S+$", message.get_content(), re.M).group()
+    return re.search(r"^https://\S+/#/\S+\s*$", message.get_content(), re.M).group().strip()
 
 
 logging.getLogger("mail.log").setLevel(logging.CRITICAL)  # what the mail server thinks of our mischief
