@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "base/secret.h"
+#include "cli/person/saved.h"
 #include "net/address.h"
 #include "net/dial.h"
 #include "net/http_client.h"
@@ -59,6 +60,9 @@ static bool find_key(const struct command *c, const struct option_value *values,
         secret_set(ret_key, given->text);
         return true;
     }
+    saved_token(c, values, ret_key);
+    if (ret_key->n)
+        return true;
     char path[4096], text[1024];
     struct str dir = option_get(c, values, "data")->text;
     snprintf(path, sizeof path, "%.*s/admin.key", STR_ARG(dir));
@@ -69,9 +73,11 @@ static bool find_key(const struct command *c, const struct option_value *values,
     while (n && (text[n - 1] == '\n' || text[n - 1] == '\r'))
         n--;
     if (!n) {
-        fprintf(stderr,
-                "tollgate %s: which key to use? %s cannot be read; set TOLLGATE_KEY, or give --key, or --data\n",
-                c->name, path);
+        fprintf(
+            stderr,
+            "tollgate %s: which key to use? %s cannot be read; run 'tollgate login', set TOLLGATE_KEY, or give --key, or "
+            "--data\n",
+            c->name, path);
         return false;
     }
     secret_set(ret_key, str_of(text, n));
@@ -85,8 +91,10 @@ static bool write_head(struct buf *out, const char *method, const struct url *ur
     char authority[URL_AUTHORITY_MAX];
     url_authority(url->host, url->port, url->scheme, authority);
     return buf_printf(out, "%s ", method) && buf_add_str(out, url->path) && buf_add_str(out, path) &&
-           buf_printf(out, " HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer ", authority) && buf_add_str(out, key) &&
-           buf_printf(out, "\r\nContent-Type: application/json\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
+           buf_printf(out, " HTTP/1.1\r\nHost: %s\r\n", authority) &&
+           (!key.n || (buf_add_str(out, STR("Authorization: Bearer ")) && buf_add_str(out, key) &&
+                       buf_add_str(out, STR("\r\n")))) &&
+           buf_printf(out, "Content-Type: application/json\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
                       body_n);
 }
 
@@ -132,11 +140,10 @@ static void print_refusal(const struct command *c, const struct api_answer *a)
     json_decref(root);
 }
 
-int api_call_accepting(const struct command *c, const struct option_value *values, const char *method, struct str path,
-                       struct str body, int accepted, struct api_answer *ret_answer)
+int api_call_with(const struct command *c, const struct option_value *values, const char *method, struct str path,
+                  struct str body, struct str key, struct api_answer *ret_answer)
 {
     struct str text = option_get(c, values, "url")->text;
-    struct secret key = {0};
     struct url url;
     const char *url_why;
     char why[256];
@@ -148,11 +155,9 @@ int api_call_accepting(const struct command *c, const struct option_value *value
         fprintf(stderr, "tollgate %s: --url: %s\n", c->name, url_why);
         return EXIT_USAGE;
     }
-    if (!find_key(c, values, &key))
-        return EXIT_USAGE;
     struct tls_client *tls = tls_client_new(NULL, why, sizeof why);
     buf_init(&head, 65536);
-    bool fits = write_head(&head, method, &url, path, secret_reveal(&key), body.n);
+    bool fits = write_head(&head, method, &url, path, key, body.n);
     if (tls && fits) {
         run_call(&url, buf_str(&head), body, tls, &r);
     } else {
@@ -162,14 +167,25 @@ int api_call_accepting(const struct command *c, const struct option_value *value
     if (head.p)
         mem_wipe(head.p, head.cap);
     buf_free(&head);
-    secret_wipe(&key);
     tls_client_free(tls);
-    if (r.failed) {
-        fprintf(stderr, "tollgate %s: %.*s cannot be reached: %s\n", c->name, STR_ARG(text), r.why);
-        return fits ? EXIT_UNREACHABLE : EXIT_USAGE;
-    }
-    if (ret_answer->status < 400 || ret_answer->status == accepted)
+    if (!r.failed)
         return EXIT_DONE;
+    fprintf(stderr, "tollgate %s: %.*s cannot be reached: %s\n", c->name, STR_ARG(text), r.why);
+    return fits ? EXIT_UNREACHABLE : EXIT_USAGE;
+}
+
+int api_call_accepting(const struct command *c, const struct option_value *values, const char *method, struct str path,
+                       struct str body, int accepted, struct api_answer *ret_answer)
+{
+    struct secret key = {0};
+    ret_answer->status = 0;
+    buf_init(&ret_answer->body, ANSWER_MAX);
+    if (!find_key(c, values, &key))
+        return EXIT_USAGE;
+    int done = api_call_with(c, values, method, path, body, secret_reveal(&key), ret_answer);
+    secret_wipe(&key);
+    if (done != EXIT_DONE || ret_answer->status < 400 || ret_answer->status == accepted)
+        return done;
     print_refusal(c, ret_answer);
     return EXIT_REFUSED;
 }

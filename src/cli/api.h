@@ -6,20 +6,22 @@
  * api: how commands talk to a running server: one request, one answer, over the same outgoing
  * stack as the gateway's own.
  *
- * The server is --url or TOLLGATE_URL. The key is --key or TOLLGATE_KEY, else DIR/admin.key of
- * --data or TOLLGATE_DATA, for who sits at the machine that serves.
+ * The server is --url or TOLLGATE_URL. The key is --key or TOLLGATE_KEY, else that of 'tollgate login' for
+ * this server (person/saved.h), else DIR/admin.key of --data or TOLLGATE_DATA, for who sits at the machine that
+ * serves.
  */
 
 #include <jansson.h>
 
 #include "base/buf.h"
+#include "base/secret.h"
 #include "cli/commands.h"
 
 /* Put these into the options of every command that talks to a server. */
-#define API_OPTIONS(X)                                                                  \
-    X("url", TEXT, "http://127.0.0.1:8787", "TOLLGATE_URL", 0, 0, "URL", "The server.") \
-    X("key", TEXT, NULL, "TOLLGATE_KEY", 0, 0, "KEY",                                   \
-      "Key to use; without it the owner's, from admin.key in the data directory.")      \
+#define API_OPTIONS(X)                                                                          \
+    X("url", TEXT, "http://127.0.0.1:8787", "TOLLGATE_URL", 0, 0, "URL", "The server.")         \
+    X("key", TEXT, NULL, "TOLLGATE_KEY", 0, 0, "KEY",                                           \
+      "Key to use; without it that of 'tollgate login', or the owner's in the data directory.") \
     X("data", TEXT, "tollgate-data", "TOLLGATE_DATA", 0, 0, "DIR", "Data directory, for its admin.key.")
 
 /* For buffers of paths and bodies: more than a command line can hold, encoded. */
@@ -39,6 +41,9 @@ int api_call(const struct command *c, const struct option_value *values, const c
 /* As api_call, but an answer with `accepted` status is also EXIT_DONE. */
 int api_call_accepting(const struct command *c, const struct option_value *values, const char *method, struct str path,
                        struct str body, int accepted, struct api_answer *ret_answer);
+/* With a key of the caller's, "" = none. Any answer is EXIT_DONE; EXIT_USAGE and EXIT_UNREACHABLE have been said. */
+int api_call_with(const struct command *c, const struct option_value *values, const char *method, struct str path,
+                  struct str body, struct str key, struct api_answer *ret_answer);
 void api_answer_free(struct api_answer *a);
 
 /*
