@@ -10,6 +10,8 @@
 #include "report/bill/bill.h"
 #include "report/cost/cost.h"
 #include "report/cost/cost_dates.h"
+#include "report/question/question.h"
+#include "report/question/question_known.h"
 
 #define LIMIT_DEFAULT 1000
 #define LIMIT_MAX 5000
@@ -17,38 +19,35 @@
 
 struct request {
     struct job *job;
+    struct question *question; /* owned */
     struct cost_query query;
-    struct vql *filter; /* owned */
-    const struct vql *filters[1];
-    int64_t accounts[64];
-    const struct names *names;
 };
-
-/* What metered costs call a key. */
-static bool key_text(void *context, int64_t id, struct str *ret_id, struct str *ret_name)
-{
-    const struct request *r = context;
-    struct str text = names_key_id(r->names, id);
-    if (!text.n)
-        return false;
-    *ret_id = text;
-    *ret_name = names_key(r->names, id);
-    return true;
-}
 
 /* --- reading the request --------------------------------------------------------------------- */
 
 static bool read_filter(struct request *r)
 {
-    struct vql_error error;
-    if (vql_parse(job_query(r->job, STR("filter")), &r->filter, &error)) {
-        job_fail(r->job, ERR_BAD_PARAMETER, STR("filter"), str_c(error.text));
+    char why[QUESTION_WHY_MAX] = "";
+    enum err e = question_new(r->job->console->docs, r->job->workspace_id, r->job->arena, &r->question, why);
+    if (e == ERR_OK)
+        e = question_filter(r->question, job_query(r->job, STR("filter")), why);
+    if (e != ERR_OK) {
+        job_fail(r->job, e, e == ERR_BAD_PARAMETER ? STR("filter") : STR(""), str_c(why));
         return false;
     }
-    r->filters[0] = r->filter;
-    r->query.filters = r->filters;
-    r->query.filter_count = 1;
+    r->query = r->question->query;
     return true;
+}
+
+/* Segments are read where they are asked for. */
+static bool read_segments(struct request *r)
+{
+    char why[QUESTION_WHY_MAX] = "";
+    enum err e = question_segments(r->question, why);
+    if (e != ERR_OK)
+        job_fail(r->job, e, STR("group_by"), str_c(why));
+    r->query.segments = r->question->query.segments;
+    return e == ERR_OK;
 }
 
 static bool read_groups(struct request *r)
@@ -60,10 +59,11 @@ static bool read_groups(struct request *r)
             job_fail(r->job, ERR_BAD_PARAMETER, STR("group_by"),
                      STR("up to twelve of provider, organization, project, operation, cost_category, cost_subcategory, "
                          "api_key, model, charge_type, usage_unit, service_tier, batch, user_id, region, ledger, "
-                         "line_item, tagged, tag:KEY"));
+                         "line_item, workspace, member, model_api, segment, tagged, tag:KEY"));
             return false;
         }
-        q->group_count++;
+        if (q->groups[q->group_count++].by == COST_BY_SEGMENT && !read_segments(r))
+            return false;
     }
     return true;
 }
@@ -108,21 +108,27 @@ static bool read_rest(struct request *r)
     return true;
 }
 
-/* The accounts whose bills belong to the workspace. None: no bill was ever imported. */
-static enum err find_scope(struct request *r)
+/* What the workspace sees, and how those are called that metered costs are of. */
+static bool find_scope(struct request *r)
 {
-    struct bill_reader *bill;
-    struct bill_account *list;
-    size_t count = 0;
-    r->query.scope =
-        (struct cost_scope){.accounts = r->accounts, .workspaces = &r->job->workspace_id, .workspace_count = 1};
+    struct bill_reader *bill = NULL;
+    struct control_why why = {.param = ""};
+    struct cost_query *own = &r->question->query;
     if (bill_reader_open(r->job->console->settings.dir, &bill))
-        return ERR_OK; /* what is wrong, if anything, the query itself says */
-    enum err e = bill_accounts(bill_reader_db(bill), r->job->workspace_id, r->job->arena, &list, &count);
-    for (size_t i = 0; !e && i < count && i < sizeof r->accounts / sizeof r->accounts[0]; i++)
-        r->accounts[r->query.scope.account_count++] = list[i].id;
+        bill = NULL; /* what is wrong, if anything, the query itself says */
+    enum err e = question_scope(r->question, bill);
     bill_reader_close(bill);
-    return e;
+    if (e != ERR_OK) {
+        job_fail(r->job, e, STR(""), STR("the imported bill cannot be read"));
+        return false;
+    }
+    r->query.scope = own->scope;
+    r->query.tags = own->tags;
+    r->query.tag_count = own->tag_count;
+    e = question_known(r->job->console->settings.control, r->job->workspace_id, r->job->arena, &r->query, &why);
+    if (e != ERR_OK)
+        job_fail_why(r->job, e, &why);
+    return e == ERR_OK;
 }
 
 /* --- writing the answer ---------------------------------------------------------------------- */
@@ -174,6 +180,8 @@ static void write_row(const struct request *r, const struct cost_row *row)
         json_write_key(w, STR("usage"));
         write_usage(w, row->unit, row->usage);
     }
+    if (row->over_metered)
+        json_write_member_bool(w, "over_metered", true);
     json_write_object_end(w);
 }
 
@@ -215,9 +223,7 @@ static void answer(struct request *r)
     struct cost_reader *reader;
     struct cost_result *result;
     struct cost_error error = {.text = ""};
-    enum err e = find_scope(r);
-    if (!e)
-        e = cost_reader_open(r->job->console->settings.dir, &reader, &error);
+    enum err e = cost_reader_open(r->job->console->settings.dir, &reader, &error);
     if (e) {
         job_fail(r->job, e, STR(""), str_c(error.text));
         return;
@@ -234,10 +240,8 @@ static void answer(struct request *r)
 
 void report_read(struct job *j)
 {
-    struct request r = {.job = j, .query = cost_query_all()};
-    r.names = names_load(j);
-    r.query.known = (struct cost_known){.key = key_text, .context = &r};
-    if (read_filter(&r) && read_groups(&r) && read_dates(&r) && read_rest(&r))
+    struct request r = {.job = j};
+    if (read_filter(&r) && read_groups(&r) && read_dates(&r) && read_rest(&r) && find_scope(&r))
         answer(&r);
-    vql_free(r.filter);
+    question_free(r.question);
 }

@@ -10,6 +10,7 @@
 #include "console/console_inner.h"
 #include "console/vantage/vantage_reply.h"
 #include "report/cost/cost_dates.h"
+#include "report/question/question_known.h"
 
 static bool fail(struct job *j, const char *why)
 {
@@ -69,6 +70,16 @@ static bool set_bin(struct job *j, const struct cost_given *given, struct jval r
     return true;
 }
 
+static bool ask_segments(struct job *j, struct cost_ask *a)
+{
+    char why[QUESTION_WHY_MAX] = "";
+    enum err e = question_segments(a->question, why);
+    if (e != ERR_OK)
+        vantage_fail_err(j, e, why);
+    a->query.segments = a->question->query.segments;
+    return e == ERR_OK;
+}
+
 /* Those that were asked for; else the report's, else the API's own. */
 static bool set_groups(struct job *j, const struct cost_given *given, struct cost_ask *a)
 {
@@ -78,8 +89,11 @@ static bool set_groups(struct job *j, const struct cost_given *given, struct cos
         return fail(j, "there are too many groupings");
     for (size_t i = 0; i < given->group_count; i++) {
         char why[160];
-        if (cost_group_parse(given->groups[i], &a->query.groups[i]))
+        if (cost_group_parse(given->groups[i], &a->query.groups[i])) {
+            if (a->query.groups[i].by == COST_BY_SEGMENT && !ask_segments(j, a))
+                return false;
             continue;
+        }
         snprintf(why, sizeof why, "unknown grouping: %.*s", STR_ARG(str_head(given->groups[i], 100)));
         return fail(j, why);
     }
@@ -141,6 +155,16 @@ static bool ask_question(struct job *j, const struct cost_given *given, struct j
     return false;
 }
 
+/* How keys and people are called, and whose traffic is on which bill. */
+static bool ask_known(struct job *j, struct cost_ask *a)
+{
+    struct control_why why = {.param = ""};
+    enum err e = question_known(j->console->settings.control, a->workspace, j->arena, &a->query, &why);
+    if (e != ERR_OK)
+        vantage_fail_err(j, e, why.text);
+    return e == ERR_OK;
+}
+
 static bool fill(struct job *j, const struct sight *s, const struct cost_given *given, struct jval report,
                  struct cost_ask *a)
 {
@@ -155,7 +179,7 @@ static bool fill(struct job *j, const struct sight *s, const struct cost_given *
                                          .account_count = a->accounts.count,
                                          .workspaces = &a->workspace,
                                          .workspace_count = 1};
-    return true;
+    return ask_known(j, a);
 }
 
 bool cost_ask_begin(struct job *j, const struct sight *s, const struct cost_given *given, struct cost_ask **ret)

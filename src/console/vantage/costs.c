@@ -75,6 +75,8 @@ static void write_row(struct json_write *w, const struct cost_query *q, const st
         else
             json_write_null(w);
     }
+    if (row->over_metered)
+        json_write_member_bool(w, "over_metered", true);
     json_write_object_end(w);
 }
 

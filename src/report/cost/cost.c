@@ -218,6 +218,10 @@ static enum err check(const struct cost_query *q, struct cost_error *error, unsi
     }
     for (size_t i = 0; i < q->filter_count; i++)
         ledgers |= vql_ledgers(q->filters[i]);
+    if ((ledgers & 1u << VQL_ALLOCATED) && !q->known.links) {
+        cost_error_set(error, "costs.ledger = 'allocated' cannot be asked for here.");
+        return ERR_BAD_PARAMETER;
+    }
     *ret_ledgers = ledgers ? ledgers : 1u << VQL_BILLED;
     return ERR_OK;
 }

@@ -166,7 +166,6 @@ enum err cost_tags_tagged(struct cost_sql *s, unsigned at, struct buf *text) ERR
 /* The cut of a split's column. */
 enum err cost_tags_cut(const struct cost_split *split, int64_t column, struct cost_cut *ret) ERR_USE;
 
-#define COST_UNALLOCATED "Unallocated"
 #define COST_DIRECT "(direct, not via gateway)"
 #define COST_ELSEWHERE "(another workspace)"
 

@@ -68,4 +68,6 @@ struct cost_tag {
 #define COST_SHARES_MAX 1000 /* of one value in one month */
 #define COST_PIECES_MAX 400
 
+#define COST_UNALLOCATED "Unallocated" /* the segment of what is in none */
+
 #endif

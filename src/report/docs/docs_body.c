@@ -172,9 +172,10 @@ static bool write_ref(struct docs_body *b, const struct docs_field *f, struct jv
 
 static bool is_grouping(struct str word)
 {
-    static const char known[] = "account_id billing_account_id charge_type cost_category cost_subcategory provider "
-                                "region resource_id service tagged usage_unit organization project operation model "
-                                "api_key user_id service_tier batch ledger";
+    static const char known[] =
+        "account_id billing_account_id charge_type cost_category cost_subcategory provider "
+        "region resource_id service tagged usage_unit organization project operation model "
+        "api_key user_id service_tier batch ledger line_item workspace member model_api segment";
     bool tag = str_starts(word, STR("tag:")) || str_starts(word, STR("\"tag:"));
     return tag ? word.n > 4 : is_word_of(known, word);
 }

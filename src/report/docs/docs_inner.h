@@ -57,6 +57,9 @@ enum err docs_rules_given(struct docs *d, enum docs_kind kind, bool made, struct
 enum err docs_rules_body(struct docs *d, enum docs_kind kind, struct str token, struct jval body,
                          struct arena *a) ERR_USE;
 
+/* Of a virtual tag's finished body. */
+enum err docs_tags_check(struct docs *d, struct str token, struct jval body, struct arena *a) ERR_USE;
+
 /* Writes a value without a token: from arrays it goes, a member becomes null, an object in an array that names it goes. */
 void docs_scrub(struct json_write *w, struct jval v, struct str token);
 

@@ -13,8 +13,6 @@
 #include "report/docs/docs_inner.h"
 
 #define TREE_MAX 1000
-#define TAG_VALUES_MAX 100
-#define HUNDRED ((money_sum)100 * MONEY_PUSD_PER_USD)
 
 static struct str said(struct jval given, const char *name, struct arena *a)
 {
@@ -256,47 +254,6 @@ static enum err check_tree(struct docs *d, enum docs_kind kind, const char *fiel
     return e;
 }
 
-/* ---- virtual tags ---- */
-
-static enum err check_tag_value(struct docs *d, struct jval v)
-{
-    struct jval shares = jdoc_get(v, "percentages");
-    unsigned said_by = (unsigned)(jdoc_has(jdoc_find(v, "name")) + jdoc_has(jdoc_find(v, "business_metric_token")) +
-                                  jdoc_has(jdoc_find(v, "cost_metric")) + (jdoc_size(shares) > 0));
-    money_sum sum = 0, one;
-    bool exact;
-    if (said_by != 1)
-        return DOCS_FAIL(d, ERR_BAD_PARAMETER,
-                         "a value needs one of name, business_metric_token, cost_metric and percentages");
-    for (struct jval s = jdoc_first(shares); jdoc_has(s); s = jdoc_next(shares, s))
-        if (bill_decimal_read(jdoc_raw(jdoc_get(s, "pct")), 12, &one, &exact) && one > 0)
-            sum += one;
-        else
-            return DOCS_FAIL(d, ERR_BAD_PARAMETER, "a percentage must be more than 0");
-    return sum > HUNDRED ? DOCS_FAIL(d, ERR_BAD_PARAMETER, "percentages must not be more than 100 together") : ERR_OK;
-}
-
-static enum err check_tag(struct docs *d, struct str token, struct jval body, struct arena *a)
-{
-    struct jval values = jdoc_get(body, "values");
-    struct doc *others;
-    size_t count;
-    uint64_t total;
-    struct docs_query q = {.kind = DOCS_VIRTUAL_TAG, .limit = DOCS_COUNT_MAX, .unseen = true};
-    if (jdoc_size(values) > TAG_VALUES_MAX)
-        return DOCS_FAIL(d, ERR_LIMIT_REACHED, "a virtual tag may have at most %d values", TAG_VALUES_MAX);
-    for (struct jval v = jdoc_first(values); jdoc_has(v); v = jdoc_next(values, v)) {
-        enum err e = check_tag_value(d, v);
-        if (e != ERR_OK)
-            return e;
-    }
-    enum err e = docs_list(d, &q, a, &others, &count, &total);
-    for (size_t i = 0; e == ERR_OK && i < count; i++)
-        if (str_eq(others[i].title, jdoc_text(jdoc_get(body, "key"), a)) && !str_eq(others[i].token, token))
-            e = DOCS_FAIL(d, ERR_CONFLICT, "there is a virtual tag with this key already");
-    return e;
-}
-
 /* ---- access ---- */
 
 /* One grant for a resource and a team: which of two would hold? */
@@ -348,7 +305,7 @@ enum err docs_rules_body(struct docs *d, enum docs_kind kind, struct str token, 
         e = check_periods(d, body, a);
         return e == ERR_OK ? check_tree(d, kind, "child_budget_tokens", token, body, a) : e;
     case DOCS_VIRTUAL_TAG:
-        return check_tag(d, token, body, a);
+        return docs_tags_check(d, token, body, a);
     case DOCS_ACCESS_GRANT:
         return check_grant(d, token, body, a);
     default:

@@ -33,6 +33,15 @@ static struct vql *parse(struct question *q, struct str text, char why[QUESTION_
     return q->owned[q->owned_count++] = parsed;
 }
 
+enum err question_parse(struct question *q, struct str text, const struct vql **ret, char why[QUESTION_WHY_MAX])
+{
+    const struct vql *filter = parse(q, text, why);
+    if (!filter)
+        return ERR_BAD_PARAMETER;
+    *ret = filter;
+    return ERR_OK;
+}
+
 enum err question_filter(struct question *q, struct str text, char why[QUESTION_WHY_MAX])
 {
     if (!str_trim(text).n)
@@ -90,51 +99,6 @@ enum err question_saved(struct question *q, struct jval body, char why[QUESTION_
     return e == ERR_OK ? add_folders(q, text_of(q, body, "folder_token"), why) : e;
 }
 
-/* ---- virtual tags ---- */
-
-/* Values that are a share of something else are not worked out: their charges have no value of this key. */
-static enum err read_tag(struct question *q, struct jval body, struct cost_tag *ret, char why[QUESTION_WHY_MAX])
-{
-    struct jval list = jdoc_get(body, "values");
-    struct cost_tag_value *values = arena_alloc(q->arena, (jdoc_size(list) + 1) * sizeof *values);
-    if (!values)
-        return FAIL(ERR_STORE_FAILED, "there are too many virtual tags");
-    *ret = (struct cost_tag){.key = text_of(q, body, "key"), .values = values};
-    for (struct jval v = jdoc_first(list); jdoc_has(v) && ret->count < COST_TAG_VALUES_MAX; v = jdoc_next(list, v)) {
-        struct str name = text_of(q, v, "name"), filter = text_of(q, v, "filter");
-        if (!name.n)
-            continue;
-        values[ret->count] = (struct cost_tag_value){.value = name};
-        if (filter.n && !(values[ret->count].filter = parse(q, filter, why)))
-            return ERR_BAD_PARAMETER;
-        ret->count++;
-    }
-    return ERR_OK;
-}
-
-static enum err add_tags(struct question *q, char why[QUESTION_WHY_MAX])
-{
-    struct docs_query all = {.kind = DOCS_VIRTUAL_TAG, .limit = COST_TAGS_MAX};
-    struct doc *rows;
-    size_t count;
-    uint64_t total;
-    enum err e = docs_list(q->docs, &all, q->arena, &rows, &count, &total);
-    if (e != ERR_OK)
-        return FAIL(e, "%.300s", docs_reason(q->docs));
-    q->tags = arena_alloc(q->arena, (count + 1) * sizeof *q->tags);
-    if (!q->tags)
-        return FAIL(ERR_STORE_FAILED, "there are too many virtual tags");
-    for (size_t i = 0; e == ERR_OK && i < count; i++) {
-        struct jdoc body;
-        jdoc_init(&body);
-        if (jdoc_parse(&body, rows[i].body))
-            e = read_tag(q, jdoc_root(&body), &q->tags[q->query.tag_count++], why);
-        jdoc_free(&body);
-    }
-    q->query.tags = q->tags;
-    return e;
-}
-
 /* ---- groupings, settings ---- */
 
 static enum err add_group(struct question *q, struct str word, char why[QUESTION_WHY_MAX])
@@ -148,8 +112,8 @@ static enum err add_group(struct question *q, struct str word, char why[QUESTION
     word = arena_dup(q->arena, word);
     if (!word.p || !cost_group_parse(word, &q->query.groups[q->query.group_count]))
         return FAIL(ERR_BAD_PARAMETER, "unknown grouping: %.*s", STR_ARG(str_head(word, 100)));
-    q->query.group_count++;
-    return ERR_OK;
+    bool segment = q->query.groups[q->query.group_count++].by == COST_BY_SEGMENT;
+    return segment && !q->query.segments ? question_segments(q, why) : ERR_OK;
 }
 
 /* Commas between quotes belong to a word. */
@@ -257,7 +221,7 @@ enum err question_new(struct docs *d, int64_t workspace, struct arena *a, struct
     q->owned = mem_zalloc(QUESTION_FILTERS_MAX * sizeof(struct vql *));
     q->query.scope = (struct cost_scope){.workspaces = &q->workspace, .workspace_count = 1};
     q->query.filters = q->filters;
-    enum err e = add_tags(q, why);
+    enum err e = question_virtual_tags(q, why);
     if (e == ERR_OK)
         *ret = q;
     else

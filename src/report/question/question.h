@@ -20,7 +20,7 @@
 #include "report/docs/docs.h"
 
 #define QUESTION_WHY_MAX 320
-#define QUESTION_FILTERS_MAX (COST_FILTERS_MAX + COST_TAGS_MAX * COST_TAG_VALUES_MAX)
+#define QUESTION_FILTERS_MAX (COST_FILTERS_MAX + 2 * COST_TAGS_MAX * COST_TAG_VALUES_MAX)
 
 struct question {
     struct cost_query query;
@@ -38,6 +38,13 @@ struct question {
 enum err question_new(struct docs *d, int64_t workspace, struct arena *a, struct question **ret,
                       char why[QUESTION_WHY_MAX]) ERR_USE;
 void question_free(struct question *q); /* NULL does nothing */
+
+/* A filter that lives as long as the question. */
+enum err question_parse(struct question *q, struct str text, const struct vql **ret,
+                        char why[QUESTION_WHY_MAX]) ERR_USE;
+/* The virtual tags; question_new does it. The workspace's segments; question_groups does it where they are named. */
+enum err question_virtual_tags(struct question *q, char why[QUESTION_WHY_MAX]) ERR_USE;
+enum err question_segments(struct question *q, char why[QUESTION_WHY_MAX]) ERR_USE;
 
 /* Adds a filter; "" adds nothing. */
 enum err question_filter(struct question *q, struct str text, char why[QUESTION_WHY_MAX]) ERR_USE;
