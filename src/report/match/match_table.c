@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/must.h"
 
 #define FIRST_SLOTS 256
 
@@ -40,15 +39,22 @@ static void grow(struct match_table *t)
         *find_slot(t, t->keys + i * 3) = (uint32_t)i + 1;
 }
 
-void match_table_put(struct match_table *t, const int64_t key[3], uint32_t value)
+uint32_t *match_table_at(struct match_table *t, const int64_t key[3])
 {
     if (t->count * 2 >= t->slot_count)
         grow(t);
     uint32_t *slot = find_slot(t, key);
-    must(!*slot);
-    memcpy(t->keys + t->count * 3, key, 3 * sizeof *key);
-    t->value[t->count] = value;
-    *slot = (uint32_t)++t->count;
+    if (!*slot) {
+        memcpy(t->keys + t->count * 3, key, 3 * sizeof *key);
+        t->value[t->count] = 0;
+        *slot = (uint32_t)++t->count;
+    }
+    return &t->value[*slot - 1];
+}
+
+void match_table_put(struct match_table *t, const int64_t key[3], uint32_t value)
+{
+    *match_table_at(t, key) = value;
 }
 
 void match_table_free(struct match_table *t)

@@ -19,6 +19,8 @@ struct match_table {
 };
 /* False: not there. */
 bool match_table_get(const struct match_table *t, const int64_t key[3], uint32_t *ret);
+/* The value, to be changed; 0 when it was not there. Good until the next one is added. */
+uint32_t *match_table_at(struct match_table *t, const int64_t key[3]);
 void match_table_put(struct match_table *t, const int64_t key[3], uint32_t value);
 void match_table_free(struct match_table *t);
 

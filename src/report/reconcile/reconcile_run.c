@@ -115,6 +115,8 @@ static enum err read_all(struct reconcile_job *j)
     e = reconcile_days_read(j);
     if (e == ERR_OK)
         e = reconcile_billed_read(j);
+    if (e == ERR_OK)
+        e = reconcile_usage_read(j);
     return e == ERR_OK ? reconcile_metered_read(j) : e;
 }
 
@@ -143,6 +145,8 @@ static enum err with_job(const char *dir, const struct reconcile_query *q, struc
     match_free(j.match);
     match_table_free(&j.index);
     match_table_free(&j.days);
+    match_table_free(&j.billed_requests);
+    match_table_free(&j.seen_requests);
     mem_free(j.cells);
     mem_free(j.excluded.list);
     mem_free(j.unpriced);
