@@ -450,6 +450,7 @@ static bool start_gateway(struct server *s)
                                  .cache = s->cache,
                                  .otlp = s->otlp,
                                  .import = s->import,
+                                 .watch = s->watch,
                                  .limits = s->limits,
                                  .notify = s->notify,
                                  .vantage_calls = value(s, "vantage-calls")->number,

@@ -25,6 +25,7 @@ struct notify;
 struct oidc_settings;
 struct otlp;
 struct price_catalog;
+struct watch;
 
 struct console_settings {
     struct control *control;
@@ -33,6 +34,7 @@ struct console_settings {
     struct otlp *otlp;                            /* NULL: no traces are sent */
     struct limits *limits;                        /* NULL: nothing is counted */
     struct import *import;                        /* NULL: no bills are imported */
+    struct watch *watch;                          /* NULL: nobody looks at alerts */
     struct notify *notify;                        /* NULL: nothing is sent to people */
     uint64_t vantage_calls, vantage_report_calls; /* vantage/access/calls.h; 0: no limit */
     const char *dir;                              /* the data directory, for reading the ledger */

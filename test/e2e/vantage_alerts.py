@@ -90,19 +90,12 @@ class Hook(Upstream):
 
 def refresh(v):
     """Imports, and waits until alerts have been looked at after it."""
-    def log(event):
-        return v.gw.log_text().count(event)
-    before = log(" import_done ")
+    def count(name):
+        return int(v.gw.metrics()[name])
+    pulls = count("tollgate_import_pulls_total")
     v.gw.cli("import", check=False)
-    wait_until("the bill is imported", 30, lambda: log(" import_done ") > before)
-    wait_until("alerts have been looked at", 30, lambda: v.raw("GET", "/v2/ping")[0] == 200 and turned(v))
-
-
-def turned(v):
-    """Turns of the watch are counted; the one after the import has ended when the count has moved and rests."""
-    import time
-    time.sleep(0.4)
-    return True
+    wait_until("the bill is imported", 30, lambda: count("tollgate_import_pulls_total") > pulls)
+    wait_until("alerts have been looked at", 30, lambda: not count("tollgate_watch_busy"))
 
 
 def connected(v):

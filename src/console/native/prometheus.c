@@ -24,6 +24,7 @@
 #include "report/import/import.h"
 #include "report/notify/notify.h"
 #include "report/otlp/otlp.h"
+#include "report/watch/watch.h"
 
 #define LABELS_MAX 1024 /* of one combination: five short names, escaped */
 #define NUMBER_MAX 40
@@ -303,6 +304,18 @@ static void put_limits(struct job *j, const struct limits *l)
     put_metric(j, "tollgate_limits_holds", "gauge", "Attempts under way that have something reserved.", n.holds);
 }
 
+static void put_watch(struct job *j, struct watch *w)
+{
+    struct watch_counts c;
+    watch_count(w, &c);
+    uint64_t age = c.done_us ? (uint64_t)((clock_wall_us() - c.done_us) / 1000000) : 0;
+    put_metric(j, "tollgate_watch_age_seconds", "gauge", "Since alerts were last looked at; 0 before that.", age);
+    put_metric(j, "tollgate_watch_busy", "gauge", "1 while alerts are looked at.", c.busy);
+    put_metric(j, "tollgate_watch_turns_total", "counter", "Times that alerts were looked at.", c.turns);
+    put_metric(j, "tollgate_watch_failures_total", "counter", "Kinds of alerts that could not be looked at.", c.failed);
+    put_metric(j, "tollgate_watch_fired_total", "counter", "Alerts and notifications that were said.", c.fired);
+}
+
 static void put_import(struct job *j, struct import *im)
 {
     struct import_counts c;
@@ -372,6 +385,8 @@ void prometheus_metrics(struct job *j)
         put_otlp(j, s->otlp);
     if (s->import)
         put_import(j, s->import);
+    if (s->watch)
+        put_watch(j, s->watch);
     if (s->notify)
         put_notify(j, s->notify);
 }

@@ -50,6 +50,7 @@ struct watch {
 
     _Atomic uint64_t turns, failed, fired;
     _Atomic int64_t done_us;
+    _Atomic bool busy;
 };
 
 /* ---- what evaluators ask for ---- */
@@ -243,11 +244,13 @@ static void *watch_main(void *arg)
     while (!w->ending) {
         bool imported = w->imported, more = false;
         w->wanted = w->imported = false;
+        w->busy = true;
         pthread_mutex_unlock(&w->lock);
         enum err e = turn(w, imported, &more);
         (void)e; /* logged where it happened; the next turn tries again */
         pthread_mutex_lock(&w->lock);
         w->imported = w->imported || (more && imported);
+        w->busy = more || w->wanted;
         if (!more)
             wait_for_work(w);
     }
@@ -314,7 +317,7 @@ void watch_wake(struct watch *w, bool imported)
     if (!w)
         return;
     pthread_mutex_lock(&w->lock);
-    w->wanted = true;
+    w->wanted = w->busy = true;
     w->imported = w->imported || imported;
     pthread_cond_signal(&w->wake);
     pthread_mutex_unlock(&w->lock);
@@ -322,5 +325,6 @@ void watch_wake(struct watch *w, bool imported)
 
 void watch_count(struct watch *w, struct watch_counts *ret)
 {
-    *ret = (struct watch_counts){.turns = w->turns, .failed = w->failed, .fired = w->fired, .done_us = w->done_us};
+    *ret = (struct watch_counts){
+        .turns = w->turns, .failed = w->failed, .fired = w->fired, .busy = w->busy, .done_us = w->done_us};
 }

@@ -57,6 +57,7 @@ enum err watch_round(struct watch *w, bool imported) ERR_USE;
 struct watch_counts {
     uint64_t turns, failed; /* failed: evaluators that could not finish */
     uint64_t fired;         /* messages */
+    bool busy;              /* a turn is under way, or wanted */
     int64_t done_us;        /* when the last round ended; 0 = none has */
 };
 void watch_count(struct watch *w, struct watch_counts *ret);
