@@ -60,10 +60,9 @@ static cost_sum unattributed(const struct reconcile_cell *c)
 
 static enum reconcile_cause volume_cause(const struct reconcile_job *j, const struct reconcile_cell *c, cost_sum volume)
 {
-    bool batch = match_sku(j->match, c->sku)->tier == PRICE_TIER_BATCH, more = true;
-    bool few = size_of(volume) <= c->estimated * COST_PER_PUSD;
-    /* As many requests as here: what differs is in their answers. */
-    if (c->estimated_use && (few || (reconcile_usage_more(j, c, &more) && !more)))
+    bool batch = match_sku(j->match, c->sku)->tier == PRICE_TIER_BATCH;
+    bool few = c->estimated > 0 && size_of(volume) <= c->estimated * COST_PER_PUSD;
+    if (few || reconcile_usage_cut(j, c))
         return RECONCILE_CAUSE_ESTIMATED;
     if (volume < 0)
         return RECONCILE_CAUSE_NOT_ON_BILL;

@@ -37,7 +37,6 @@ struct reconcile_cell {
     money_sum plain_metered, plain_metered_quantity;
     cost_sum book_metered;
     money_sum estimated, unpriced_quantity;
-    bool estimated_use;                                       /* some of it was counted by the gateway */
     uint64_t attempts, estimated_attempts, unpriced_attempts; /* in the cell of their first meter */
     /* For reconcile_each: what earlier rows of the cell were given. */
     money_sum seen, given, given_quantity;
@@ -66,9 +65,9 @@ struct reconcile_job {
     struct reconcile_book *book;
     struct reconcile_cell *cells; /* owned */
     size_t cell_count, cell_cap;
-    struct match_table index;                          /* (day, place, sku) → cell */
-    struct match_table days;                           /* (account, day, 0) → 1 + enum bill_day_state */
-    struct match_table billed_requests, seen_requests; /* reconcile_usage.c */
+    struct match_table index; /* (day, place, sku) → cell */
+    struct match_table days;  /* (account, day, 0) → 1 + enum bill_day_state */
+    struct match_table billed_requests, seen_requests, estimated_requests; /* reconcile_usage.c */
     struct reconcile_excluded_list excluded;
     struct reconcile_unpriced *unpriced; /* owned; models in `arena` */
     size_t unpriced_count, unpriced_cap;
@@ -104,9 +103,13 @@ enum err reconcile_metered_read(struct reconcile_job *j) ERR_USE;
 
 /* reconcile_usage.c */
 enum err reconcile_usage_read(struct reconcile_job *j) ERR_USE;
-void reconcile_usage_seen(struct reconcile_job *j, int64_t day, uint32_t place, struct str model, uint64_t attempts);
-/* Whether OpenAI counted more requests for the cell's model than were metered. False: it is not known. */
-bool reconcile_usage_more(const struct reconcile_job *j, const struct reconcile_cell *c, bool *ret_more);
+void reconcile_usage_seen(struct reconcile_job *j, int64_t day, uint32_t place, struct str model, uint64_t attempts,
+                          bool estimated);
+/*
+ * Whether a difference in the cell comes from answers that broke off: the gateway counted some of its model's, and OpenAI
+ * had no more requests for it than were metered.
+ */
+bool reconcile_usage_cut(const struct reconcile_job *j, const struct reconcile_cell *c);
 
 /* reconcile_book.c */
 struct reconcile_book *reconcile_book_new(const struct price_catalog *prices);

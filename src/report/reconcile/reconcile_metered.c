@@ -114,7 +114,6 @@ static enum err add_meter(struct reconcile_job *j, const struct row *r, unsigned
     c->metered += part;
     c->metered_quantity += quantity;
     c->estimated += r->estimated ? part : 0;
-    c->estimated_use = c->estimated_use || r->estimated;
     c->unpriced_quantity += r->unpriced ? quantity : 0;
     if (book_value(&price, quantity, part, r->unpriced, &value) && cost_amount_add(&c->book_metered, value)) {
         /* the catalogue knows it */
@@ -143,7 +142,7 @@ static enum err add_row(struct reconcile_job *j, const struct row *r)
     if (rest && first == METER_COUNT)
         first = METER_INPUT;
     if (first < METER_COUNT)
-        reconcile_usage_seen(j, r->day, r->place, r->model, r->sums->attempts);
+        reconcile_usage_seen(j, r->day, r->place, r->model, r->sums->attempts, r->estimated);
     enum err e = r->unpriced ? note_unpriced(j, r->model, r->sums->attempts) : ERR_OK;
     for (unsigned m = first; e == ERR_OK && m < METER_COUNT; m++) {
         money_sum part = r->sums->part_pusd[m] + (m == first ? rest : 0);

@@ -147,6 +147,7 @@ static enum err with_job(const char *dir, const struct reconcile_query *q, struc
     match_table_free(&j.days);
     match_table_free(&j.billed_requests);
     match_table_free(&j.seen_requests);
+    match_table_free(&j.estimated_requests);
     mem_free(j.cells);
     mem_free(j.excluded.list);
     mem_free(j.unpriced);

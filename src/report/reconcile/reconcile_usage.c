@@ -28,24 +28,24 @@ static void add(struct match_table *t, const int64_t key[3], uint64_t n)
     *value = n > UINT32_MAX - *value ? UINT32_MAX : *value + (uint32_t)n;
 }
 
-void reconcile_usage_seen(struct reconcile_job *j, int64_t day, uint32_t place, struct str model, uint64_t attempts)
+void reconcile_usage_seen(struct reconcile_job *j, int64_t day, uint32_t place, struct str model, uint64_t attempts,
+                          bool estimated)
 {
     int64_t key[3];
     key_of(j, day, place, model, key);
     add(&j->seen_requests, key, attempts);
+    if (estimated)
+        add(&j->estimated_requests, key, attempts);
 }
 
-bool reconcile_usage_more(const struct reconcile_job *j, const struct reconcile_cell *c, bool *ret_more)
+bool reconcile_usage_cut(const struct reconcile_job *j, const struct reconcile_cell *c)
 {
     int64_t key[3];
-    uint32_t billed, seen = 0;
+    uint32_t billed, seen, estimated;
     key_of(j, c->day, c->place, match_sku(j->match, c->sku)->model, key);
-    if (!match_table_get(&j->billed_requests, key, &billed))
-        return false;
-    if (!match_table_get(&j->seen_requests, key, &seen))
-        seen = 0;
-    *ret_more = billed > seen;
-    return true;
+    return match_table_get(&j->estimated_requests, key, &estimated) && estimated &&
+           match_table_get(&j->seen_requests, key, &seen) && match_table_get(&j->billed_requests, key, &billed) &&
+           billed <= seen;
 }
 
 enum err reconcile_usage_read(struct reconcile_job *j)
