@@ -180,6 +180,10 @@ def rows_27_to_29_catalogue(b):
     path = {"connectionName": "openai-main"}
     found = b.core("listIntegrationConnectionModels", {"path": path})
     sees("row 27", [m["id"] for m in found["data"]], sorted(ids), "what the account has, for a member")
+    fine_tuned, _, mini = found["data"]
+    sees("row 27", (mini["context_window"], mini["modalities"]["output"], mini["pricing"]["input"], mini["pricing"]["output"], mini["pricing"]["per_tokens"]),
+         (128000, ["text"], "0.15", "0.6", 1000000), "what the catalogue knows")
+    sees("row 27", (fine_tuned["pricing"], fine_tuned["context_window"], fine_tuned["modalities"]), (None, None, {"input": [], "output": []}), "and what it does not")
     b.get("/integrations/connections/openai-main/models?q=mini")
     sees("row 27", len(b.up.seen(path="/v1/models")), 1, "asked upstream once")
     one = b.core("getIntegrationConnectionModel", {"path": {**path, "modelId": ids[1]}})

@@ -5,8 +5,10 @@
  */
 #include "console/blaxel/connections.h"
 #include "console/blaxel/blaxel.h"
+#include "console/blaxel/model_facts.h"
 #include "console/blaxel/tenant.h"
 #include "console/blaxel/upstream_models.h"
+#include "console/catalog.h"
 #include "console/console_inner.h"
 #include "console/native/output.h"
 #include "console/portkey/given.h"
@@ -230,7 +232,7 @@ void connections_delete(struct job *j)
 
 /* ---- the catalogue ---- */
 
-static void write_model(struct json_write *w, const struct upstream_model *m)
+static void write_model(struct json_write *w, const struct price_catalog *c, const struct upstream_model *m)
 {
     json_write_object(w);
     json_write_member_string(w, "id", m->id);
@@ -239,7 +241,18 @@ static void write_model(struct json_write *w, const struct upstream_model *m)
     json_write_member_string(w, "endpoint", STR(""));
     output_time(w, "created_at", m->created_us);
     json_write_member_raw(w, "tags", STR("[]"));
+    model_facts_write(w, c, m->id);
     json_write_object_end(w);
+}
+
+/* NULL: the job was answered. */
+static const struct price_catalog *facts(struct job *j)
+{
+    char why[512];
+    const struct price_catalog *c = catalog_get(j->console, why, sizeof why);
+    if (!c)
+        job_fail(j, ERR_BAD_PRICES, STR(""), str_c(why));
+    return c;
 }
 
 static void reply_list(struct job *j, const struct upstream_model *list, size_t count)
@@ -250,12 +263,15 @@ static void reply_list(struct job *j, const struct upstream_model *list, size_t 
         job_fail(j, ERR_BAD_PARAMETER, STR("limit"), STR("The limit is a number up to 10000."));
         return;
     }
+    const struct price_catalog *c = facts(j);
+    if (!c)
+        return;
     job_reply_json(j, 200);
     json_write_array(&j->json);
     for (size_t i = 0; i < count && limit; i++) {
         if (q.n && str_search(list[i].id, q) < 0)
             continue;
-        write_model(&j->json, &list[i]);
+        write_model(&j->json, c, &list[i]);
         limit--;
     }
     json_write_array_end(&j->json);
@@ -268,8 +284,11 @@ static void reply_one(struct job *j, const struct upstream_model *list, size_t c
         decoded = id;
     for (size_t i = 0; i < count; i++) {
         if (str_eq(list[i].id, id) || str_eq(list[i].id, decoded)) {
+            const struct price_catalog *c = facts(j);
+            if (!c)
+                return;
             job_reply_json(j, 200);
-            write_model(&j->json, &list[i]);
+            write_model(&j->json, c, &list[i]);
             return;
         }
     }

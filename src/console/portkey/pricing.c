@@ -8,11 +8,10 @@
 #include "console/catalog.h"
 #include "console/console_inner.h"
 #include "console/portkey/portkey.h"
+#include "console/price_text.h"
 #include "openai/price.h"
 #include "openai/price_list.h"
 
-#define PUSD_PER_CENT UINT64_C(10000000000)
-#define DIGITS_MAX 30 /* behind the point; all prices of the catalogue end before */
 #define VARIANTS_MAX 200
 
 struct lookup {
@@ -59,27 +58,6 @@ static const struct {
     {"video_duration_seconds", METER_VIDEO_MS, 1000, OUTSIDE_TEXT},
 };
 
-/* Cents for `units` units as a decimal number: whole part, then digits of the remainder. False beyond 128 bits. */
-static bool format_cents(const struct price_unit *p, unsigned units, struct buf *out)
-{
-    unsigned __int128 n = (unsigned __int128)p->unit_pusd * p->num, d;
-    if (p->whole_seconds) /* its price is of seconds, not of milliseconds */
-        units /= 1000;
-    if (__builtin_mul_overflow(n, units, &n) ||
-        __builtin_mul_overflow((unsigned __int128)p->per * p->den, PUSD_PER_CENT, &d) || d > ~(unsigned __int128)0 / 10)
-        return false;
-    unsigned __int128 rest = n % d;
-    bool ok = n / d <= UINT64_MAX && buf_printf(out, "%llu", (unsigned long long)(n / d));
-    if (rest)
-        ok = ok && buf_add_byte(out, '.');
-    for (int i = 0; i < DIGITS_MAX && rest; i++) {
-        rest *= 10;
-        ok = ok && buf_add_byte(out, (char)('0' + (int)(rest / d)));
-        rest %= d;
-    }
-    return ok;
-}
-
 /* The meter's price in the first group of operations that has one. */
 static bool find(const struct lookup *l, enum meter meter, enum where where, struct price_unit *ret)
 {
@@ -98,7 +76,7 @@ static void write_price(struct json_write *w, const char *name, const struct pri
 {
     struct buf text;
     buf_init(&text, 128);
-    bool fits = format_cents(p, units, &text);
+    bool fits = price_text_add(&text, p, units, PRICE_TEXT_CENT);
     json_write_key(w, str_c(name));
     json_write_object(w);
     if (fits)
