@@ -13,9 +13,10 @@
 
 #define WEEK 7
 #define UNIT INT64_C(1000000)
-#define LEVEL_PART (UNIT / 5)
-#define TREND_PART (UNIT / 20)
-#define DAMPING (UNIT * 95 / 100)
+#define LEVEL_PART (UNIT / 8)
+#define TREND_PART (UNIT / 40)
+#define DAMPING (UNIT * 98 / 100)
+#define CLIP_TIMES 2
 #define MEDIAN_FROM (4 * WEEK)
 #define WIDENS_DAYS 28
 #define QUANTILE_PERCENT 10
@@ -42,16 +43,19 @@ static money_sum mean(const money_sum *list, size_t count)
 
 /* ---- the parts ---- */
 
+static money_sum median(money_sum *list, size_t n)
+{
+    qsort(list, n, sizeof list[0], compare);
+    return n % 2 ? list[n / 2] : (list[n / 2 - 1] + list[n / 2]) / 2;
+}
+
 static money_sum usual(const money_sum *days, size_t count, size_t weekday)
 {
     money_sum same[FORECAST_HISTORY_MAX / WEEK + 1];
     size_t n = 0;
     for (size_t i = weekday; i < count; i += WEEK)
         same[n++] = days[i];
-    if (count < MEDIAN_FROM)
-        return mean(same, n);
-    qsort(same, n, sizeof same[0], compare);
-    return n % 2 ? same[n / 2] : (same[n / 2 - 1] + same[n / 2]) / 2;
+    return count < MEDIAN_FROM ? mean(same, n) : median(same, n);
 }
 
 static void set_factors(struct model *m, const money_sum *days, size_t count)
@@ -70,6 +74,19 @@ static bool without_factor(const struct model *m, const money_sum *days, size_t 
     int64_t factor = m->factors[at % WEEK];
     *ret = factor ? days[at] * UNIT / factor : 0;
     return factor != 0;
+}
+
+/* What the week around a day allows: a single spike says little about the level. */
+static money_sum clipped(const struct model *m, const money_sum *days, size_t count, size_t at, money_sum seen)
+{
+    money_sum around[WEEK], one;
+    size_t n = 0, from = at < WEEK / 2 ? 0 : at - WEEK / 2;
+    from = from + WEEK > count ? count - WEEK : from;
+    for (size_t i = from; i < from + WEEK; i++)
+        if (without_factor(m, days, i, &one))
+            around[n++] = one;
+    one = n ? median(around, n) : 0;
+    return one > 0 && seen > CLIP_TIMES * one ? CLIP_TIMES * one : seen;
 }
 
 static money_sum first_level(const struct model *m, const money_sum *days)
@@ -107,7 +124,7 @@ static void fit(struct model *m, const money_sum *days, size_t count)
             errors[known++] = days[i] - expected * m->factors[i % WEEK] / UNIT;
         if (!without_factor(m, days, i, &seen))
             continue;
-        money_sum step = (seen - expected) * LEVEL_PART / UNIT;
+        money_sum step = (clipped(m, days, count, i, seen) - expected) * LEVEL_PART / UNIT;
         m->level = expected + step;
         m->trend = m->trend * DAMPING / UNIT + step * TREND_PART / UNIT;
     }

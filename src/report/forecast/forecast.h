@@ -8,9 +8,10 @@
  * With 14 days of history or more: a factor for each weekday, a level and a damped trend.
  *
  *     factor  the weekday's median (from four weeks on; before that its mean) by the mean of all seven
- *     level, trend  exponential smoothing of what the days cost without their factor:
- *                   one part in five of each error goes to the level, a twentieth of that to the trend
- *     day h   (level + trend × (0.95 + 0.95² + … + 0.95^h)) × factor of its weekday
+ *     level, trend  exponential smoothing of what the days cost without their factor, no day counting for more than
+ *             twice the median of the week around it: an eighth of each error goes to the level, a fortieth of
+ *             that to the trend
+ *     day h   (level + trend × (0.98 + 0.98² + … + 0.98^h)) × factor of its weekday
  *
  * With less: the mean of the days there are. The band is the 10 % and the 90 % quantile of the errors that this method
  * would have made one day ahead, √(1 + h/28) as far away. What has never been negative is never expected to be.

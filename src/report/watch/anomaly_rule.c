@@ -30,13 +30,14 @@ static money_sum median(const money_sum *list, size_t count)
     return count % 2 ? copy[count / 2] : (copy[count / 2 - 1] + copy[count / 2]) / 2;
 }
 
-/* The same weekday, `h` of them being `count` days in order, day `at` in their numbering; at may be `count`. */
+/* Of the same weekday as place `at` in the other weeks; at may be `count`, the day that is judged. */
 static money_sum weekday(const money_sum *h, size_t count, size_t at)
 {
     money_sum same[ANOMALY_HISTORY_MAX / WEEK + 1];
     size_t n = 0;
     for (size_t i = at % WEEK; i < count; i += WEEK)
-        same[n++] = h[i];
+        if (i != at)
+            same[n++] = h[i];
     return median(same, n);
 }
 

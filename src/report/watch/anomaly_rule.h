@@ -9,7 +9,7 @@
  *     level    = median of the last 7 days / median of the 28 before those, from 0.5 to 2
  *     above    = expected + the greater of 3 × 1.4826 × MAD and 25 % of expected
  *
- * MAD is the median distance of the last 35 days from what was usual on their weekdays. A day is an anomaly when
+ * MAD is the median distance of the last 35 days from the median of their weekday in the other weeks. A day is an anomaly when
  * it is over `above` and at least the minimum over `expected`. It takes 14 days of history; without 5 weeks
  * the weeks there are count. Medians do not mind a few odd days, so an anomaly does not hide the next one. Amounts are pico-dollars, factors are millionths; no floating point.
  */
