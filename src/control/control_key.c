@@ -92,6 +92,21 @@ static enum err find(struct control *c, int64_t workspace_id, struct str public_
     return e;
 }
 
+enum err control_key_made(struct control *c, int64_t id, int64_t *ret_us, struct control_why *why)
+{
+    struct store_stmt *st;
+    enum err e = control_inner_begin_read(c, why);
+    if (e != ERR_OK)
+        return e;
+    e = control_inner_sql(c, "SELECT created_us FROM api_key WHERE id = ?1", &st, why);
+    if (e == ERR_OK) {
+        store_bind_i64(st, 1, id);
+        e = control_inner_number(c, st, 0, ret_us, why);
+    }
+    control_inner_end_read(c);
+    return e;
+}
+
 enum err control_key_find(struct control *c, int64_t workspace_id, struct str public_id, struct arena *a,
                           struct control_key *ret_row, struct control_why *why)
 {

@@ -100,6 +100,8 @@ enum err control_key_revoke(struct control *c, int64_t workspace_id, struct str 
 
 enum err control_key_find(struct control *c, int64_t workspace_id, struct str public_id, struct arena *a,
                           struct control_key *ret_row, struct control_why *why) ERR_USE;
+/* When a key of any kind was made, a session or a token among them; by its id. */
+enum err control_key_made(struct control *c, int64_t id, int64_t *ret_us, struct control_why *why) ERR_USE;
 /* Oldest first, from behind `after_id` (0 = start), at most `limit`; revoked ones included. */
 enum err control_key_list(struct control *c, int64_t workspace_id, int64_t after_id, size_t limit, struct arena *a,
                           struct control_key **ret_rows, size_t *ret_count, struct control_why *why) ERR_USE;

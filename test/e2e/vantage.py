@@ -297,7 +297,7 @@ def rows_56_to_58_business_metrics(v):
         v.call("businessMetrics.updateValuesCSV", token, {"csv": body}).fine("row 57")
     equal([x["amount"] for x in v.call("businessMetrics.getValues", token, {"start_date": "2026-02-01"}).fine("row 57")["values"]], ["8.50", "5.00"], "row 57: text and Blob")
     v.call("businessMetrics.updateValuesCSV", token, {"csv": "date,amount\n2026-02-01,5\nnever,1\n"}).refused("row 57", 422, "Row 3")
-    equal(v.call("businessMetrics.getLabels", token, {}).fine("row 57")["labels"], ["eu", "us"], "row 57: labels")
+    equal(v.call("businessMetrics.getLabels", token, {}).fine("row 57")["labels"], [{"value": "eu"}, {"value": "us"}], "row 57: labels")
     equal([x["amount"] for x in v.call("businessMetrics.getValues", token, {"label_values": ["eu"]}).fine("row 57")["values"]], ["5.00", "0.10"], "row 57: by label")
     months = v.call("businessMetrics.getValues", token, {"date_bin": "month", "label_values": ["eu"]}).fine("row 57")["values"]
     equal([(x["date"][:10], x["amount"]) for x in months], [("2026-02-01", "5.00"), ("2026-01-01", "0.10")], "row 57: by month")

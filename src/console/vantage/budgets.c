@@ -84,7 +84,7 @@ static bool spent(struct performance *p, struct jval budget, int64_t from, int64
 }
 
 /* Without an end a period lasts to the day before the next one begins, the last one to the end of its month. */
-static int64_t end_of(struct job *j, struct jval list, struct jval period, int64_t start)
+int64_t budgets_period_end(struct job *j, struct jval list, struct jval period, int64_t start)
 {
     int64_t end, next;
     if (cost_dates_day_parse(jdoc_text(jdoc_get(period, "end_at"), j->arena), &end))
@@ -105,7 +105,7 @@ static bool add_period(struct performance *p, struct jval budget, struct jval li
     if (!cost_dates_day_parse(jdoc_text(jdoc_get(period, "start_at"), j->arena), &start) || start > p->today ||
         !bill_decimal_read(jdoc_text(jdoc_get(period, "amount"), j->arena), 12, &amount, &exact))
         return true;
-    int64_t end = end_of(j, list, period, start), days = end - start + 1;
+    int64_t end = budgets_period_end(j, list, period, start), days = end - start + 1;
     int64_t last = end < p->today ? end : p->today;
     struct month *m = month_of(p, bill_month_of(start));
     if (!m)

@@ -270,8 +270,11 @@ void business_metrics_labels(struct job *j)
     vantage_links(j, &page, count, false);
     json_write_key(&j->json, STR("labels"));
     json_write_array(&j->json);
-    for (size_t i = (page.page - 1) * page.limit, n = 0; i < count && n < page.limit; i++, n++)
-        json_write_string(&j->json, labels[i]);
+    for (size_t i = (page.page - 1) * page.limit, n = 0; i < count && n < page.limit; i++, n++) {
+        json_write_object(&j->json);
+        json_write_member_string(&j->json, "value", labels[i]);
+        json_write_object_end(&j->json);
+    }
     json_write_array_end(&j->json);
     json_write_object_end(&j->json);
 }

@@ -15,15 +15,14 @@ void me_ping(struct job *j)
 
 static void write_token(struct job *j)
 {
-    struct control_key row;
     struct control_why why;
     struct json_write *w = &j->json;
-    bool found = control_key_find(j->console->settings.control, j->key->workspace_id, j->key->public_id, j->arena, &row,
-                                  &why) == ERR_OK;
+    int64_t made_us = 0;
+    bool found = control_key_made(j->console->settings.control, j->key->id, &made_us, &why) == ERR_OK;
     json_write_key(w, STR("bearer_token"));
     json_write_object(w);
     json_write_member_string(w, "description", j->key->name);
-    vantage_time(w, "created_at", found ? row.created_us : 0);
+    vantage_time(w, "created_at", found ? made_us : 0);
     json_write_key(w, STR("scope"));
     json_write_array(w);
     json_write_string(w, STR("read"));

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/must.h"
 #include "console/vantage/ask.h"
+#include "console/vantage/budgets.h"
 #include "console/vantage/vantage_reply.h"
 #include "report/bill/bill.h"
 #include "report/cost/cost_dates.h"
@@ -93,6 +94,29 @@ static bool write_date(struct job *j, struct jval body, struct str name)
     return true;
 }
 
+/* A period always says when it ends. */
+static void write_periods(struct job *j, struct jval list)
+{
+    struct json_write *w = &j->json;
+    json_write_key(w, STR("periods"));
+    json_write_array(w);
+    for (struct jval p = jdoc_first(list); jdoc_has(p); p = jdoc_next(list, p)) {
+        char end[BILL_DAY_TEXT_MAX];
+        int64_t start;
+        json_write_object(w);
+        json_write_member_raw(w, "start_at", jdoc_raw(jdoc_get(p, "start_at")));
+        if (cost_dates_day_parse(jdoc_text(jdoc_get(p, "start_at"), j->arena), &start))
+            json_write_member_string(w, "end_at",
+                                     str_of(end, bill_day_format(budgets_period_end(j, list, p, start), end)));
+        json_write_member_raw(w, "amount", jdoc_raw(jdoc_get(p, "amount")));
+        json_write_object_end(w);
+    }
+    json_write_array_end(w);
+}
+
+/* Without a month to begin with a virtual tag holds for all there is. */
+#define FROM_THE_BEGINNING "1970-01-01"
+
 static bool write_derived(struct job *j, const struct doc *doc, struct jval body, struct jval name)
 {
     struct str key = jdoc_escaped(name);
@@ -100,6 +124,15 @@ static bool write_derived(struct job *j, const struct doc *doc, struct jval body
         return write_date(j, body, key);
     if (doc->kind == DOCS_DASHBOARD && str_eq(key, STR("widgets"))) {
         write_widgets(j, jdoc_value(name));
+        return true;
+    }
+    if (doc->kind == DOCS_BUDGET && str_eq(key, STR("periods"))) {
+        write_periods(j, jdoc_value(name));
+        return true;
+    }
+    if (doc->kind == DOCS_VIRTUAL_TAG && str_eq(key, STR("backfill_until")) &&
+        jdoc_kind(jdoc_value(name)) == JDOC_NULL) {
+        json_write_member_string(&j->json, "backfill_until", STR(FROM_THE_BEGINNING));
         return true;
     }
     return false;

@@ -28,6 +28,7 @@ void virtual_tags_status(struct job *j)
     job_reply_json(j, 200);
     json_write_object(w);
     json_write_member_string(w, "token", doc.token);
+    json_write_member_bool(w, "processing", false);
     json_write_key(w, STR("providers"));
     json_write_array(w);
     json_write_object(w);

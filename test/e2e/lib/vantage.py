@@ -6,6 +6,7 @@ import pathlib
 import subprocess
 
 from harness import ADMIN_KEY, Gateway, check
+from vantage_contract import faults
 
 DRIVER = pathlib.Path(__file__).resolve().parent.parent / "sdk" / "vantage_node.mjs"
 UNDEFINED = {"$undefined": 1}
@@ -13,6 +14,8 @@ UNDEFINED = {"$undefined": 1}
 
 class Answer:
     def __init__(self, raw):
+        wrong = [fault for exchange in raw.get("wire", []) for fault in faults(*exchange)]
+        check(not wrong, "typed clients would fail: " + "; ".join(wrong[:5]))
         self.raw, self.ok, self.value, self.kind = raw, raw["ok"], raw.get("value"), raw.get("kind")
         self.error = raw.get("error") or {}
         self.status, self.errors = self.error.get("status"), self.error.get("errors")
@@ -47,6 +50,8 @@ class Vantage:
     def raw(self, method, path, body=None, key=ADMIN_KEY, **headers):
         """(status, headers, answer) without an SDK."""
         status, fields, answer = self.gw.request(method, path, body, headers, key=key)
+        wrong = faults(method, path, status, answer)
+        check(not wrong, "typed clients would fail: " + "; ".join(wrong[:5]))
         return status, fields, json.loads(answer) if answer else None
 
     def __enter__(self):

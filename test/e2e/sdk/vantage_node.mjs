@@ -4,7 +4,7 @@
 //   {"id":1,"base":"http://…","token":"tg-…","throws":true,"call":"costReports.create","args":[…]}
 //
 // In args, {"$undefined":1} is undefined and {"$blob":"text"} a Blob. The value comes as JSON; "kind" tells undefined
-// from null. With "throws":false the client gives [value, error] instead.
+// from null, "wire" what was exchanged. With "throws":false the client gives [value, error] instead.
 import { createInterface } from 'node:readline';
 import { APIV2Client, VantageAPIError } from '@vantage-sh/vantage-client';
 
@@ -21,11 +21,32 @@ const told = (error) => ({
   status: error.status ?? null, errors: error.errors ?? null, body: error.body ?? null,
 });
 
+// What went over the wire in the call under way: [method, path, status, body].
+let wire = [];
+const plain = globalThis.fetch;
+globalThis.fetch = async (url, options = {}) => {
+  const answer = await plain(url, options);
+  const { pathname, search } = new URL(url);
+  wire.push([options.method ?? 'GET', pathname + search, answer.status, await answer.clone().text()]);
+  return answer;
+};
+
+// All elements of a list, page after page as Vantage's MCP server goes on: by the number in the address of the next one.
+const pages = async (client, path, params, member) => {
+  const all = [];
+  for (let page = 1; page; ) {
+    const answer = await client.request(path, 'GET', { ...params, page });
+    all.push(...answer[member]);
+    page = answer.links?.next ? Number.parseInt(new URL(answer.links.next).searchParams.get('page'), 10) : 0;
+  }
+  return all;
+};
+
 const run = async (c) => {
   const client = new APIV2Client(c.token, c.throws === false, c.base);
   const path = c.call.split('.');
   const last = path.pop();
-  let target = client;
+  let target = c.call === 'pages' ? { pages: (...args) => pages(client, ...args) } : client;
   for (const name of path) target = target[name];
   try {
     const value = await target[last](...revive(c.args ?? []));
@@ -38,5 +59,7 @@ const run = async (c) => {
 
 for await (const line of createInterface({ input: process.stdin })) {
   const call = JSON.parse(line);
-  console.log(JSON.stringify({ id: call.id, ...(await run(call)) }));
+  wire = [];
+  const answer = await run(call);
+  console.log(JSON.stringify({ id: call.id, wire, ...answer }));
 }
