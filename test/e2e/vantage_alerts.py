@@ -17,7 +17,7 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from bill_upstream import BillUpstream, day_text, today
-from harness import Upstream, check, equal, run, wait_until
+from harness import Upstream, chat, check, completion, equal, run, wait_until
 from vantage import Vantage
 
 ALL = "costs.provider = 'open_ai'"
@@ -101,6 +101,10 @@ def refresh(v):
 def connected(v):
     made = v.request("/v2/integrations/open_ai", "POST", {"api_key": v.up.key, "base_url": v.up.url}).fine("connect")
     wait_until("imported", 60, lambda: v.call("integrations.get", made["token"]).fine("connect")["status"] == "imported")
+    status, _, ann = v.raw("POST", "/tollgate/v1/members", {"email": "ann@example.com", "role": "admin", "password": "correct horse battery"})
+    check(status == 201, f"a person: {status} {ann}")
+    v.ann = v.call("users.list", {}).fine("users")["users"]
+    v.ann = next(u["token"] for u in v.ann if u["email"] == "ann@example.com")
     v.report = v.call("costReports.create", {"title": "Everything", "filter": ALL, "groupings": "service"}).fine("report")["token"]
 
 
@@ -110,10 +114,11 @@ def row_45_a_budget_alert(v):
                     "periods": [{"start_at": day_text(TODAY - 20), "end_at": day_text(TODAY + 9), "amount": float(spent * 2)}]}).fine("row 45")["token"]
     for threshold in (10, 45, 90):
         v.call("budgetAlerts.create", {"budget_tokens": [budget], "threshold": threshold, "duration_in_days": "",
-               "recipient_emails": [f"at{threshold}@example.com"], "recipient_channels": [v.hook.url]}).fine("row 45")
+               "recipient_emails": [f"at{threshold}@example.com"], "recipient_channels": [v.hook.url], "user_tokens": [v.ann, "usr_00000000000000ff"]}).fine("row 45")
     refresh(v)
     wait_until("row 45: the webhook has it", 20, lambda: v.hook.of("budget_alert"))
     wait_until("row 45: the mail is there", 20, lambda: v.mail.to("at45@example.com"))
+    wait_until("row 45: people have mail", 20, lambda: v.mail.to("ann@example.com"))
     data = v.hook.of("budget_alert")[0]["data"]
     equal((len(v.hook.of("budget_alert")), data["threshold"], D(data["spent"]), data["budget_token"]), (1, 45, spent, budget), "row 45: the highest only")
     check("Team" in v.mail.to("at45@example.com")[0] and not v.mail.to("at10@example.com"), "row 45: mail")
@@ -183,6 +188,21 @@ def row_48_a_person_decides(v):
     equal(v.call("anomalyAlerts.list", span).fine("row 48")["anomaly_alerts"], [], "row 48: by date")
 
 
+def row_80_a_model_without_a_price(v):
+    upstream = Upstream(lambda request: request.answer(completion("nobody-knows-me-1")))
+    v.gw.connect(upstream.url)
+    for _ in range(3):
+        status, headers, _ = v.gw.post("/v1/chat/completions", chat("nobody-knows-me-1"))
+        equal((status, headers["x-tollgate-cost-usd"]), (200, "unpriced"), "row 80: not a quiet 0")
+    wait_until("row 80: recorded", 20, lambda: v.gw.rows(model="nobody-knows-me-1"))
+    before = len(v.mail.to("ann@example.com"))
+    refresh(v)
+    wait_until("row 80: who looks after it has mail", 20, lambda: len(v.mail.to("ann@example.com")) > before)
+    check("nobody-knows-me-1" in v.mail.to("ann@example.com")[-1], "row 80: which model")
+    refresh(v)
+    equal((len(v.mail.to("ann@example.com")), v.gw.log_text().count("model_has_no_price")), (before + 1, 1), "row 80: once")
+
+
 def row_39_a_forecast(v):
     span = {"start_date": day_text(TODAY + 1), "end_date": day_text(TODAY + 14)}
     answer = v.call("costReports.getForecastedCosts", v.report, {**span, "limit": 1000}).fine("row 39")
@@ -210,7 +230,8 @@ if __name__ == "__main__":
     v = Vantage(args=["--import-period", "1ms", "--smtp-url", f"smtp://127.0.0.1:{mail.server_address[1]}", "--smtp-plain", "on",
                       "--mail-from", "tollgate@example.com", "--public-url", "https://tollgate.example.com"])
     v.up, v.hook, v.mail = BillUpstream(bill()), Hook(), mail
-    tests = [connected, row_45_a_budget_alert, rows_46_to_49_a_spike, nothing_is_said_twice, row_48_a_person_decides, row_39_a_forecast]
+    tests = [connected, row_45_a_budget_alert, rows_46_to_49_a_spike, nothing_is_said_twice, row_48_a_person_decides, row_80_a_model_without_a_price,
+             row_39_a_forecast]
 
     def bound(test):
         def call():
