@@ -336,7 +336,12 @@ static bool open_limits(struct server *s)
 static bool open_watch(struct server *s)
 {
     char why[WATCH_WHY_MAX];
-    struct watch_options o = {.dir = s->dir, .control = s->control, .notify = s->notify};
+    struct watch_options o = {.dir = s->dir,
+                              .control = s->control,
+                              .notify = s->notify,
+                              .gap = {.ppm = (uint32_t)value(s, "gap-percent")->number * 10000,
+                                      .days = (unsigned)value(s, "gap-days")->number,
+                                      .least_pusd = MONEY_PUSD_PER_USD / 100}};
     return watch_open(&o, &s->watch, why) == ERR_OK || complain(why) == EXIT_DONE;
 }
 

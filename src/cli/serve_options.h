@@ -89,6 +89,9 @@
       "How many days back the first import of OpenAI's bill goes, for integrations of kind openai-admin.")            \
     X("import-period", DURATION, "1s", NULL, 1, 60000, "TIME",                                                        \
       "Shortest time between two requests of such an import to one account.")                                         \
+    X("gap-percent", INT, "5", NULL, 1, 100, "N",                                                                     \
+      "Admins are told when bill and metering differ by more than this, in percent, on each of --gap-days days.")     \
+    X("gap-days", INT, "3", NULL, 0, 31, "N", "So many settled days in a row; 0 = never.")                            \
     X("vantage-calls", INT, "0", NULL, 0, 1000000, "N",                                                               \
       "Calls of Vantage's API in an hour, by everybody together, then 429; theirs is 1000, 0 = no limit.")            \
     X("vantage-report-calls", INT, "0", NULL, 0, 1000, "N",                                                           \

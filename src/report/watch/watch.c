@@ -65,6 +65,11 @@ struct control *watch_inner_control(const struct watch *w)
     return w->options.control;
 }
 
+struct watch_gap watch_inner_gap(const struct watch *w)
+{
+    return w->options.gap;
+}
+
 void watch_inner_fired(struct watch *w)
 {
     w->fired++;

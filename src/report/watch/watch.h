@@ -33,6 +33,13 @@ struct watch;
 #define WATCH_PERIOD_S 3600
 #define WATCH_DOCS_MAX 1000
 
+/* When bill and metering differ by more than this on each of so many settled days, people are told. */
+struct watch_gap {
+    uint32_t ppm;       /* of the larger of both, in parts per million */
+    unsigned days;      /* 0: nobody is told; at most 31 */
+    int64_t least_pusd; /* smaller gaps are none */
+};
+
 struct watch_options {
     const char *dir;         /* the data directory */
     struct control *control; /* for addresses of people; NULL: there are none */
@@ -41,6 +48,7 @@ struct watch_options {
     enum err (*send)(void *ctx, const struct notify_message *m);
     void *send_ctx;
     unsigned period_s; /* 0 = WATCH_PERIOD_S */
+    struct watch_gap gap;
     bool by_hand;      /* no thread: watch_turn is called instead; for tests */
 };
 

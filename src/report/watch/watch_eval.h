@@ -39,7 +39,8 @@ typedef enum err watch_eval_fn(struct watch_turn *t);
     X("anomalies", eval_anomaly_run, "costs that are not to be expected")          \
     X("anomaly_summaries", eval_digest_run, "who is to hear of anomalies")         \
     X("report_notifications", eval_notify_run, "reports that are due")             \
-    X("unpriced_models", eval_unpriced_run, "models without a price")
+    X("unpriced_models", eval_unpriced_run, "models without a price")              \
+    X("reconciliation_gaps", eval_gap_run, "bills that metering does not explain")
 
 #define X(name, run, what) enum err run(struct watch_turn *t);
 WATCH_TABLE(X)

@@ -15,5 +15,6 @@ void watch_inner_send_admins(struct watch *w, const struct notify_message *m);
 /* Counts. */
 void watch_inner_fired(struct watch *w);
 struct control *watch_inner_control(const struct watch *w);
+struct watch_gap watch_inner_gap(const struct watch *w);
 
 #endif
