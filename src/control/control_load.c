@@ -31,7 +31,6 @@ struct loader {
     struct snapshot_build *build;
     struct control_why *why;
     struct arena *scratch; /* reset for each row */
-    int64_t member_id;     /* the last one added */
 };
 
 /* Calls `each` for every row of `st`, whose values have been bound. */
@@ -113,26 +112,26 @@ static enum err add_config(struct loader *l, struct store_stmt *st)
     return ERR_OK;
 }
 
-static const char member_sql[] = "SELECT m.id, m.name, m.role, w.id, s.role FROM member m "
-                                 "LEFT JOIN standing s ON s.member_id = m.id "
-                                 "LEFT JOIN workspace w ON w.id = s.workspace_id AND w.deleted_us = 0 "
-                                 "WHERE m.deleted_us = 0 ORDER BY m.id, w.id";
+/*
+ * One row for a member, then one for each workspace that they are in. No join of both: `standing` has no index,
+ * so each member would read all of it.
+ */
+static const char member_sql[] =
+    "SELECT id, name, role, NULL, NULL FROM member WHERE deleted_us = 0 UNION ALL "
+    "SELECT m.id, NULL, NULL, w.id, s.role FROM standing s JOIN member m ON m.id = s.member_id AND m.deleted_us = 0 "
+    "JOIN workspace w ON w.id = s.workspace_id AND w.deleted_us = 0 ORDER BY 1, 4";
 
-/* One row for each membership, and one for a member who has none. */
 static enum err add_member(struct loader *l, struct store_stmt *st)
 {
-    enum kind_role role, there;
+    enum kind_role role;
     int64_t id = store_i64(st, 0);
-    if (!kind_role_from(store_text(st, 2), &role))
-        return damaged(l, "member", id);
-    if (id != l->member_id)
+    bool person = store_is_null(st, 3);
+    if (!kind_role_from(store_text(st, person ? 2 : 4), &role))
+        return damaged(l, person ? "member" : "membership", id);
+    if (person)
         snapshot_build_member(l->build, id, store_text(st, 1), role);
-    l->member_id = id;
-    if (store_is_null(st, 3))
-        return ERR_OK;
-    if (!kind_role_from(store_text(st, 4), &there))
-        return damaged(l, "membership", id);
-    snapshot_build_reach(l->build, store_i64(st, 3), there);
+    else
+        snapshot_build_reach(l->build, store_i64(st, 3), role);
     return ERR_OK;
 }
 

@@ -324,6 +324,13 @@ ledger() {
     printf '%s\n' "$output" >"$work/ledger.txt"
 }
 
+# Of 10,000 keys: how long a change takes, and what a key's look-up costs.
+snapshot() {
+    [ -x "$TOOLS/bench_snapshot" ] && [ "$(left)" -gt 15 ] || return 0
+    mkdir -p "$work/snapshot"
+    timeout "$(left)" "$TOOLS/bench_snapshot" "$work/snapshot" >"$work/snapshot.txt" 2>&1 || true
+}
+
 # --- was everything on? ------------------------------------------------------------------------
 
 metric() { # NAME METRIC
@@ -353,6 +360,11 @@ report() {
         echo
         echo "Record writer ($LEDGER_ROWS rows):"
         sed 's/^/    /' "$work/ledger.txt"
+    fi
+    if [ -s "$work/snapshot.txt" ]; then
+        echo
+        echo "Configuration:"
+        sed 's/^/    /' "$work/snapshot.txt"
     fi
 }
 
@@ -392,6 +404,7 @@ check_records bodies
 round=1
 memory
 ledger
+snapshot
 unset "pid[direct]"
 if [ -n "${TOLLGATE_BENCH_RAW:-}" ]; then cp "$work/raw" "$TOLLGATE_BENCH_RAW"; fi
 machine
