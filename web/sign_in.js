@@ -21,8 +21,13 @@ const signIn = (() => {
     return { ok: answer.ok, status: answer.status, body: parsed };
   }
 
-  const sentence = (answer) => (answer.body.error && answer.body.error.message) ||
-    'The server answered with status ' + answer.status + '; try again.';
+  // What went wrong and what to do: the particular words, which stand in brackets behind the general ones.
+  function sentence(answer) {
+    const text = answer.body.error && answer.body.error.message;
+    if (!text) return 'The server answered with status ' + answer.status + '; try again.';
+    const detail = /^[^(]*\(([\s\S]+)\)$/.exec(text);
+    return detail ? detail[1].charAt(0).toUpperCase() + detail[1].slice(1) : text;
+  }
 
   // Who is signed in with a cookie; null: nobody.
   async function who() {
@@ -75,7 +80,10 @@ const signIn = (() => {
   ], 'Accept the invitation', async (given) => {
     const answer = await call('POST', '/tollgate/v1/invitations/accept', { secret, ...given });
     if (!answer.ok) return answer;
-    return call('POST', '/tollgate/v1/session', { email: answer.body.email, password: given.password });
+    history.replaceState(null, '', location.pathname);
+    const inside = await call('POST', '/tollgate/v1/session', { email: answer.body.email, password: given.password });
+    return inside.ok ? inside : { ...inside, body: { error: { message: 'The invitation is accepted. You have a password here ' +
+      'already: load this page again and sign in with that.' } } };
   }, entered(done));
 
   const providerButton = (oidc, returnTo) => make('a', { class: 'button wide',
@@ -98,7 +106,7 @@ const signIn = (() => {
       }
       if (ways.password) {
         if (ways.oidc) parts.push(make('p', { class: 'or' }, 'or'));
-        parts.push(invitationForm(secret, () => { history.replaceState(null, '', location.pathname); done(); }));
+        parts.push(invitationForm(secret, done));
       }
     } else {
       parts.push(make('h2', {}, 'Sign in'));

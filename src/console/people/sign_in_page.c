@@ -29,7 +29,8 @@ static bool add_page(struct buf *out, const struct job *j, struct str title, str
                              "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
                              "<title>")) &&
         add_escaped(out, title) &&
-        buf_add_str(out, STR(" · Tollgate</title>\n<link rel=\"stylesheet\" href=\"/console/console.css\">\n"
+        buf_add_str(out, STR(" · Tollgate</title>\n<link rel=\"icon\" href=\"data:,\">\n<link rel=\"stylesheet\" "
+                             "href=\"/console/console.css\">\n"
                              "</head>\n<body>\n<header><h1>Tollgate</h1></header>\n<main class=\"card\">\n<h2>")) &&
         add_escaped(out, title) && buf_add_str(out, STR("</h2>\n<p role=\"alert\">")) && add_escaped(out, text) &&
         buf_add_str(out, STR("</p>\n<p class=\"actions\">"));
