@@ -44,6 +44,7 @@ extern const struct command command_logs;
 extern const struct command command_cost;
 extern const struct command command_report;
 extern const struct command command_reconcile;
+extern const struct command command_export_focus;
 extern const struct command command_plan;
 extern const struct command command_import;
 extern const struct command command_import_status;

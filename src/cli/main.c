@@ -33,6 +33,7 @@ static const struct command *const commands[] = {
     &command_cost,
     &command_report,
     &command_reconcile,
+    &command_export_focus,
     &command_plan,
     &command_import_status,
     &command_import,
