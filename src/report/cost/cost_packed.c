@@ -13,11 +13,19 @@
 
 #define FIXED_COLUMNS 3 /* bin (always 0 here), weight, unit */
 #define PLACES_MAX (INT64_C(1) << 28)
+#define MORE_MAX 50000000
+
+/* One of several groups of a place. */
+struct more {
+    uint32_t group, next; /* both + 1 */
+};
 
 struct work {
     const struct cost_packed *p;
     struct cost_ids *ids; /* a key a group */
     uint32_t *groups;     /* by place: number of its group + 1, 0 = does not count; owned */
+    struct more *more;    /* split tags: the groups are here, and `groups` is the number of the first + 1; owned */
+    size_t more_count, more_cap;
     size_t group_count;
     int64_t place_max;
     struct cost_ids_sum *sums; /* by group, of the bin that is being read; owned */
@@ -51,6 +59,19 @@ static enum err make_map(struct work *w)
     return ERR_OK;
 }
 
+static enum err add_more(struct work *w, int64_t place, uint32_t group)
+{
+    if (w->more_count >= MORE_MAX)
+        return too_many(w);
+    if (w->more_count == w->more_cap) {
+        w->more_cap = w->more_cap ? w->more_cap * 2 : 1024;
+        w->more = mem_realloc(w->more, w->more_cap * sizeof *w->more);
+    }
+    w->more[w->more_count++] = (struct more){group, w->groups[place]};
+    w->groups[place] = (uint32_t)w->more_count;
+    return ERR_OK;
+}
+
 static enum err add_place(struct work *w, struct store_stmt *st)
 {
     int64_t key[FIXED_COLUMNS + COST_COLUMNS_MAX] = {0}, place = store_i64(st, 0);
@@ -61,9 +82,12 @@ static enum err add_place(struct work *w, struct store_stmt *st)
         return too_many(w);
     if (place <= 0 || place > w->place_max)
         return ERR_CORRUPT;
-    w->groups[place] = (uint32_t)cost_ids_last(w->ids) + 1;
-    if (w->groups[place] > w->group_count)
-        w->group_count = w->groups[place];
+    uint32_t group = (uint32_t)cost_ids_last(w->ids) + 1;
+    if (group > w->group_count)
+        w->group_count = group;
+    if (w->p->s->split_count)
+        return add_more(w, place, group);
+    w->groups[place] = group;
     return ERR_OK;
 }
 
@@ -126,18 +150,24 @@ static enum err end_bin(struct work *w)
     return ERR_OK;
 }
 
+static void add_sum(struct work *w, uint32_t group, const struct bill_pack_sum *s)
+{
+    struct cost_ids_sum *sum = &w->sums[group - 1];
+    sum->pusd += bill_money(s->micro, s->pico);
+    sum->usage += (money_sum)s->quantity * COST_PER_PUSD + (money_sum)s->nano * 1000;
+    sum->rows += (uint64_t)s->rows;
+}
+
 static enum err add_pack(struct work *w, struct str pack)
 {
     struct wire in = wire_of(pack.p, pack.n);
     struct bill_pack_sum s = {.place = 0};
     while (bill_pack_get(&in, &s)) {
-        uint32_t group = s.place <= w->place_max ? w->groups[s.place] : 0;
-        if (!group)
-            continue;
-        struct cost_ids_sum *sum = &w->sums[group - 1];
-        sum->pusd += bill_money(s.micro, s.pico);
-        sum->usage += (money_sum)s.quantity * COST_PER_PUSD + (money_sum)s.nano * 1000;
-        sum->rows += (uint64_t)s.rows;
+        uint32_t at = s.place <= w->place_max ? w->groups[s.place] : 0;
+        if (at && !w->more)
+            add_sum(w, at, &s);
+        for (; at && w->more; at = w->more[at - 1].next)
+            add_sum(w, w->more[at - 1].group, &s);
     }
     return in.bad ? ERR_CORRUPT : ERR_OK;
 }
@@ -184,6 +214,7 @@ enum err cost_packed_run(const struct cost_packed *p)
         e = read_months(&w);
     cost_ids_free(w.ids);
     mem_free(w.groups);
+    mem_free(w.more);
     mem_free(w.sums);
     mem_free(w.parts);
     return e;

@@ -421,7 +421,7 @@ enum err cost_sql_values(const struct cost_sql *s, struct cost_table *t, int64_t
             s->texts[i] ? text_of(t, s->texts[i], columns[i]) : cost_table_text(t, s->constants[i], STR(""));
     ret->cut_count = s->split_count;
     for (unsigned i = 0; i < s->split_count; i++) {
-        enum err e = cost_tags_cut(&s->splits[i], columns[s->q->group_count + i], &ret->cuts[i]);
+        enum err e = cost_tags_cut(&s->splits[i], columns[s->q->group_count + i], &ret->cuts[s->splits[i].rank]);
         if (e != ERR_OK)
             return e;
     }

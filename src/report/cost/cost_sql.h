@@ -71,6 +71,7 @@ struct cost_split {
     struct str valid;                       /* SQL: the row has so many shares */
     struct str column;                      /* SQL: which value and share */
     int param;                              /* JSON list of numbers */
+    unsigned rank;                          /* amounts are cut by the smaller ranks first */
 };
 
 struct cost_sql {
@@ -82,7 +83,7 @@ struct cost_sql {
     struct cost_param *params;
     int param_count;
     struct cost_split splits[COST_SPLITS_MAX];
-    unsigned split_count;
+    unsigned split_count, ranked;
     /* Filled by cost_sql_compile: */
     struct str weight;                 /* SQL: which of the weights counts; "0" when there is but one */
     struct str where;                  /* SQL: the condition */

@@ -185,6 +185,7 @@ static enum err find_split(struct cost_sql *s, struct key *k, unsigned tag_depth
         e = write_id(s, k, tag_depth, &text);
     if (e == ERR_OK)
         e = cost_sql_keep(s, &text, &p->column);
+    p->rank = s->ranked++; /* behind those that its filters test */
     buf_free(&text);
     return e;
 }
