@@ -2,7 +2,9 @@
 /* Names, days, money, and the reading of accounts and rows. */
 #include "report/bill/bill.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -116,6 +118,10 @@ enum err bill_reader_open(const char *dir, struct bill_reader **ret)
     if (n < 0 || (size_t)n >= sizeof path) {
         str_copy(open_reason, sizeof open_reason, STR("the data directory's name is too long"));
         return ERR_FILE_FAILED;
+    }
+    if (access(path, F_OK) != 0 && errno == ENOENT) {
+        str_copy(open_reason, sizeof open_reason, STR("no bill has been imported in this directory"));
+        return ERR_NOT_FOUND;
     }
     enum err e = store_open(path, &options, &db);
     if (e != ERR_OK) {
