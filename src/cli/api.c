@@ -17,6 +17,7 @@
 #include "net/url.h"
 
 #define ANSWER_MAX (64u << 20)
+#define PATH_BYTES 4096
 #define TIMEOUT_US 60000000
 
 struct api_run {
@@ -52,37 +53,42 @@ static void on_failed(struct http_call *call, enum err why, const char *detail)
 
 static const struct http_call_app app = {.on_head = on_head, .on_body = on_body, .on_failed = on_failed};
 
-/* The key, in memory that is wiped. False with a message. */
-static bool find_key(const struct command *c, const struct option_value *values, struct secret *ret_key)
+/* DIR/admin.key; `path` is where that is. False when it cannot be read. */
+static bool read_admin_key(struct str dir, char path[PATH_BYTES], struct secret *ret_key)
 {
-    const struct option_value *given = option_get(c, values, "key");
-    if (given->given) {
-        secret_set(ret_key, given->text);
-        return true;
-    }
-    saved_token(c, values, ret_key);
-    if (ret_key->n)
-        return true;
-    char path[4096], text[1024];
-    struct str dir = option_get(c, values, "data")->text;
-    snprintf(path, sizeof path, "%.*s/admin.key", STR_ARG(dir));
+    char text[1024];
+    snprintf(path, PATH_BYTES, "%.*s/admin.key", STR_ARG(dir));
     FILE *f = fopen(path, "r");
     size_t n = f ? fread(text, 1, sizeof text, f) : 0;
     if (f)
         fclose(f);
     while (n && (text[n - 1] == '\n' || text[n - 1] == '\r'))
         n--;
-    if (!n) {
-        fprintf(
-            stderr,
-            "tollgate %s: which key to use? %s cannot be read; run 'tollgate login', set TOLLGATE_KEY, or give --key, or "
-            "--data\n",
-            c->name, path);
-        return false;
-    }
-    secret_set(ret_key, str_of(text, n));
+    if (n)
+        secret_set(ret_key, str_of(text, n));
     mem_wipe(text, sizeof text);
-    return true;
+    return n > 0;
+}
+
+/* The key, in memory that is wiped: what was said outright comes first. False with a message. */
+static bool find_key(const struct command *c, const struct option_value *values, struct secret *ret_key)
+{
+    char path[PATH_BYTES];
+    const struct option_value *given = option_get(c, values, "key"), *data = option_get(c, values, "data");
+    if (given->given) {
+        secret_set(ret_key, given->text);
+        return true;
+    }
+    if (data->given && read_admin_key(data->text, path, ret_key))
+        return true;
+    saved_token(c, values, ret_key);
+    if (ret_key->n || read_admin_key(data->text, path, ret_key))
+        return true;
+    fprintf(stderr,
+            "tollgate %s: which key to use? %s cannot be read; run 'tollgate login', set TOLLGATE_KEY, or give --key, "
+            "or --data\n",
+            c->name, path);
+    return false;
 }
 
 static bool write_head(struct buf *out, const char *method, const struct url *url, struct str path, struct str key,

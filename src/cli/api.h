@@ -6,9 +6,9 @@
  * api: how commands talk to a running server: one request, one answer, over the same outgoing
  * stack as the gateway's own.
  *
- * The server is --url or TOLLGATE_URL. The key is --key or TOLLGATE_KEY, else that of 'tollgate login' for
- * this server (person/saved.h), else DIR/admin.key of --data or TOLLGATE_DATA, for who sits at the machine that
- * serves.
+ * The server is --url or TOLLGATE_URL. The key is --key or TOLLGATE_KEY, else DIR/admin.key of --data or
+ * TOLLGATE_DATA where one of these is given, else that of 'tollgate login' for this server (person/saved.h),
+ * else admin.key of the usual directory, for who sits at the machine that serves.
  */
 
 #include <jansson.h>
