@@ -24,6 +24,9 @@ struct docs_viewer {
     size_t team_count;
 };
 
+/* For queries of other tables in this file: true of a column with a token that the viewer sees, or of what is gone. */
+#define DOCS_VIEW_SEES(column) column " NOT IN (SELECT v.token FROM main.docs v JOIN temp.hidden h ON h.id = v.id)"
+
 /* NULL: everything. After a failure nothing is shown that a grant speaks of. */
 enum err docs_view(struct docs *d, const struct docs_viewer *viewer) ERR_USE;
 /* Whether there is any grant at all: else everybody sees everything, whatever their teams. */

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "report/docs/docs_inner.h"
+#include "report/docs/docs_view.h"
 
 #define COLUMNS                                                                                               \
     "id, token, workspace, report, provider, service, category, first_day, last_day, created_us, alerted_us," \
@@ -36,10 +37,11 @@ static enum err too_much(struct docs *d)
 
 /* ---- reading ---- */
 
-#define MATCHES                                                                                             \
-    " FROM anomalies WHERE (?1 IS NULL OR workspace IN (SELECT value FROM json_each(?1)))"                  \
-    " AND (?2 IS NULL OR provider = ?2) AND (?3 IS NULL OR service = ?3) AND (?4 IS NULL OR category = ?4)" \
-    " AND (?5 IS NULL OR report = ?5) AND (?6 = 0 OR first_day >= ?6) AND (?7 = 0 OR first_day < ?7) AND id > ?8"
+#define MATCHES                                                                                                   \
+    " FROM anomalies WHERE (?1 IS NULL OR workspace IN (SELECT value FROM json_each(?1)))"                        \
+    " AND (?2 IS NULL OR provider = ?2) AND (?3 IS NULL OR service = ?3) AND (?4 IS NULL OR category = ?4)"       \
+    " AND (?5 IS NULL OR report = ?5) AND (?6 = 0 OR first_day >= ?6) AND (?7 = 0 OR first_day < ?7) AND id > ?8" \
+    " AND " DOCS_VIEW_SEES("report")
 
 static bool bind(struct store_stmt *st, const struct anomaly_query *q, struct buf *list)
 {

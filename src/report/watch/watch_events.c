@@ -3,9 +3,10 @@
 #include "report/watch/watch_events.h"
 
 #include "report/docs/docs_inner.h"
+#include "report/docs/docs_view.h"
 
 #define COLUMNS "token, alert, report, created_us, triggered_us, description, change, groupings"
-#define MATCHES " FROM alert_events WHERE alert = ?1 AND (?2 IS NULL OR report = ?2)"
+#define MATCHES " FROM alert_events WHERE alert = ?1 AND (?2 IS NULL OR report = ?2) AND " DOCS_VIEW_SEES("report")
 
 static bool read_row(struct store_stmt *st, struct arena *a, struct watch_events_row *ret)
 {
