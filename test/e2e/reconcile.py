@@ -258,5 +258,23 @@ def others_do_not_see_it(w):
         check(status == 400 and name in body.decode(), f"{query}: {status} {body[:200]}")
 
 
+def a_gap_that_stays_is_told():
+    """Three settled days beyond five percent, once; not again after another import."""
+    with DatedWorld(start=-6) as w:
+        w.gw.connect(w.url)
+        for day in range(-6, -2):
+            w.days.stand(day)
+            fine(w, "/v1/chat/completions", asks("Say hello."))
+            straight(w, PROVIDER_KEY, asks(f"{day}: " + LONG * 4, model="gpt-4-turbo"))
+        w.days.stand(0)
+        settle(w)
+        told = lambda: w.gw.log_text().count("bill_and_metering_differ")
+        wait_until("somebody is told", 20, told)
+        turns = w.gw.metrics()["tollgate_watch_turns_total"]
+        w.gw.cli("import", "--since", w.days.text(-10))
+        wait_until("another look", 20, lambda: w.gw.metrics()["tollgate_watch_turns_total"] > turns)
+        equal(told(), 1, "told once")
+
+
 if __name__ == "__main__":
-    run(a_week_of_mixed_traffic_reconciles_to_nothing, each_difference_is_named)
+    run(a_week_of_mixed_traffic_reconciles_to_nothing, each_difference_is_named, a_gap_that_stays_is_told)

@@ -25,6 +25,7 @@ class Days:
         self.file = os.path.join(tempfile.mkdtemp(prefix="tollgate-days-"), "clock")
         self.env = {"LD_PRELOAD": found[0], "FAKETIME_TIMESTAMP_FILE": self.file, "FAKETIME_NO_CACHE": "1",
                     "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1",
+                    "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # else waits on the monotonic clock end at once
                     "ASAN_OPTIONS": "verify_asan_link_order=0:" + os.environ.get("ASAN_OPTIONS", "")}
         self.today = int(time.time()) // DAY
         self.stand(0)
@@ -49,7 +50,7 @@ class DatedWorld:
         self.port = free_port()
         self.sim = subprocess.Popen([binary("tollgate-sim"), "--listen", f"127.0.0.1:{self.port}", *sim_args],
                                     env=dict(os.environ, **self.days.env), stdout=subprocess.DEVNULL)
-        self.gw = Gateway(args=["--import-period", "1ms", *args], env=self.days.env)
+        self.gw = Gateway(args=["--import-period", "1ms", "--import-days", "30", *args], env=self.days.env)
 
     @property
     def url(self):
