@@ -144,7 +144,7 @@ struct cost_query {
     uint64_t page;  /* from 1; 0 = 1 */
 };
 #define COST_FILTERS_MAX 16
-#define COST_ROWS_MAX 200000 /* of all pages together */
+#define COST_ROWS_MAX 500000 /* of all pages together */
 /* Everything, all of the scope, bin DAY, default settings; dates are the caller's to set. */
 struct cost_query cost_query_all(void);
 
