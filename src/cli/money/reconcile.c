@@ -66,6 +66,7 @@ static const char *dollars(cost_sum amount, unsigned places, char out[COST_TEXT_
     char text[COST_TEXT_MAX];
     bool negative = amount < 0;
     cost_amount_format_rounded(negative ? -amount : amount, places, text);
+    negative = negative && strspn(text, "0.") < strlen(text); /* no "-$0.00" */
     snprintf(out, COST_TEXT_MAX + 4, "%s$%s", negative ? "-" : "", text);
     return out;
 }
@@ -121,7 +122,12 @@ static void print_row(const json_t *row, const struct columns *c, const char *ti
     for (size_t i = 0; i < sizeof amounts / sizeof amounts[0]; i++)
         print_amount(member(row, amounts[i]), places);
     const char *cause = json_string_value(json_object_get(row, "cause"));
-    printf("  %-12s  %s\n", api_text(row, "status"), cause && cause[0] ? sentence_of(cause) : "");
+    bool said = cause && cause[0];
+    long long unpriced = api_int(row, "unpriced_attempts");
+    printf("  %-12s%s%s", api_text(row, "status"), said ? "  " : "", said ? sentence_of(cause) : "");
+    if (unpriced)
+        printf("  (%lld UNPRICED)", unpriced);
+    printf("\n");
 }
 
 static void print_rows(const json_t *root, const struct columns *c, unsigned places)

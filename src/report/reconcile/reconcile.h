@@ -85,6 +85,7 @@ struct reconcile_sums {
     cost_sum estimated;                          /* the part of M that is an approximation */
     cost_sum pending_billed, pending_metered;    /* the parts of B and M that are not settled */
     money_sum billed_quantity, metered_quantity; /* 10^-12 of the row's unit; 0 where units differ */
+    money_sum unpriced_quantity;                 /* the part of metered_quantity without a price, whatever its units */
     uint64_t attempts, estimated_attempts, unpriced_attempts;
 };
 

@@ -111,6 +111,8 @@ enum reconcile_status reconcile_status_of(const struct reconcile_query *q, const
     bool was_pending = all->pending_billed || all->pending_metered;
     if (none && was_pending)
         return RECONCILE_PENDING;
+    if (!s->billed && !s->metered && s->unpriced_quantity)
+        return RECONCILE_VARIANCE; /* how large nobody knows */
     if (s->billed > 0 && !s->metered && !s->metered_quantity && !s->attempts)
         return RECONCILE_UNMETERED;
     if (!s->billed && !s->billed_quantity && s->metered > 0)
@@ -132,7 +134,7 @@ enum reconcile_cause reconcile_cause_of(enum reconcile_status status, const stru
     for (unsigned i = RECONCILE_CAUSE_NONE + 1; i < RECONCILE_CAUSE_PENDING; i++)
         if (size_of(all->cause[i]) > size_of(all->cause[best]))
             best = (enum reconcile_cause)i;
-    return best;
+    return best == RECONCILE_CAUSE_NONE && all->unpriced_quantity ? RECONCILE_CAUSE_UNPRICED : best;
 }
 
 /* --- a cell ---------------------------------------------------------------------------------- */
@@ -150,6 +152,7 @@ void reconcile_gap(const struct reconcile_job *j, const struct reconcile_cell *c
                                  .estimated = c->estimated * COST_PER_PUSD,
                                  .billed_quantity = c->billed_quantity,
                                  .metered_quantity = c->metered_quantity,
+                                 .unpriced_quantity = c->unpriced_quantity,
                                  .attempts = c->attempts,
                                  .estimated_attempts = c->estimated_attempts,
                                  .unpriced_attempts = c->unpriced_attempts};
@@ -181,6 +184,7 @@ bool reconcile_sums_add(struct reconcile_sums *to, const struct reconcile_sums *
         ok = cost_amount_add(&to->cause[i], from->cause[i]) && ok;
     to->billed_quantity += from->billed_quantity;
     to->metered_quantity += from->metered_quantity;
+    to->unpriced_quantity += from->unpriced_quantity;
     to->attempts += from->attempts;
     to->estimated_attempts += from->estimated_attempts;
     to->unpriced_attempts += from->unpriced_attempts;
