@@ -275,6 +275,13 @@ def row_59_unit_costs(v):
         check(abs(D(u["unit_cost_amount"]) - exact) <= D("0.000000000001"), f"row 59: {u} but {exact}")
     equal(len(v.call("unitCosts.list", {"cost_report_token": report, "limit": 1, "page": 2}).fine("row 59")["unit_costs"]), 1, "row 59: a page")
     v.call("unitCosts.list", {}).refused("row 59", 400, "cost_report_token")
+    where = v.call("unitCosts.createExport", {"cost_report_token": report}).fine("row 59: a file")
+    made = v.call("dataExports.get", where.rsplit("/", 1)[1]).fine("row 59")
+    equal((made["export_type"], made["attributes"]["report_token"]), ("unit_costs", report), "row 59: the file's attributes")
+    body = v.gw.request("GET", made["manifest"]["files"][0].removeprefix(v.gw.url), key=None)[2].decode()
+    rows = list(csv.DictReader(io.StringIO(body)))
+    equal(sorted((r["Date"], r["Calculation"], r["Unit Cost"]) for r in rows), sorted((u["date"], u["calculation_type"], u["unit_cost_amount"]) for u in listed), "row 59: its rows")
+    v.call("unitCosts.createExport", {}).refused("row 59", 400, "cost_report_token")
 
 
 def row_43_performance_of_a_budget(v):

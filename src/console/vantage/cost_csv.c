@@ -18,7 +18,7 @@ static bool is_number(struct str text)
     return digit;
 }
 
-static bool add_cell(struct buf *out, struct str text)
+bool cost_csv_cell(struct buf *out, struct str text)
 {
     bool formula = text.n && strchr("=+-@\t\r", text.p[0]) && !is_number(text), quote = false;
     for (size_t i = 0; i < text.n; i++)
@@ -44,7 +44,7 @@ static bool add_headings(struct buf *out, const struct cost_query *q)
         ok = buf_add_str(&name, str_c(cost_by_heading(q->groups[i].by)));
         if (q->groups[i].by == COST_BY_TAG)
             ok = ok && buf_add_byte(&name, ':') && buf_add_str(&name, q->groups[i].tag);
-        ok = ok && add_cell(out, buf_str(&name)) && buf_add_byte(out, ',');
+        ok = ok && cost_csv_cell(out, buf_str(&name)) && buf_add_byte(out, ',');
         buf_free(&name);
     }
     return ok;
@@ -54,7 +54,7 @@ static bool add_groups(struct buf *out, const struct cost_query *q, const struct
 {
     bool ok = true;
     for (unsigned i = 0; ok && i < q->group_count; i++)
-        ok = add_cell(out, row->values[i]) && buf_add_byte(out, ',');
+        ok = cost_csv_cell(out, row->values[i]) && buf_add_byte(out, ',');
     return ok;
 }
 
@@ -69,7 +69,7 @@ bool cost_csv_rows(struct buf *out, const struct cost_query *q, const struct cos
              add_groups(out, q, row);
         if (ok && row->unit.n)
             ok = add_amount(out, (cost_sum)row->usage * COST_PER_PUSD);
-        ok = ok && buf_add_byte(out, ',') && add_cell(out, row->unit) && buf_add_byte(out, ',') &&
+        ok = ok && buf_add_byte(out, ',') && cost_csv_cell(out, row->unit) && buf_add_byte(out, ',') &&
              add_amount(out, row->amount) && buf_add_str(out, STR(",USD\n"));
     }
     return ok;

@@ -10,6 +10,8 @@
 #include "base/buf.h"
 #include "report/cost/cost.h"
 
+/* One cell, quoted where it must be. */
+bool cost_csv_cell(struct buf *out, struct str text) __attribute__((warn_unused_result));
 /* A row a bin and group: Date, the groups' columns, Usage, Usage Unit, Cost, Currency. */
 bool cost_csv_rows(struct buf *out, const struct cost_query *q, const struct cost_result *r)
     __attribute__((warn_unused_result));

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Files of costs. One is made while its request waits, so whoever asks for it finds it done. */
+#include "console/vantage/exports.h"
+
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -11,7 +13,6 @@
 #include "console/vantage/vantage.h"
 #include "console/vantage/vantage_reply.h"
 #include "report/cost/cost_dates.h"
-#include "report/docs/docs_exports.h"
 #include "report/docs/docs_view.h"
 
 #define CONTENT_MAX (60u << 20) /* what one answer may carry */
@@ -34,7 +35,7 @@ static bool is_focus(const struct docs_export *x)
     return str_ends(x->kind, STR(".focus"));
 }
 
-static void reply(struct job *j, int status, const struct docs_export *x)
+void exports_reply(struct job *j, int status, const struct docs_export *x)
 {
     struct json_write *w = &j->json;
     struct buf url;
@@ -94,7 +95,7 @@ void exports_get(struct job *j)
     else if (!ask_sees(&s, x.workspace) || of_hidden_report(j, &x))
         vantage_fail(j, 404, "There is no such export; exports are kept for a day");
     else
-        reply(j, 200, &x);
+        exports_reply(j, 200, &x);
 }
 
 /* Takes as long for a wrong secret as for a right one. */
@@ -289,7 +290,7 @@ static void store(struct job *j, struct cost_ask *a, struct making *m)
         if (e != ERR_OK)
             vantage_fail_err(j, e, docs_reason(ask_docs(j)));
         else
-            reply(j, 202, &x);
+            exports_reply(j, 202, &x);
     }
     buf_free(&content);
 }

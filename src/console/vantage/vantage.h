@@ -52,6 +52,7 @@
     X(PUT, "/v2/tags", MEMBER, ALL, tags_update, "Hide or prefer tag keys (Vantage)")                                  \
     X(GET, "/v2/tags/{}/values", VIEWER, ANALYTICS_VIEW, tags_values, "Values of a tag key (Vantage)")                 \
     X(GET, "/v2/unit_costs", VIEWER, ANALYTICS_VIEW, unit_costs_list, "Costs by the unit of a metric (Vantage)")       \
+    X(POST, "/v2/unit_costs/data_exports", MEMBER, ALL, unit_costs_export, "Make a file of them (Vantage)")            \
     X(GET, "/v2/cost_providers", VIEWER, ANALYTICS_VIEW, sources_providers, "Providers with costs (Vantage)")          \
     X(GET, "/v2/cost_services", VIEWER, ANALYTICS_VIEW, sources_services, "Services with costs (Vantage)")             \
     X(GET, "/v2/cost_provider_accounts", VIEWER, ANALYTICS_VIEW, sources_accounts, "Projects with costs (Vantage)")    \
