@@ -19,7 +19,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/must.h"
-#include "control/channel/channel.h"
+#include "control/outlet/outlet.h"
 #include "control/people/member.h"
 #include "control_bench.h"
 #include "net/address.h"
@@ -277,25 +277,23 @@ static void channels_go_where_they_lead_now(void **state)
     struct peer_script *p = peer_script_begin(answer, 1);
     struct world *w = begin(state, NULL, false);
     struct control_why why;
-    struct channel made;
+    struct outlet made;
     struct secret key = {0};
     char url[80];
     snprintf(url, sizeof url, "http://127.0.0.1:%u/", peer_script_dead_port());
     assert_int_equal(send_to(w, NOTIFY_SLACK, "early", "finops", "x"), ERR_BAD_PARAMETER);
     assert_int_equal(
-        channel_put(w->control, 1, STR("finops"), CHANNEL_SLACK, str_c(url), w->bench->arena, &made, &key, &why),
-        ERR_OK);
+        outlet_put(w->control, 1, STR("finops"), OUTLET_SLACK, str_c(url), w->bench->arena, &made, &key, &why), ERR_OK);
     assert_int_equal(send_to(w, NOTIFY_TEAMS, "other", "finops", "x"), ERR_BAD_PARAMETER);
     assert_int_equal(send_to(w, NOTIFY_SLACK, "one", "#FinOps", "a <b> & c"), ERR_OK);
     tried(w, "one", 1);
     snprintf(url, sizeof url, "http://127.0.0.1:%u/moved", p->port);
     assert_int_equal(
-        channel_put(w->control, 1, STR("finops"), CHANNEL_SLACK, str_c(url), w->bench->arena, &made, &key, &why),
-        ERR_OK);
+        outlet_put(w->control, 1, STR("finops"), OUTLET_SLACK, str_c(url), w->bench->arena, &made, &key, &why), ERR_OK);
     settled(w, "one", OUTBOX_SENT);
     assert_int_equal(peer_script_count(p, "POST /moved "), 1);
     assert_int_equal(peer_script_count(p, "a &lt;b&gt; &amp; c\\n<https://gate.example.com/console/#/x|Open>"), 1);
-    assert_int_equal(channel_delete(w->control, 1, STR("FinOps"), &why), ERR_OK);
+    assert_int_equal(outlet_delete(w->control, 1, STR("FinOps"), &why), ERR_OK);
     assert_int_equal(send_to(w, NOTIFY_SLACK, "late", "finops", "x"), ERR_BAD_PARAMETER);
     end(w);
     peer_script_end(p);

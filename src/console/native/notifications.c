@@ -4,7 +4,7 @@
 #include "console/native/input.h"
 #include "console/native/native.h"
 #include "console/native/output.h"
-#include "control/channel/channel.h"
+#include "control/outlet/outlet.h"
 #include "report/notify/notices.h"
 #include "report/notify/outbox.h"
 
@@ -18,11 +18,11 @@ static struct control *control_of(struct job *j)
 
 /* --- channels -------------------------------------------------------------------------------- */
 
-static void write_channel(struct json_write *w, const struct channel *ch, const struct secret *key)
+static void write_channel(struct json_write *w, const struct outlet *ch, const struct secret *key)
 {
     json_write_object(w);
     json_write_member_string(w, "name", ch->name);
-    json_write_member_string(w, "kind", str_c(channel_kind_text(ch->kind)));
+    json_write_member_string(w, "kind", str_c(outlet_kind_text(ch->kind)));
     json_write_member_string(w, "url", ch->hint);
     if (key && key->n)
         json_write_member_string(w, "signing_key", secret_reveal(key));
@@ -33,10 +33,10 @@ static void write_channel(struct json_write *w, const struct channel *ch, const 
 
 void channels_list(struct job *j)
 {
-    struct channel *rows = NULL;
+    struct outlet *rows = NULL;
     size_t count = 0;
     struct control_why why = {.param = ""};
-    enum err e = channel_list(control_of(j), j->key->workspace_id, j->arena, &rows, &count, &why);
+    enum err e = outlet_list(control_of(j), j->key->workspace_id, j->arena, &rows, &count, &why);
     if (e) {
         job_fail_why(j, e, &why);
         return;
@@ -55,21 +55,21 @@ void channels_list(struct job *j)
 void channels_put(struct job *j)
 {
     struct input in;
-    struct channel made;
+    struct outlet made;
     struct secret key = {0};
-    enum channel_kind kind = CHANNEL_SLACK;
+    enum outlet_kind kind = OUTLET_SLACK;
     struct control_why why = {.param = ""};
     if (!input_begin(&in, j))
         return;
     struct str text = input_text(&in, "kind"), url = input_text(&in, "url");
     bool ok = input_check(&in);
-    if (ok && !channel_kind_from(text.p ? text : STR(""), &kind)) {
+    if (ok && !outlet_kind_from(text.p ? text : STR(""), &kind)) {
         job_fail(j, text.p ? ERR_BAD_PARAMETER : ERR_MISSING_PARAMETER, STR("kind"),
                  STR("kind is slack, teams or webhook"));
         ok = false;
     }
-    enum err e = ok ? channel_put(control_of(j), j->key->workspace_id, j->params[0], kind, url.p ? url : STR(""),
-                                  j->arena, &made, &key, &why)
+    enum err e = ok ? outlet_put(control_of(j), j->key->workspace_id, j->params[0], kind, url.p ? url : STR(""),
+                                 j->arena, &made, &key, &why)
                     : ERR_OK;
     input_end(&in);
     if (!ok)
@@ -86,7 +86,7 @@ void channels_put(struct job *j)
 void channels_delete(struct job *j)
 {
     struct control_why why = {.param = ""};
-    enum err e = channel_delete(control_of(j), j->key->workspace_id, j->params[0], &why);
+    enum err e = outlet_delete(control_of(j), j->key->workspace_id, j->params[0], &why);
     if (e)
         job_fail_why(j, e, &why);
     else
@@ -144,15 +144,15 @@ void notifications_list(struct job *j)
 /* An address with an '@' is one of mail; anything else a stored channel. False when the job was answered. */
 static bool read_receiver(struct job *j, struct str to, enum notify_channel *ret)
 {
-    static const enum notify_channel channels[CHANNEL_KIND_COUNT] = {
-        [CHANNEL_SLACK] = NOTIFY_SLACK, [CHANNEL_TEAMS] = NOTIFY_TEAMS, [CHANNEL_WEBHOOK] = NOTIFY_WEBHOOK};
+    static const enum notify_channel channels[OUTLET_KIND_COUNT] = {
+        [OUTLET_SLACK] = NOTIFY_SLACK, [OUTLET_TEAMS] = NOTIFY_TEAMS, [OUTLET_WEBHOOK] = NOTIFY_WEBHOOK};
     struct secret url = {0}, key = {0};
     struct control_why why = {.param = ""};
-    enum channel_kind kind;
+    enum outlet_kind kind;
     *ret = NOTIFY_MAIL;
     if (str_find(to, '@') >= 0)
         return true;
-    enum err e = channel_open(control_of(j), j->key->workspace_id, to, &kind, &url, &key, &why);
+    enum err e = outlet_open(control_of(j), j->key->workspace_id, to, &kind, &url, &key, &why);
     secret_wipe(&url);
     secret_wipe(&key);
     if (e)

@@ -17,7 +17,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "base/rng.h"
-#include "control/channel/channel.h"
+#include "control/outlet/outlet.h"
 #include "net/dial.h"
 #include "net/http_client.h"
 #include "net/loop.h"
@@ -316,12 +316,12 @@ static enum err find_receiver(struct courier *c, struct slot *s, struct secret *
 {
     const struct notify_message *m = &s->item.message;
     struct control_why why = {.param = ""};
-    enum channel_kind kind;
+    enum outlet_kind kind;
     if (is_url(m->to)) {
         secret_set(url, m->to);
         return ERR_OK;
     }
-    enum err e = channel_open(c->settings.options->control, m->workspace_id, m->to, &kind, url, key, &why);
+    enum err e = outlet_open(c->settings.options->control, m->workspace_id, m->to, &kind, url, key, &why);
     if (e != ERR_OK) {
         str_copy(s->outcome.why, WHY_MAX, str_c(why.text));
         s->outcome.final = e == ERR_NOT_FOUND;

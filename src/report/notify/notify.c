@@ -17,7 +17,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "control/channel/channel.h"
+#include "control/outlet/outlet.h"
 #include "control/people/member.h"
 #include "net/url.h"
 #include "report/notify/courier.h"
@@ -175,12 +175,12 @@ static enum err route_url(const struct notify_message *m, struct route *r, char 
 static enum err route_channel(struct notify *n, const struct notify_message *m, struct route *r,
                               char why[NOTIFY_WHY_MAX])
 {
-    static const enum channel_kind kinds[NOTIFY_CHANNEL_COUNT] = {
-        [NOTIFY_SLACK] = CHANNEL_SLACK, [NOTIFY_TEAMS] = CHANNEL_TEAMS, [NOTIFY_WEBHOOK] = CHANNEL_WEBHOOK};
+    static const enum outlet_kind kinds[NOTIFY_CHANNEL_COUNT] = {
+        [NOTIFY_SLACK] = OUTLET_SLACK, [NOTIFY_TEAMS] = OUTLET_TEAMS, [NOTIFY_WEBHOOK] = OUTLET_WEBHOOK};
     struct secret url = {0}, key = {0};
     struct control_why because = {.param = ""};
-    enum channel_kind kind;
-    enum err e = channel_open(n->options.control, m->workspace_id, m->to, &kind, &url, &key, &because);
+    enum outlet_kind kind;
+    enum err e = outlet_open(n->options.control, m->workspace_id, m->to, &kind, &url, &key, &because);
     secret_wipe(&url);
     secret_wipe(&key);
     if (e == ERR_NOT_FOUND)
@@ -188,7 +188,7 @@ static enum err route_channel(struct notify *n, const struct notify_message *m, 
     if (e != ERR_OK)
         return complain(why, e, because.text);
     if (kind != kinds[m->channel]) {
-        snprintf(why, NOTIFY_WHY_MAX, "this channel is one of kind %s", channel_kind_text(kind));
+        snprintf(why, NOTIFY_WHY_MAX, "this channel is one of kind %s", outlet_kind_text(kind));
         return ERR_BAD_PARAMETER;
     }
     snprintf(r->lane, sizeof r->lane, "channel/%lld/%.*s", (long long)m->workspace_id, STR_ARG(m->to));

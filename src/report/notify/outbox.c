@@ -14,7 +14,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "base/wire.h"
-#include "control/channel/seal.h"
+#include "control/outlet/seal.h"
 #include "store/sqlite.h"
 
 #define PATH_MAX_BYTES 4200

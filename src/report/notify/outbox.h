@@ -7,7 +7,7 @@
  *
  * A letter is put in with a commit that is on the disk, and is there until it is settled: sent or given
  * up. Its key is unique, so the same letter put in twice is one. What it says and where it goes is sealed
- * (control/channel/seal.h) and wiped when it is settled; the row stays for OUTBOX_DAYS, so that nobody
+ * (control/outlet/seal.h) and wiped when it is settled; the row stays for OUTBOX_DAYS, so that nobody
  * gets the message again and an admin sees what was sent.
  *
  * Bounded: of NOTIFY_ROWS_MAX rows the oldest settled ones make room; when all of them wait, nothing is

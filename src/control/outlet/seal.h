@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef CONTROL_CHANNEL_SEAL_H
-#define CONTROL_CHANNEL_SEAL_H
+#ifndef CONTROL_OUTLET_SEAL_H
+#define CONTROL_OUTLET_SEAL_H
 
 /*
  * seal: secrets of the organization in files that are not control.db, under the same envelope (crypt.h):

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Workspace 0 is the organization; the first start made its data key. */
-#include "control/channel/seal.h"
+#include "control/outlet/seal.h"
 
 #include "control/control_inner.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One row a channel. Its URL and key are sealed for its row, so they open in no other. */
-#include "control/channel/channel.h"
+#include "control/outlet/outlet.h"
 
 #include <stdio.h>
 
@@ -20,18 +20,18 @@
 
 #define COLUMNS "id, name, kind, hint, created_us, updated_us"
 
-static const char *const kinds[CHANNEL_KIND_COUNT] = {"slack", "teams", "webhook"};
+static const char *const kinds[OUTLET_KIND_COUNT] = {"slack", "teams", "webhook"};
 
-const char *channel_kind_text(enum channel_kind kind)
+const char *outlet_kind_text(enum outlet_kind kind)
 {
     return kinds[kind];
 }
 
-bool channel_kind_from(struct str text, enum channel_kind *ret)
+bool outlet_kind_from(struct str text, enum outlet_kind *ret)
 {
-    for (unsigned i = 0; i < CHANNEL_KIND_COUNT; i++)
+    for (unsigned i = 0; i < OUTLET_KIND_COUNT; i++)
         if (str_eq(text, str_c(kinds[i]))) {
-            *ret = (enum channel_kind)i;
+            *ret = (enum outlet_kind)i;
             return true;
         }
     return false;
@@ -44,7 +44,7 @@ static bool is_name_byte(char ch)
     return (ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9') || ch == '-' || ch == '_' || ch == '.';
 }
 
-bool channel_name(struct str text, struct arena *a, struct str *ret)
+bool outlet_name(struct str text, struct arena *a, struct str *ret)
 {
     if (text.n && text.p[0] == '#')
         text = str_from(text, 1);
@@ -61,7 +61,7 @@ bool channel_name(struct str text, struct arena *a, struct str *ret)
     return true;
 }
 
-const char *channel_url_fault(struct str text)
+const char *outlet_url_fault(struct str text)
 {
     struct url u;
     struct str path, query;
@@ -69,14 +69,14 @@ const char *channel_url_fault(struct str text)
     return url_split(text, &u, &path, &query, &why) ? NULL : why;
 }
 
-static void make_hint(struct str text, char out[CHANNEL_HINT_MAX])
+static void make_hint(struct str text, char out[OUTLET_HINT_MAX])
 {
     struct url u;
     struct str path, query;
     const char *why;
     bool right = url_split(text, &u, &path, &query, &why);
     bool shown = right && path.n + query.n >= SHOWN_OF;
-    snprintf(out, CHANNEL_HINT_MAX, "%s%s%.*s", right ? u.host : "", shown ? " \xe2\x80\xa6" : "", shown ? SHOWN : 0,
+    snprintf(out, OUTLET_HINT_MAX, "%s%s%.*s", right ? u.host : "", shown ? " \xe2\x80\xa6" : "", shown ? SHOWN : 0,
              text.p + text.n - (shown ? SHOWN : 0));
 }
 
@@ -95,20 +95,20 @@ static void make_key(struct secret *ret)
 
 /* --- rows ------------------------------------------------------------------------------------ */
 
-static enum err read_row(struct store_stmt *st, struct arena *a, struct channel *ret, struct control_why *why)
+static enum err read_row(struct store_stmt *st, struct arena *a, struct outlet *ret, struct control_why *why)
 {
-    *ret = (struct channel){.id = store_i64(st, 0),
-                            .name = arena_dup(a, store_text(st, 1)),
-                            .hint = arena_dup(a, store_text(st, 3)),
-                            .created_us = store_i64(st, 4),
-                            .updated_us = store_i64(st, 5)};
-    if (!channel_kind_from(store_text(st, 2), &ret->kind))
+    *ret = (struct outlet){.id = store_i64(st, 0),
+                           .name = arena_dup(a, store_text(st, 1)),
+                           .hint = arena_dup(a, store_text(st, 3)),
+                           .created_us = store_i64(st, 4),
+                           .updated_us = store_i64(st, 5)};
+    if (!outlet_kind_from(store_text(st, 2), &ret->kind))
         return control_inner_fail(why, ERR_CORRUPT, "", "control.db: row %lld of channel has a kind that cannot be.",
                                   (long long)ret->id);
     return ret->name.p && ret->hint.p ? ERR_OK : control_inner_arena_full(why);
 }
 
-static enum err read_one(struct control *c, struct store_stmt *st, struct arena *a, struct channel *ret, bool *ret_row,
+static enum err read_one(struct control *c, struct store_stmt *st, struct arena *a, struct outlet *ret, bool *ret_row,
                          struct control_why *why)
 {
     enum err e = store_step(st, ret_row);
@@ -121,7 +121,7 @@ static enum err read_one(struct control *c, struct store_stmt *st, struct arena 
     return e;
 }
 
-static enum err find(struct control *c, int64_t workspace_id, struct str name, struct arena *a, struct channel *ret,
+static enum err find(struct control *c, int64_t workspace_id, struct str name, struct arena *a, struct outlet *ret,
                      bool *ret_row, struct control_why *why)
 {
     struct store_stmt *st;
@@ -145,14 +145,14 @@ static enum err no_such(struct control_why *why)
 
 static void describe(struct json_write *w, const void *object)
 {
-    const struct channel *ch = object;
+    const struct outlet *ch = object;
     json_write_member_string(w, "name", ch->name);
-    json_write_member_string(w, "kind", str_c(channel_kind_text(ch->kind)));
+    json_write_member_string(w, "kind", str_c(outlet_kind_text(ch->kind)));
     json_write_member_string(w, "url", ch->hint);
 }
 
-static enum err note(struct control *c, const char *action, int64_t workspace_id, const struct channel *before,
-                     const struct channel *after, struct control_why *why)
+static enum err note(struct control *c, const char *action, int64_t workspace_id, const struct outlet *before,
+                     const struct outlet *after, struct control_why *why)
 {
     const struct audit_change change = {.workspace_id = workspace_id,
                                         .action = action,
@@ -170,9 +170,9 @@ static enum err check_room(struct control *c, int64_t workspace_id, struct contr
         return e;
     store_bind_i64(st, 1, workspace_id);
     e = control_inner_number(c, st, 0, &count, why);
-    if (e == ERR_OK && count >= CHANNEL_LIST_MAX)
+    if (e == ERR_OK && count >= OUTLET_LIST_MAX)
         e = control_inner_fail(why, ERR_LIMIT_REACHED, "name", "A workspace has at most %d channels; delete one.",
-                               CHANNEL_LIST_MAX);
+                               OUTLET_LIST_MAX);
     return e;
 }
 
@@ -197,11 +197,11 @@ static enum err insert(struct control *c, int64_t workspace_id, struct str name,
     return e;
 }
 
-static enum err write_url(struct control *c, int64_t workspace_id, int64_t id, enum channel_kind kind, struct str url,
+static enum err write_url(struct control *c, int64_t workspace_id, int64_t id, enum outlet_kind kind, struct str url,
                           int64_t now_us, struct control_why *why)
 {
     struct store_stmt *st;
-    char hint[CHANNEL_HINT_MAX];
+    char hint[OUTLET_HINT_MAX];
     struct buf sealed;
     enum err e = control_inner_need_data_key(c, workspace_id, why);
     if (e == ERR_OK)
@@ -215,7 +215,7 @@ static enum err write_url(struct control *c, int64_t workspace_id, int64_t id, e
     buf_init(&sealed, URL_MAX + CRYPT_OVERHEAD);
     crypt_seal(c->crypt, workspace_id, (struct crypt_place){"channel", id, "sealed_url"}, url, &sealed);
     store_bind_i64(st, 1, id);
-    store_bind_text(st, 2, str_c(channel_kind_text(kind)));
+    store_bind_text(st, 2, str_c(outlet_kind_text(kind)));
     store_bind_text(st, 3, str_c(hint));
     store_bind_blob(st, 4, buf_str(&sealed));
     store_bind_i64(st, 5, now_us);
@@ -252,10 +252,10 @@ static enum err need_key(struct control *c, int64_t workspace_id, int64_t id, st
     return e;
 }
 
-static enum err put(struct control *c, int64_t workspace_id, struct str name, enum channel_kind kind, struct str url,
-                    struct arena *a, struct channel *ret, struct secret *ret_key, struct control_why *why)
+static enum err put(struct control *c, int64_t workspace_id, struct str name, enum outlet_kind kind, struct str url,
+                    struct arena *a, struct outlet *ret, struct secret *ret_key, struct control_why *why)
 {
-    struct channel before;
+    struct outlet before;
     bool was = false, is = false;
     int64_t id = 0, now_us = clock_wall_us();
     enum err e = control_inner_need_workspace(c, workspace_id, why);
@@ -265,7 +265,7 @@ static enum err put(struct control *c, int64_t workspace_id, struct str name, en
         e = insert(c, workspace_id, name, now_us, &id, why);
     if (e == ERR_OK)
         e = write_url(c, workspace_id, was ? before.id : id, kind, url, now_us, why);
-    if (e == ERR_OK && kind == CHANNEL_WEBHOOK)
+    if (e == ERR_OK && kind == OUTLET_WEBHOOK)
         e = need_key(c, workspace_id, was ? before.id : id, ret_key, why);
     if (e == ERR_OK)
         e = find(c, workspace_id, name, a, ret, &is, why);
@@ -274,12 +274,12 @@ static enum err put(struct control *c, int64_t workspace_id, struct str name, en
                : e;
 }
 
-enum err channel_put(struct control *c, int64_t workspace_id, struct str name, enum channel_kind kind, struct str url,
-                     struct arena *a, struct channel *ret, struct secret *ret_key, struct control_why *why)
+enum err outlet_put(struct control *c, int64_t workspace_id, struct str name, enum outlet_kind kind, struct str url,
+                    struct arena *a, struct outlet *ret, struct secret *ret_key, struct control_why *why)
 {
     struct str plain;
-    const char *fault = channel_url_fault(url);
-    if (!channel_name(name, a, &plain))
+    const char *fault = outlet_url_fault(url);
+    if (!outlet_name(name, a, &plain))
         return control_inner_fail(why, ERR_BAD_PARAMETER, "name",
                                   "A channel's name has 1 to %d letters, digits, '-', '_' and '.'.", NAME_MAX_BYTES);
     if (fault)
@@ -298,7 +298,7 @@ static enum err remove_row(struct control *c, int64_t workspace_id, struct str n
                            struct control_why *why)
 {
     struct store_stmt *st;
-    struct channel before;
+    struct outlet before;
     bool was = false;
     enum err e = find(c, workspace_id, name, a, &before, &was, why);
     if (e == ERR_OK && !was)
@@ -312,11 +312,11 @@ static enum err remove_row(struct control *c, int64_t workspace_id, struct str n
     return e == ERR_OK ? note(c, "channel.delete", workspace_id, &before, NULL, why) : e;
 }
 
-enum err channel_delete(struct control *c, int64_t workspace_id, struct str name, struct control_why *why)
+enum err outlet_delete(struct control *c, int64_t workspace_id, struct str name, struct control_why *why)
 {
     struct str plain;
     struct arena *a = arena_new(1024, 65536);
-    enum err e = channel_name(name, a, &plain) ? control_inner_begin(c, why) : no_such(why);
+    enum err e = outlet_name(name, a, &plain) ? control_inner_begin(c, why) : no_such(why);
     if (e == ERR_OK)
         e = control_inner_end(c, remove_row(c, workspace_id, plain, a, why), why);
     arena_free(a);
@@ -325,7 +325,7 @@ enum err channel_delete(struct control *c, int64_t workspace_id, struct str name
 
 /* --- reading --------------------------------------------------------------------------------- */
 
-static enum err list(struct control *c, int64_t workspace_id, struct arena *a, struct channel *rows, size_t *ret_count,
+static enum err list(struct control *c, int64_t workspace_id, struct arena *a, struct outlet *rows, size_t *ret_count,
                      struct control_why *why)
 {
     struct store_stmt *st;
@@ -336,7 +336,7 @@ static enum err list(struct control *c, int64_t workspace_id, struct arena *a, s
     if (e != ERR_OK)
         return e;
     store_bind_i64(st, 1, workspace_id);
-    store_bind_i64(st, 2, CHANNEL_LIST_MAX);
+    store_bind_i64(st, 2, OUTLET_LIST_MAX);
     while (e == ERR_OK && row) {
         e = store_step(st, &row);
         if (e != ERR_OK)
@@ -350,10 +350,10 @@ static enum err list(struct control *c, int64_t workspace_id, struct arena *a, s
     return e;
 }
 
-enum err channel_list(struct control *c, int64_t workspace_id, struct arena *a, struct channel **ret_rows,
-                      size_t *ret_count, struct control_why *why)
+enum err outlet_list(struct control *c, int64_t workspace_id, struct arena *a, struct outlet **ret_rows,
+                     size_t *ret_count, struct control_why *why)
 {
-    *ret_rows = arena_alloc(a, CHANNEL_LIST_MAX * sizeof **ret_rows);
+    *ret_rows = arena_alloc(a, OUTLET_LIST_MAX * sizeof **ret_rows);
     if (!*ret_rows)
         return control_inner_arena_full(why);
     enum err e = control_inner_begin_read(c, why);
@@ -364,7 +364,7 @@ enum err channel_list(struct control *c, int64_t workspace_id, struct arena *a, 
     return e;
 }
 
-static enum err open_row(struct control *c, int64_t workspace_id, struct store_stmt *st, enum channel_kind *ret_kind,
+static enum err open_row(struct control *c, int64_t workspace_id, struct store_stmt *st, enum outlet_kind *ret_kind,
                          struct secret *ret_url, struct secret *ret_key, struct control_why *why)
 {
     bool row;
@@ -375,7 +375,7 @@ static enum err open_row(struct control *c, int64_t workspace_id, struct store_s
         return no_such(why);
     int64_t id = store_i64(st, 0);
     struct str key = store_text(st, 3);
-    bool right = channel_kind_from(store_text(st, 1), ret_kind) &&
+    bool right = outlet_kind_from(store_text(st, 1), ret_kind) &&
                  crypt_open(c->crypt, workspace_id, (struct crypt_place){"channel", id, "sealed_url"},
                             store_text(st, 2), ret_url) == ERR_OK;
     right = right && (!key.n || crypt_open(c->crypt, workspace_id, (struct crypt_place){"channel", id, "sealed_key"},
@@ -386,13 +386,13 @@ static enum err open_row(struct control *c, int64_t workspace_id, struct store_s
     return ERR_OK;
 }
 
-enum err channel_open(struct control *c, int64_t workspace_id, struct str name, enum channel_kind *ret_kind,
-                      struct secret *ret_url, struct secret *ret_key, struct control_why *why)
+enum err outlet_open(struct control *c, int64_t workspace_id, struct str name, enum outlet_kind *ret_kind,
+                     struct secret *ret_url, struct secret *ret_key, struct control_why *why)
 {
     struct str plain;
     struct store_stmt *st;
     struct arena *a = arena_new(1024, 65536);
-    bool right = channel_name(name, a, &plain);
+    bool right = outlet_name(name, a, &plain);
     enum err e = right ? control_inner_begin_read(c, why) : no_such(why);
     if (e == ERR_OK) {
         e = control_inner_sql(
