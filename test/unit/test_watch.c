@@ -159,6 +159,26 @@ static void a_parent_budget_is_the_sum_of_its_leaves(void **state)
     watch_rig_none(r);
 }
 
+/* 19 days at 10 are 190; twelve more foreseen make 310. */
+static void what_is_foreseen_has_alerts_of_its_own(void **state)
+{
+    struct watch_rig *r = *state;
+    struct str report = make_report(r, "service"), budget = march_budget(r, report);
+    budget_alert(r, budget, 95, ",\"duration_in_days\":\"\",\"basis\":\"forecast\"");
+    budget_alert(r, budget, 105, ",\"duration_in_days\":\"\",\"basis\":\"forecast\"");
+    budget_alert(r, budget, 50, "");
+    bill_days(r, "2026-02-01", "2026-03-19", "gpt-4o, input=10");
+    watch_rig_round(r);
+    const struct watch_rig_message *m = watch_rig_take(r, "budget_alert");
+    assert_string_equal(m->to, "t50@example.com");
+    m = watch_rig_take(r, "budget_alert");
+    assert_string_equal(m->to, "t95@example.com");
+    assert_true(contains(m->subject, "$310.00 of $310.00 foreseen (100%; alert at 95%)"));
+    assert_true(contains(m->json, "\"basis\":\"forecast\",\"forecast\":\"310.00\""));
+    watch_rig_round(r);
+    watch_rig_none(r);
+}
+
 /* ---- cost alerts ---- */
 
 static struct str cost_alert(struct watch_rig *r, struct str report, const char *interval, const char *more)
@@ -584,6 +604,7 @@ int main(void)
         CASE(a_late_bill_is_said_late_and_a_restated_one_is_not_said_again),
         CASE(the_first_and_the_last_days_of_a_month_are_windows),
         CASE(a_parent_budget_is_the_sum_of_its_leaves),
+        CASE(what_is_foreseen_has_alerts_of_its_own),
         CASE(weeks_go_from_sunday_to_saturday),
         CASE(a_new_group_is_told_of_in_dollars_only),
         CASE(a_percentage_has_a_least_amount),

@@ -317,16 +317,25 @@ static bool write_field(struct docs_body *b, const struct docs_field *f, struct 
     return true;
 }
 
+static bool is_left_out(const struct docs_field *f, struct jval given, struct jval before)
+{
+    struct jval v = jdoc_get(given, f->name);
+    return (f->flags & DOCS_OURS) && (jdoc_has(v) ? is_void(f, v) : !jdoc_has(jdoc_get(before, f->name)));
+}
+
 bool docs_body_write(struct docs_body *b, const struct docs_shape *shape, struct jval given, struct jval before)
 {
     bool ok = true, outermost = !b->top;
     if (jdoc_has(given) && jdoc_kind(given) != JDOC_OBJECT)
         return refuse(b, ERR_BAD_PARAMETER, b->top ? b->top : "the body", "must be an object");
     json_write_object(&b->w);
+    before = jdoc_kind(before) == JDOC_OBJECT ? before : (struct jval){0};
     for (unsigned i = 0; ok && i < shape->count; i++) {
+        if (is_left_out(&shape->fields[i], given, before))
+            continue;
         if (outermost)
             b->top = shape->fields[i].name;
-        ok = write_field(b, &shape->fields[i], given, jdoc_kind(before) == JDOC_OBJECT ? before : (struct jval){0});
+        ok = write_field(b, &shape->fields[i], given, before);
     }
     if (ok)
         json_write_object_end(&b->w);

@@ -123,6 +123,7 @@ static const struct docs_field budget_alert[] = {
     {"threshold", DOCS_INT, DOCS_REQUIRED, NULL, NULL, NULL, 0, 0},
     {"duration_in_days", DOCS_INT, DOCS_NULL, "null", NULL, NULL, 0, 0},
     {"period_to_track", DOCS_CHOICE, DOCS_NULL, "null", "start_of_the_month end_of_the_month", NULL, 0, 0},
+    {"basis", DOCS_CHOICE, DOCS_NULL | DOCS_OURS, NULL, "actual forecast", NULL, 0, 0},
     {"user_tokens", DOCS_TEXTS, 0, "[]", NULL, NULL, 0, 100},
     {"recipient_emails", DOCS_TEXTS, 0, "[]", NULL, NULL, 0, 100},
     {"recipient_channels", DOCS_TEXTS, DOCS_NULL, "null", NULL, NULL, 0, 100},

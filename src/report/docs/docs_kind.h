@@ -64,6 +64,7 @@ enum {
     DOCS_NULL = 2,  /* may be null; "" is taken for it */
     DOCS_FIXED = 4, /* not changed once it is made */
     DOCS_DIES = 8,  /* the resource goes with the one that this names */
+    DOCS_OURS = 16, /* Vantage does not know it: it is only there when it was given */
 };
 
 struct docs_shape;

@@ -10,6 +10,9 @@
  * end, all costs count, but nothing is said before the last N days have begun.
  *
  * A parent is the sum of its leaves: their amounts, and what their reports or segments cost.
+ *
+ * With the basis "forecast" it is what the period under way will have cost by its end: its days until yesterday and
+ * the forecast of the others. Such alerts are a set of their own, and have no windows.
  */
 #include <stdio.h>
 
@@ -18,6 +21,7 @@
 #include "base/must.h"
 #include "report/bill/bill_decimal.h"
 #include "report/cost/cost_dates.h"
+#include "report/forecast/forecast_report.h"
 #include "report/watch/watch_fire.h"
 #include "report/watch/watch_text.h"
 
@@ -41,6 +45,8 @@ struct budget {
     size_t leaf_count;
     int64_t from, end; /* the earliest and the latest of them */
     money_sum amount;
+    money_sum foreseen; /* at the end of all of them */
+    bool is_foreseen;
     struct {
         int64_t until;
         money_sum spent;
@@ -52,6 +58,7 @@ struct alert {
     struct doc doc;
     int64_t threshold, days; /* days 0: the whole period */
     bool from_end;
+    bool forecast;
     bool hit;
     money_sum spent;
 };
@@ -168,6 +175,40 @@ static enum err spent(struct budget *b, int64_t until, money_sum *ret)
     return ERR_OK;
 }
 
+/* What a leaf will cost from today to its end. */
+static enum err leaf_forecast(struct watch_turn *t, const struct leaf *l, money_sum *ret)
+{
+    char why[QUESTION_WHY_MAX] = "";
+    struct question *q;
+    struct forecast_report f;
+    int64_t days = l->end - t->today + 1;
+    *ret = 0;
+    if (!l->report.id || days <= 0)
+        return ERR_OK;
+    enum err e = watch_question(t, &l->report, &q);
+    if (e != ERR_OK)
+        return e;
+    e = forecast_report(q, t->reader, t->today, days < FORECAST_DAYS_MAX ? (size_t)days : FORECAST_DAYS_MAX, &f, why);
+    for (size_t d = 0; e == ERR_OK && d < f.days; d++)
+        *ret += f.series[0].points[d].amount;
+    if (e != ERR_OK)
+        log_warn("report_not_asked", LOG_STR("report", l->report.token), LOG_TEXT("why", why));
+    question_free(q);
+    return e;
+}
+
+static enum err foresee(struct budget *b, money_sum *ret)
+{
+    money_sum one;
+    enum err e = b->is_foreseen ? ERR_OK : spent(b, b->turn->today, &b->foreseen);
+    for (size_t i = 0; e == ERR_OK && !b->is_foreseen && i < b->leaf_count; i++)
+        if ((e = leaf_forecast(b->turn, &b->leaves[i], &one)) == ERR_OK)
+            b->foreseen += one;
+    b->is_foreseen = e == ERR_OK;
+    *ret = b->foreseen;
+    return e;
+}
+
 /* ---- alerts ---- */
 
 static bool read_alert(struct watch_turn *t, struct str token, struct alert *a)
@@ -182,6 +223,8 @@ static bool read_alert(struct watch_turn *t, struct str token, struct alert *a)
     ok = ok && str_to_i64(jdoc_raw(jdoc_get(root, "threshold")), &a->threshold);
     a->days = (int64_t)jdoc_count(jdoc_get(root, "duration_in_days"), 0);
     a->from_end = jdoc_is(jdoc_get(root, "period_to_track"), "end_of_the_month");
+    a->forecast = jdoc_is(jdoc_get(root, "basis"), "forecast");
+    a->days = a->forecast ? 0 : a->days;
     jdoc_free(&body);
     return ok;
 }
@@ -190,11 +233,13 @@ static enum err judge(struct budget *b, struct alert *a)
 {
     int64_t until = b->turn->today + 1, first = b->end + 1 - a->days;
     a->hit = false;
+    if (a->forecast && b->turn->today > b->end)
+        return ERR_OK;
     if (a->days > 0 && a->from_end && b->turn->today < first)
         return ERR_OK;
     if (a->days > 0 && !a->from_end && until > b->from + a->days)
         until = b->from + a->days;
-    enum err e = spent(b, until, &a->spent);
+    enum err e = a->forecast ? foresee(b, &a->spent) : spent(b, until, &a->spent);
     a->hit = e == ERR_OK && b->amount > 0 && a->spent > 0 && a->spent * 100 >= b->amount * (money_sum)a->threshold;
     return e;
 }
@@ -202,8 +247,8 @@ static enum err judge(struct budget *b, struct alert *a)
 static struct str key_of(struct budget *b, const struct alert *a, char out[WATCH_KEY_MAX])
 {
     char day[BILL_DAY_TEXT_MAX];
-    int n = snprintf(out, WATCH_KEY_MAX, "%.60s/%.60s/%s/%lld", a->doc.token.p, b->doc->token.p,
-                     watch_day(b->from, day), (long long)a->threshold);
+    int n = snprintf(out, WATCH_KEY_MAX, "%.60s/%.60s/%s/%lld%s", a->doc.token.p, b->doc->token.p,
+                     watch_day(b->from, day), (long long)a->threshold, a->forecast ? "/forecast" : "");
     return str_of(out, (size_t)n);
 }
 
@@ -217,7 +262,8 @@ static bool write_json(const struct budget *b, const struct alert *a, struct buf
     json_write_member_string(&w, "budget_token", b->doc->token);
     json_write_member_string(&w, "budget_name", b->doc->title);
     json_write_member_int(&w, "threshold", a->threshold);
-    json_write_key(&w, STR("spent"));
+    json_write_member_string(&w, "basis", a->forecast ? STR("forecast") : STR("actual"));
+    json_write_key(&w, a->forecast ? STR("forecast") : STR("spent"));
     json_write_money_string(&w, a->spent);
     json_write_key(&w, STR("amount"));
     json_write_money_string(&w, b->amount);
@@ -255,14 +301,15 @@ static enum err fire(struct budget *b, const struct alert *a)
     watch_percent(watch_of_pusd(a->spent), watch_of_pusd(b->amount), part);
     watch_usd(watch_of_pusd(a->spent), cost);
     watch_usd(watch_of_pusd(b->amount), amount);
-    int n = snprintf(subject, sizeof subject, "Budget %.150s: %s of %s spent (%s; alert at %lld%%)", b->doc->title.p,
-                     cost, amount, part, (long long)a->threshold);
+    int n = snprintf(subject, sizeof subject, "Budget %.150s: %s of %s %s (%s; alert at %lld%%)", b->doc->title.p, cost,
+                     amount, a->forecast ? "foreseen" : "spent", part, (long long)a->threshold);
     buf_init(&text, WATCH_MESSAGE_MAX);
     buf_init(&json, WATCH_MESSAGE_MAX);
     jdoc_init(&body);
-    bool ok = buf_printf(
-        &text, "The budget \"%.300s\" has reached %lld%%.\n\nSpent:  %s (%s)\nBudget: %s\nPeriod: %s to %s\n",
-        b->doc->title.p, (long long)a->threshold, cost, part, amount, watch_day(b->from, from), watch_day(b->end, end));
+    bool ok = buf_printf(&text, "The budget \"%.300s\" %s %lld%%.\n\n%s %s (%s)\nBudget: %s\nPeriod: %s to %s\n",
+                         b->doc->title.p, a->forecast ? "will reach" : "has reached", (long long)a->threshold,
+                         a->forecast ? "Foreseen:" : "Spent: ", cost, part, amount, watch_day(b->from, from),
+                         watch_day(b->end, end));
     ok = ok && (!a->days || buf_printf(&text, "Counted: the %s %lld days of the period\n",
                                        a->from_end ? "last" : "first", (long long)a->days));
     ok = ok && write_json(b, a, &json) && jdoc_parse(&body, a->doc.body);
@@ -284,16 +331,16 @@ static enum err fire(struct budget *b, const struct alert *a)
 }
 
 /* Of those that are reached the highest is said; several of the same height each have their people. */
-static enum err say(struct budget *b, struct alert *alerts, size_t count)
+static enum err say(struct budget *b, struct alert *alerts, size_t count, bool forecast)
 {
     int64_t top = INT64_MIN;
     char key[WATCH_KEY_MAX];
     enum err e = ERR_OK;
     for (size_t i = 0; i < count; i++)
-        if (alerts[i].hit && alerts[i].threshold > top)
+        if (alerts[i].hit && alerts[i].forecast == forecast && alerts[i].threshold > top)
             top = alerts[i].threshold;
     for (size_t i = 0; e == ERR_OK && i < count; i++)
-        if (alerts[i].hit)
+        if (alerts[i].hit && alerts[i].forecast == forecast)
             e = alerts[i].threshold == top
                     ? fire(b, &alerts[i])
                     : watch_keep_quiet(b->turn, KIND, key_of(b, &alerts[i], key), b->doc->workspace);
@@ -305,6 +352,7 @@ static enum err on_day(struct budget *b, struct alert *alerts, size_t count, int
 {
     enum err e = ERR_OK;
     b->leaf_count = b->memo_count = 0;
+    b->is_foreseen = false;
     b->amount = 0;
     gather(b, b->doc->body, day, 1);
     if (!b->leaf_count)
@@ -315,7 +363,9 @@ static enum err on_day(struct budget *b, struct alert *alerts, size_t count, int
         if (!over || bill_day_of(alerts[i].doc.created_us) <= b->end)
             e = judge(b, &alerts[i]);
     }
-    return e == ERR_OK ? say(b, alerts, count) : e;
+    if (e == ERR_OK)
+        e = say(b, alerts, count, false);
+    return e == ERR_OK ? say(b, alerts, count, true) : e;
 }
 
 static enum err look(struct watch_turn *t, const struct doc *doc, struct jval body)

@@ -5,7 +5,7 @@
  */
 #include "base/log.h"
 #include "base/must.h"
-#include "control/channel/channel.h"
+#include "control/outlet/outlet.h"
 #include "control/people/member.h"
 #include "report/watch/watch_fire.h"
 #include "report/watch/watch_inner.h"
@@ -82,14 +82,14 @@ static enum notify_channel kind_of_url(struct str url)
 static enum notify_channel kind_of_name(struct watch_turn *t, int64_t workspace, struct str name,
                                         enum notify_channel missing)
 {
-    static const enum notify_channel kinds[CHANNEL_KIND_COUNT] = {
-        [CHANNEL_SLACK] = NOTIFY_SLACK, [CHANNEL_TEAMS] = NOTIFY_TEAMS, [CHANNEL_WEBHOOK] = NOTIFY_WEBHOOK};
+    static const enum notify_channel kinds[OUTLET_KIND_COUNT] = {
+        [OUTLET_SLACK] = NOTIFY_SLACK, [OUTLET_TEAMS] = NOTIFY_TEAMS, [OUTLET_WEBHOOK] = NOTIFY_WEBHOOK};
     struct control_why why;
-    struct channel *rows;
+    struct outlet *rows;
     struct str normal;
     size_t count;
-    if (!watch_inner_control(t->watch) || !channel_name(name, t->arena, &normal) ||
-        channel_list(watch_inner_control(t->watch), workspace, t->arena, &rows, &count, &why) != ERR_OK)
+    if (!watch_inner_control(t->watch) || !outlet_name(name, t->arena, &normal) ||
+        outlet_list(watch_inner_control(t->watch), workspace, t->arena, &rows, &count, &why) != ERR_OK)
         return missing;
     for (size_t i = 0; i < count; i++)
         if (str_eq(rows[i].name, normal))
