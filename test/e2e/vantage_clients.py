@@ -9,6 +9,7 @@ take, by the published description; and how the MCP server goes through pages.
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -52,6 +53,17 @@ def what_the_checks_would_find(v):
     equal(faults("GET", "/v2/folders/x", 404, "{}"), [], "refusals are not these")
 
 
+def every_row_of_the_checklist_has_its_test(v):
+    here = pathlib.Path(__file__).resolve().parent
+    listed = [line.split("\t") for line in (here.parent / "golden/vantage_rows.tsv").read_text().splitlines() if not line.startswith("#")]
+    equal([int(row) for row, _, _ in listed], list(range(1, 81)), "rows")
+    for row, what, tests in listed:
+        for test in tests.split():
+            file, name = test.split(":")
+            folder = here if file.endswith(".py") else here.parent / "unit"
+            check(re.search(rf"\b{name}\(", (folder / file).read_text()), f"row {row}, {what}: {test} is not there")
+
+
 def terraform_keeps_scheme_and_host_only(v):
     """Its base path is /v2, and a resource that is gone must be 404 on reading and deleting."""
     equal(v.raw("GET", "/v2/folders/fldr_0000000000000000")[0], 404, "a gone resource is read")
@@ -60,7 +72,7 @@ def terraform_keeps_scheme_and_host_only(v):
 
 if __name__ == "__main__":
     v = Vantage()
-    tests = [row_73_pages_as_the_mcp_server_reads_them, what_the_checks_would_find, terraform_keeps_scheme_and_host_only, row_73_the_python_client]
+    tests = [row_73_pages_as_the_mcp_server_reads_them, what_the_checks_would_find, every_row_of_the_checklist_has_its_test, terraform_keeps_scheme_and_host_only, row_73_the_python_client]
 
     def bound(test):
         def call():
