@@ -32,10 +32,12 @@ BUILD = pathlib.Path(os.environ.get("TOLLGATE_BUILD") or ROOT / "build")
 PARALLEL, TIMEOUT_S, TAP_MAX = 2, 600, 64 << 20
 # Have a tap or a search of their own, or start no gateway.
 LEFT_OUT = ("canary.py", "ssrf.py", "tidy_finds.py", "json_agree.py")
-# (script, place, what): declared, with the reason.
-ALLOWED = [
-    ("*", r"(^|/)(admin|master)\.key$", "", "where they are kept"),
-    ("dev_run_once.sh", r".*", "a key", "prints the key it made"),
+# (script, place, what, around): declared, with the reason.
+ALLOWED = [  # and the place's text around it
+    ("*", r"(^|/)(admin|master)\.key$", "", b"", "where they are kept"),
+    ("*", r"\.log$", "a key", b"admin.key:", "the first start prints the key that it makes, once"),
+    ("dev_run_once.sh", r".*", "a key", b"", "prints the key it made"),
+    ("notify.py", r"^upstreams", "a password", b"AUTH|H PLAIN", "the mail server's own"),
 ]
 
 WRAPPER = """#!/bin/sh
@@ -53,7 +55,7 @@ def literals():
         text = path.read_text()
         for m in re.finditer(r"""["'](sk-[A-Za-z0-9-]{16,})["']""", text):
             found["a provider's key"].add(m[1])
-        for m in re.finditer(r"""ADMIN\w* = ["']([\w-]{20,})["']""", text):
+        for m in re.finditer(r"""ADMIN\w* = ["'](?!sk-)([\w-]{20,})["']""", text):
             found["an administrator's key"].add(m[1])
         for m in re.finditer(r"""(?:password"?\s*[:=]\s*|PASSWORD = )["']([^"'{}]{12,})["']""", text):
             found["a password"].add(m[1])
@@ -122,7 +124,8 @@ def search(taps, work):
 
 
 def allowed(script, hit):
-    return any(s in ("*", script) and re.search(place, hit.place) and what in hit.secret for s, place, what, _ in ALLOWED)
+    return any(s in ("*", script) and re.search(place, hit.place) and what in hit.secret and re.search(around, hit.around)
+               for s, place, what, around, _ in ALLOWED)
 
 
 def main():

@@ -28,7 +28,7 @@ from harness import ADMIN_KEY, binary, chat, check, equal, free_port, run, wait_
 from ssrf_urls import PUBLIC4, PUBLIC6, ZONE, blocked, urls
 from world import Names, Watch, World
 
-COUNT, SHARE, SEED = 10000, 1500, int(os.environ.get("TOLLGATE_SEED", "54"))
+COUNT, SHARE, SEED = 10000, 1000, int(os.environ.get("TOLLGATE_SEED", "54"))
 GOOD = f"a-{PUBLIC4.packed.hex()}.{ZONE}"
 SECRET = "sk-stored-%s-0123456789abcdef"
 number = itertools.count(1)
@@ -226,8 +226,27 @@ def by_bill(s, url):
     return status, made
 
 
+def by_channel(s, url):
+    status, made = s.ask("PUT", "/tollgate/v1/channels/c", {"kind": "webhook", "url": url})
+    if status != 200:
+        return status, made
+    status, answer = s.ask("POST", "/tollgate/v1/notifications/test", {"to": "c"})
+    return 200 if isinstance(answer, dict) and answer.get("sent") else 400, answer
+
+
+def by_test_of_integration(s, url):
+    slug = f"i{next(number)}"
+    status, made = s.ask("POST", "/tollgate/v1/integrations", {"slug": slug, "kind": "openai-compatible", "base_url": url, "api_key": "sk-own-0123456789"})
+    if status not in (200, 201):
+        return status, made
+    answer = s.ask("POST", f"/tollgate/v1/integrations/{slug}/test")
+    s.ask("DELETE", f"/tollgate/v1/integrations/{slug}")
+    return answer
+
+
 PLACES = [by_header, by_header_azure, by_config, by_deep_config, by_stored_config, by_stream, by_unknown_path, by_realtime, by_webhook, by_log_hook,
-          by_integration, by_changed_integration, by_admin_integration, by_virtual_key, by_portkey_integration, by_connection, by_bill]
+          by_integration, by_changed_integration, by_admin_integration, by_virtual_key, by_portkey_integration, by_connection, by_bill, by_channel,
+          by_test_of_integration]
 
 
 # --- the tests ---------------------------------------------------------------------------------------
@@ -372,6 +391,19 @@ def the_operator_allows_what_he_names():
     s.close()
 
 
+def what_the_operator_names_is_checked_too():
+    """The collector of traces and the provider of sign-ins: their names lead to blocked addresses."""
+    for host in (f"a-7f000001.{ZONE}", f"a-a9fea9fe.{ZONE}", f"a-{'0' * 31}1.{ZONE}"):
+        s = Server("--otlp-endpoint", f"http://otlp.{host}:4318", "--oidc-issuer", f"https://oidc.{host}", "--oidc-client-id", "me", "--public-url", "http://gateway.example")
+        by_header(s, f"http://{GOOD}/v1")
+        status, _ = s.ask("GET", "/tollgate/v1/sign-in/oidc", key="")
+        time.sleep(1.5)  # spans go out every second
+        for name in (f"otlp.{host}", f"oidc.{host}"):
+            check(s.names.asked.get((name, 1), 0) >= 1, f"{name} was not asked for: {s.names.asked} {status}")
+        s.close()
+        none_blocked(s, host)
+
+
 def behind_a_proxy():
     """Names are the proxy's to resolve; addresses, and names that are always this machine's, are refused before it is asked."""
     proxy = f"http://proxy.{GOOD}:3128"
@@ -401,4 +433,4 @@ def behind_a_proxy():
 
 if __name__ == "__main__":
     run(nowhere_but_the_internet, rebinding_gains_nothing, redirects_are_not_followed, a_stored_key_goes_to_its_own_host_only,
-        the_operator_allows_what_he_names, behind_a_proxy)
+        the_operator_allows_what_he_names, what_the_operator_names_is_checked_too, behind_a_proxy)
