@@ -38,7 +38,11 @@ void cost_ids_free(struct cost_ids *t)
 
 static bool same(const struct cost_ids *t, size_t entry, const int64_t *key)
 {
-    return memcmp(t->keys + entry * t->width, key, t->width * sizeof *key) == 0;
+    const int64_t *own = t->keys + entry * t->width;
+    unsigned i = 0;
+    while (i < t->width && own[i] == key[i])
+        i++;
+    return i == t->width;
 }
 
 static uint32_t *find_slot(const struct cost_ids *t, const int64_t *key)

@@ -43,6 +43,7 @@ struct cost_table {
     const struct cost_query *q;
     struct arena *arena;
     struct row **slots;   /* NULL = empty; owned */
+    uint32_t *hashes;     /* of the rows in the slots, so that few are looked at; owned */
     uint32_t *text_slots; /* number of a text + 1; 0 = empty; owned */
     struct text *texts;   /* owned */
     size_t slot_count, row_count, text_slot_count, text_count;
@@ -95,6 +96,7 @@ void cost_table_free(struct cost_table *t)
         return;
     arena_free(t->arena);
     mem_free(t->slots);
+    mem_free(t->hashes);
     mem_free(t->text_slots);
     mem_free(t->texts);
     mem_free(t);
@@ -145,30 +147,53 @@ uint32_t cost_table_text(struct cost_table *t, struct str text, struct str name)
 
 static bool same_row(const struct cost_table *t, const struct row *r, int64_t start_us, const uint32_t *values)
 {
-    return r->start_us == start_us && memcmp(r->values, values, t->q->group_count * sizeof *values) == 0;
+    unsigned i = 0;
+    while (i < t->q->group_count && r->values[i] == values[i])
+        i++;
+    return i == t->q->group_count && r->start_us == start_us;
 }
 
-static struct row **row_slot(const struct cost_table *t, int64_t start_us, const uint32_t *values)
+static uint32_t row_hash(const struct cost_table *t, int64_t start_us, const uint32_t *values)
 {
     uint64_t hash = (uint64_t)start_us * UINT64_C(0x9e3779b97f4a7c15);
     for (unsigned i = 0; i < t->q->group_count; i++)
         hash = (hash ^ (hash >> 29) ^ values[i]) * UINT64_C(0xbf58476d1ce4e5b9);
-    size_t i = (size_t)(hash ^ (hash >> 31)) & (t->slot_count - 1);
-    while (t->slots[i] && !same_row(t, t->slots[i], start_us, values))
+    return (uint32_t)(hash ^ (hash >> 31));
+}
+
+static size_t empty_slot(const struct cost_table *t, uint32_t hash)
+{
+    size_t i = hash & (t->slot_count - 1);
+    while (t->slots[i])
         i = (i + 1) & (t->slot_count - 1);
-    return &t->slots[i];
+    return i;
+}
+
+static size_t row_slot(const struct cost_table *t, uint32_t hash, const struct cost_part *p)
+{
+    size_t i = hash & (t->slot_count - 1);
+    while (t->slots[i] && !(t->hashes[i] == hash && same_row(t, t->slots[i], p->start_us, p->values)))
+        i = (i + 1) & (t->slot_count - 1);
+    return i;
 }
 
 static void grow_rows(struct cost_table *t)
 {
     struct row **old = t->slots;
+    uint32_t *old_hashes = t->hashes;
     size_t old_count = t->slot_count;
-    t->slot_count = old_count ? old_count * 2 : FIRST_SLOTS;
+    t->slot_count = old_count ? old_count * 4 : FIRST_SLOTS;
     t->slots = mem_zalloc(t->slot_count * sizeof *t->slots);
-    for (size_t i = 0; i < old_count; i++)
-        if (old[i])
-            *row_slot(t, old[i]->start_us, old[i]->values) = old[i];
+    t->hashes = mem_alloc(t->slot_count * sizeof *t->hashes);
+    for (size_t i = 0; i < old_count; i++) {
+        if (!old[i])
+            continue;
+        size_t at = empty_slot(t, old_hashes[i]);
+        t->slots[at] = old[i];
+        t->hashes[at] = old_hashes[i];
+    }
     mem_free(old);
+    mem_free(old_hashes);
 }
 
 static struct row *find_row(struct cost_table *t, const struct cost_part *p)
@@ -176,15 +201,17 @@ static struct row *find_row(struct cost_table *t, const struct cost_part *p)
     size_t values_size = t->q->group_count * sizeof(uint32_t);
     if (t->row_count * 2 >= t->slot_count)
         grow_rows(t);
-    struct row **slot = row_slot(t, p->start_us, p->values);
-    if (*slot)
-        return *slot;
+    uint32_t hash = row_hash(t, p->start_us, p->values);
+    size_t slot = row_slot(t, hash, p);
+    if (t->slots[slot])
+        return t->slots[slot];
     struct row *r = t->row_count < COST_ROWS_MAX ? arena_alloc(t->arena, sizeof *r + values_size) : NULL;
     if (!r)
         return NULL;
     r->start_us = p->start_us;
     memcpy(r->values, p->values, values_size);
-    *slot = r;
+    t->slots[slot] = r;
+    t->hashes[slot] = hash;
     t->row_count++;
     return r;
 }
