@@ -109,9 +109,14 @@ class Bench:
         build = os.environ.get("TOLLGATE_BUILD") or str(pathlib.Path(__file__).resolve().parents[2] / "build")
         tap = os.path.join(build, "e2e", "preload_tap.so")
         check(os.path.exists(tap), f"{tap} is not built; its target is e2e-tools")
-        env = {"TOLLGATE_LOG_LEVEL": "debug", "TOLLGATE_MASTER_KEY": MASTER, "TOLLGATE_OTLP_HEADERS": f"authorization=Bearer {MARK}-otlp",
+        oidc = os.path.join(self.taps, "..", f"oidc-secret-{os.getpid()}")
+        with open(oidc, "w") as f:
+            f.write(f"{MARK}-oidc-secret\n")
+        env = {"TOLLGATE_LOG_LEVEL": "debug", "TOLLGATE_SMTP_PASSWORD": f"{MARK} smtp/password", "TOLLGATE_OIDC_CLIENT_SECRET_FILE": oidc, "TOLLGATE_MASTER_KEY": MASTER, "TOLLGATE_OTLP_HEADERS": f"authorization=Bearer {MARK}-otlp",
                "LD_PRELOAD": tap, "TAP_DIR": self.taps, "ASAN_OPTIONS": "verify_asan_link_order=0"}
-        self.gw = Gateway(args=["--record-bodies", "off", "--otlp-endpoint", self.collector.url, "--cache-memory", "1m"], env=env)
+        self.gw = Gateway(args=["--record-bodies", "off", "--otlp-endpoint", self.collector.url, "--cache-memory", "1m",
+                                "--smtp-url", f"smtp://gate@127.0.0.1:{harness.free_port()}", "--mail-from", "gate@example.com", "--public-url",
+                                "http://gateway.example", "--oidc-issuer", "https://127.0.0.1:1/", "--oidc-client-id", "me"], env=env)
         self.pids = [self.gw.process.pid]
 
     def again(self, sig):
@@ -162,6 +167,9 @@ def set_up(b):
     b.keys["token"] = token["access_token"]
     b.ask("POST", "/v0/models", {"metadata": {"name": "api", "displayName": "api"}, "spec": {"runtime": {"type": "openai", "model": "gpt-4o-mini"},
                                                                                             "integrationConnections": ["openai"]}}, fine=False)
+    for name, url in (("hook", f"{b.hook.url}/{MARK}-channel/path?sig={MARK}"), ("dead", f"http://127.0.0.1:{harness.free_port()}/{MARK}-dead")):
+        b.signing_key = b.ask("PUT", T + f"/channels/{name}", {"kind": "webhook", "url": url})["signing_key"]
+        b.ask("PUT", T + f"/channels/slack-{name}", {"kind": "slack", "url": url})
     b.ask("POST", "/v2/integrations/open_ai", {"api_key": f"sk-admin-{MARK}-vantage", "base_url": b.up.url}, fine=False)
 
 
@@ -221,6 +229,12 @@ def traffic(b):
             except OSError:
                 pass
     b.ask("POST", "/tollgate/v1/imports", {}, fine=False)
+    for to in ("hook", "dead", "slack-hook", "slack-dead", "somebody@example.com"):
+        b.ask("POST", "/tollgate/v1/notifications/test", {"to": to}, fine=False)
+    b.ask("GET", "/tollgate/v1/sign-in/oidc", key=None, fine=False)
+    b.ask("GET", f"/tollgate/v1/sign-in/oidc/callback?code={MARK}&state={MARK}", key=None, fine=False)
+    for slug in ("openai", "vk", "old", "bill"):
+        b.ask("POST", f"/tollgate/v1/integrations/{slug}/test", fine=False)
 
 
 def broken(b, how, stream, key):
@@ -262,12 +276,12 @@ def declared(hit, b):
     setting_up, serving = (f"{kind}.{pid}" for kind, pid in zip(("clients", "clients"), b.pids[:2]))
     return (
         # Answers to callers hold what was made for them, once, and what upstream said to them.
-        hit.place == setting_up and hit.secret in ("a key or token of ours", "a signed token", "the client secret", "the invitation")
+        hit.place == setting_up and hit.secret in ("a key or token of ours", "a signed token", "the client secret", "the invitation", "the signing key")
         or hit.place == serving and hit.secret in ("an answer", "a prompt")
         or hit.place == serving and b"Incorrect API key provided" in hit.around  # upstream's own words, to the letter
         # A webhook of a config is one of the hosts that its secrets are for; providers get their keys, and prompts.
         or hit.place.startswith("upstreams.") and hit.secret not in ("a key or token of ours", "a signed token", "the admin key", "the master key", "a password",
-                                                                    "the client secret", "the invitation")
+                                                                    "the client secret", "the invitation", "the signing key")
         # docs/CACHE.md: answers in clear.
         or hit.place.startswith("cache.db") and hit.secret == "an answer")
 
@@ -286,7 +300,7 @@ def nothing_leaks():
     b.gw.stop()
     c = Canaries()
     for name, text in (("a prompt", PROMPT), ("an answer", ANSWER), ("the admin key", ADMIN), ("the master key", MASTER), ("the master key", bytes.fromhex(MASTER)),
-                       ("a password", PASSWORD), ("the client secret", b.client_secret), ("the invitation", b.invitation), *(("a key or token of ours", k) for k in b.keys.values())):
+                       ("a password", PASSWORD), ("the client secret", b.client_secret), ("the invitation", b.invitation), ("the signing key", b.signing_key), *(("a key or token of ours", k) for k in b.keys.values())):
         c.add(name, text)
     hits, size = c.scan_tree(b.gw.dir), 0
     for path in glob.glob(b.taps + "/*"):
