@@ -58,7 +58,8 @@
     X(GET, "/v2/cost_provider_accounts", VIEWER, ANALYTICS_VIEW, sources_accounts, "Projects with costs (Vantage)")    \
     X(GET, "/v2/integrations", VIEWER, ANALYTICS_VIEW, sources_list, "Where bills come from (Vantage)")                \
     X(POST, "/v2/integrations/open_ai", ADMIN, ALL, sources_connect, "Connect OpenAI's bill (ours)")                   \
-    X(POST, "/v2/integrations/custom_provider", ADMIN, ALL, bills_create, "A provider whose bills are files (Vantage)") \
+    X(POST, "/v2/integrations/custom_provider", ADMIN, ALL, bills_create,                                              \
+      "A provider whose bills are files (Vantage)")                                                                    \
     X(GET, "/v2/integrations/{}/costs", VIEWER, ANALYTICS_VIEW, bills_uploads, "Its files (Vantage)")                  \
     X(POST, "/v2/integrations/{}/costs.csv", ADMIN, ALL, bills_upload, "A file of costs (Vantage)")                    \
     X(DELETE, "/v2/integrations/{}/costs/{}", ADMIN, ALL, bills_remove_upload, "Remove a file (Vantage)")              \
