@@ -367,6 +367,29 @@ static void a_key_that_openai_does_not_list_shares_the_rest(void **state)
     reconcile_rig_close(&r);
 }
 
+static void an_account_that_nobody_uses_blurs_nothing(void **state)
+{
+    struct reconcile_rig r;
+    int64_t day = day_of("2026-03-10");
+    (void)state;
+    reconcile_rig_open(&r, day);
+    r.links[r.link_count++] = (struct match_link){.integration = RIG_UNKNOWN,
+                                                  .workspace = 1,
+                                                  .kind = KIND_INTEGRATION_OPENAI,
+                                                  .name = STR("idle"),
+                                                  .host = STR("api.openai.com"),
+                                                  .organization = STR(""),
+                                                  .project = STR(""),
+                                                  .key_hint = STR("sk-…qqqq")};
+    struct rig_call c = call(day, 0, "key_9", 1000000, 0);
+    reconcile_rig_bill(&r, &c, 1, 1);
+    struct reconcile *x = settled(&r, day);
+    assert_int_equal(x->shadow_count, 1);
+    assert_true(str_eq(x->shadows[0].key, STR("key_9")));
+    reconcile_free(x);
+    reconcile_rig_close(&r);
+}
+
 static void a_rotated_key_belongs_to_each_in_its_time(void **state)
 {
     struct reconcile_rig r;
@@ -427,6 +450,7 @@ int main(void)
         cmocka_unit_test(answers_out_of_the_cache_cost_nothing),
         cmocka_unit_test(long_context_and_other_tiers_agree),
         cmocka_unit_test(a_key_that_openai_does_not_list_shares_the_rest),
+        cmocka_unit_test(an_account_that_nobody_uses_blurs_nothing),
         cmocka_unit_test(a_rotated_key_belongs_to_each_in_its_time),
         cmocka_unit_test(without_a_bill_or_a_ledger_one_side_is_empty),
     };

@@ -162,6 +162,7 @@ enum err match_new(struct store_db *bill, const struct match_scope *scope, const
     m->workspace_count = scope->workspace_count;
     m->links = links;
     m->link_count = link_count;
+    m->used = scope->used;
     m->link_place = mem_zalloc((link_count + 1) * sizeof *m->link_place);
     m->link_miss = mem_zalloc((link_count + 1) * sizeof *m->link_miss);
     if (bill) {

@@ -65,7 +65,15 @@ struct match_scope {
     const int64_t *workspaces; /* whose traffic may be taken to an account without being named by key or organization */
     size_t workspace_count;
     bool all; /* the lists do not count */
+    /*
+     * One a link: it had traffic in the time that is asked about. Others make no rest, so that an account that nobody
+     * uses does not blur the keys of those that are used. NULL: all had.
+     */
+    const bool *used;
 };
+
+/* The link that held at that time, in a list by integration and from_us; `count` when there is none. */
+size_t match_link_index(const struct match_link *links, size_t count, int64_t integration, int64_t at_us);
 
 /* By integration and from_us. Views of `links` must outlive the object. Inside a read transaction of bill.db. */
 enum err match_new(struct store_db *bill, const struct match_scope *scope, const struct match_link *links,

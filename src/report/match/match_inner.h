@@ -44,6 +44,7 @@ struct match {
     /* Links with the place of each, in the order given. */
     const struct match_link *links;
     size_t link_count;
+    const bool *used; /* of each link; NULL: all */
     uint32_t *link_place;
     enum match_miss *link_miss;
     /* Places. `made`: (account, project, key) → place; `seen`: of billed rows → place. */

@@ -30,7 +30,7 @@ static bool same_host(struct str a, struct str b)
 
 static bool reaches(const struct match_link *l, const struct match_account *a)
 {
-    if (l->kind == KIND_INTEGRATION_AZURE_OPENAI || l->kind == KIND_INTEGRATION_OPENAI_ADMIN)
+    if (l->kind == KIND_INTEGRATION_AZURE_OPENAI || !kind_integration_serves(l->kind))
         return false;
     if (l->organization.n && a->organization.n && !str_eq(l->organization, a->organization))
         return false;
@@ -131,9 +131,10 @@ static uint32_t place_link(struct match *m, const struct match_link *l, enum mat
     *miss = MATCH_MISS_NO;
     if (f.keys > 0 && f.same_account)
         a = match_inner_account(m, f.key->account);
-    if (a && (named || own))
+    bool exact = f.keys == 1 && a && !a->no_keys;
+    if (a && (named || own) && (exact || !m->used || m->used[l - m->links]))
         return place_in(m, l, a, &f);
-    if (own && l->kind != KIND_INTEGRATION_OPENAI_ADMIN) {
+    if (own && kind_integration_serves(l->kind)) {
         bool other = l->kind == KIND_INTEGRATION_AZURE_OPENAI ||
                      (l->kind == KIND_INTEGRATION_OPENAI_COMPATIBLE && !of_open_ai(l->host));
         *miss = count > 1 ? MATCH_MISS_UNCLEAR : other ? MATCH_MISS_OTHER_BILLER : MATCH_MISS_NO_BILL;

@@ -89,32 +89,31 @@ uint32_t match_billed(struct match *m, int64_t account, int64_t project, int64_t
 
 /* --- traffic --------------------------------------------------------------------------------- */
 
-/* The link that held at that time; links are ordered by integration and time. */
-static const struct match_link *link_at(const struct match *m, int64_t integration, int64_t at_us)
+size_t match_link_index(const struct match_link *links, size_t count, int64_t integration, int64_t at_us)
 {
-    size_t low = 0, high = m->link_count;
+    size_t low = 0, high = count;
     while (low < high) {
         size_t mid = low + (high - low) / 2;
-        const struct match_link *l = &m->links[mid];
+        const struct match_link *l = &links[mid];
         if (l->integration < integration || (l->integration == integration && l->from_us <= at_us))
             low = mid + 1;
         else
             high = mid;
     }
-    if (low > 0 && m->links[low - 1].integration == integration)
-        return &m->links[low - 1];
-    return low < m->link_count && m->links[low].integration == integration ? &m->links[low] : NULL;
+    if (low > 0 && links[low - 1].integration == integration)
+        return low - 1;
+    return low < count && links[low].integration == integration ? low : count;
 }
 
 uint32_t match_metered(const struct match *m, int64_t integration, int64_t workspace, int64_t at_us,
                        enum match_miss *ret_miss)
 {
-    const struct match_link *l = link_at(m, integration, at_us);
-    if (!l) {
+    size_t at = match_link_index(m->links, m->link_count, integration, at_us);
+    if (at == m->link_count) {
         bool own = match_inner_own_workspace(m, workspace);
         *ret_miss = !own ? MATCH_MISS_NO : integration ? MATCH_MISS_UNCLEAR : MATCH_MISS_OWN_KEY;
         return MATCH_NONE;
     }
-    *ret_miss = m->link_miss[l - m->links];
-    return m->link_place[l - m->links];
+    *ret_miss = m->link_miss[at];
+    return m->link_place[at];
 }

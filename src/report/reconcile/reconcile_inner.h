@@ -98,7 +98,8 @@ enum err reconcile_bill_rows(struct reconcile_job *j, reconcile_bill_row_fn *fn,
 enum err reconcile_billed_read(struct reconcile_job *j) ERR_USE;
 enum err reconcile_days_read(struct reconcile_job *j) ERR_USE;
 
-/* reconcile_metered.c */
+/* reconcile_metered.c. Which links had traffic in the query's days; in the job's arena. */
+enum err reconcile_metered_links(struct reconcile_job *j, const bool **ret_used) ERR_USE;
 enum err reconcile_metered_read(struct reconcile_job *j) ERR_USE;
 
 /* reconcile_usage.c */

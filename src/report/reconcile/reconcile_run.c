@@ -103,12 +103,15 @@ static enum err check(const struct reconcile_query *q, struct cost_error *error)
 static enum err read_all(struct reconcile_job *j)
 {
     const struct cost_scope *s = &j->q->scope;
-    const struct match_scope scope = {.accounts = s->accounts,
-                                      .account_count = s->account_count,
-                                      .workspaces = s->workspaces,
-                                      .workspace_count = s->workspace_count,
-                                      .all = s->all};
-    enum err e = match_new(j->bill, &scope, j->q->links, j->q->link_count, &j->match);
+    struct match_scope scope = {.accounts = s->accounts,
+                                .account_count = s->account_count,
+                                .workspaces = s->workspaces,
+                                .workspace_count = s->workspace_count,
+                                .all = s->all};
+    enum err e = reconcile_metered_links(j, &scope.used);
+    if (e != ERR_OK)
+        return e;
+    e = match_new(j->bill, &scope, j->q->links, j->q->link_count, &j->match);
     if (e != ERR_OK)
         return j->bill ? reconcile_store_failed(j, j->bill, e) : reconcile_no_room(j);
     j->book = reconcile_book_new(j->q->prices);
