@@ -4,14 +4,14 @@
  * a day. Hourly sums of the ledger do not say whether a context was long: use has the short and the long price, and
  * anything between them is right.
  */
+#include <stdio.h>
+
 #include "base/mem.h"
 #include "base/must.h"
 #include "openai/price.h"
 #include "report/bill/bill.h"
 #include "report/bill/bill_line.h"
 #include "report/reconcile/reconcile_inner.h"
-
-#include <stdio.h>
 
 #define NOON_US (BILL_DAY_US / 2)
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Cells, and the small things that all steps need. */
+#include <stdio.h>
+
 #include "base/mem.h"
 #include "report/reconcile/reconcile_inner.h"
-
-#include <stdio.h>
 
 #define FIRST_CELLS 256
 

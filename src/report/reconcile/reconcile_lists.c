@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is beside the rows: how far the bill is, prices worth learning, traffic around the gateway, what was left out. */
+#include <stdlib.h>
+
 #include "base/mem.h"
 #include "report/bill/bill.h"
 #include "report/reconcile/reconcile_inner.h"
-
-#include <stdlib.h>
 
 static cost_sum size_of(cost_sum v)
 {

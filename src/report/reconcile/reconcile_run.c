@@ -3,8 +3,6 @@
  * Both ledgers are read in one transaction each, the bill first: what was billed was metered before. The result has an
  * arena of its own; everything else goes when the job is done.
  */
-#include "report/reconcile/reconcile.h"
-
 #include <stdio.h>
 #include <unistd.h>
 
@@ -12,6 +10,7 @@
 #include "base/must.h"
 #include "ledger/schema.h"
 #include "report/bill/bill.h"
+#include "report/reconcile/reconcile.h"
 #include "report/reconcile/reconcile_inner.h"
 
 #define CACHE_KIB 16384

@@ -3,14 +3,14 @@
  * Cells added up by the query's groups. A group's value is a number (a day, an id, the number of a text); rows are found
  * by those numbers, and get their texts at the end.
  */
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "base/mem.h"
 #include "base/must.h"
 #include "report/bill/bill.h"
 #include "report/bill/bill_line.h"
 #include "report/reconcile/reconcile_inner.h"
-
-#include <stdio.h>
-#include <stdlib.h>
 
 #define FIRST_SLOTS 256
 #define ANY STR("(any)")
