@@ -40,6 +40,7 @@ KEYS = {
                  "date_ranges",
     "segment": "token title parent_segment_token description track_unallocated report_settings priority filter created_at "
                "workspace_token report_token",
+    "report_forecast": "token title cost_report_token scenario_model_tokens business_metric_token is_default created_by_token created_at updated_at",
     "workspace": "token name created_at enable_currency_conversion currency exchange_rate_date",
 }
 
@@ -147,6 +148,26 @@ def the_report_of_everything_is_there_and_stays(v):
     equal([r["title"] for r in listed], ["All Resources"], "default report")
     v.call("costReports.delete", listed[0]["token"]).refused("default report", 422)
     equal(len(v.call("costReports.list", {"q": "All Resources"}).fine("again")["cost_reports"]), 1, "once")
+
+
+def forecasts_with_a_name(v):
+    one, other = report(v, "One"), report(v, "Other")
+    made = whole("forecasts", "report_forecast", v.call("reportForecasts.create", {"title": "F", "cost_report_token": one, "set_as_default": True}).fine("forecasts"))
+    token_like("forecasts", "rprt_frcst_", made["token"])
+    equal((made["is_default"], made["scenario_model_tokens"]), (True, []), "forecasts")
+    default = v.call("costReports.get", one).fine("forecasts")["default_forecast"]
+    equal(default, {"kind": "report_forecast", "report_forecast_token": made["token"]}, "forecasts: the report says so")
+    second = v.call("reportForecasts.create", {"title": "G", "cost_report_token": one}).fine("forecasts")
+    equal(v.call("reportForecasts.update", second["token"], {"set_as_default": True}).fine("forecasts")["is_default"], True, "forecasts: update")
+    equal(v.call("reportForecasts.get", made["token"]).fine("forecasts")["is_default"], False, "forecasts: there is one")
+    v.call("reportForecasts.create", {"title": "H", "cost_report_token": other}).fine("forecasts")
+    equal([f["title"] for f in v.call("reportForecasts.list", {"cost_report_token": one}).fine("forecasts")["report_forecasts"]], ["F", "G"], "forecasts: list")
+    v.call("reportForecasts.create", {"title": "S", "cost_report_token": one, "scenario_model_tokens": ["scnr_mdl_1"]}).refused("forecasts", 422, "scenario")
+    v.call("reportForecasts.delete", second["token"]).fine("forecasts")
+    equal(v.call("costReports.get", one).fine("forecasts")["default_forecast"], {"kind": "baseline", "report_forecast_token": None}, "forecasts: gone")
+    v.call("costReports.update", one, {"title": "Still"}).fine("forecasts")
+    v.call("costReports.delete", one).fine("forecasts")
+    v.call("reportForecasts.get", made["token"]).refused("forecasts: goes with its report", 404)
 
 
 def row_40_saved_filters(v):
@@ -333,7 +354,7 @@ def workspaces_are_apart(v):
 if __name__ == "__main__":
     v = Vantage()
     tests = [rows_1_to_5_who_calls, row_6_a_token_that_reads_does_not_write, rows_69_to_71_what_clients_send_and_what_is_not_here,
-             rows_29_to_31_pages_and_literal_words, rows_35_to_37_cost_reports, the_report_of_everything_is_there_and_stays, row_40_saved_filters,
+             rows_29_to_31_pages_and_literal_words, rows_35_to_37_cost_reports, the_report_of_everything_is_there_and_stays, forecasts_with_a_name, row_40_saved_filters,
              row_41_folders, row_42_dashboards, rows_43_to_45_budgets, rows_46_to_50_alerts_are_kept, row_51_annotations,
              rows_52_to_54_virtual_tags, row_55_segments, rows_56_to_58_business_metrics, workspaces_are_apart]
 

@@ -9,6 +9,7 @@
 #include "base/must.h"
 #include "console/vantage/ask.h"
 #include "console/vantage/budgets.h"
+#include "console/vantage/report_forecasts.h"
 #include "console/vantage/vantage_reply.h"
 #include "report/bill/bill.h"
 #include "report/cost/cost_dates.h"
@@ -24,6 +25,7 @@ static unsigned frame_of(enum docs_kind kind)
     case DOCS_COST_ALERT:
         return CREATED | UPDATED | PLACE;
     case DOCS_ANOMALY_NOTIFICATION:
+    case DOCS_REPORT_FORECAST:
         return CREATED | UPDATED;
     case DOCS_COST_REPORT:
     case DOCS_SAVED_FILTER:
@@ -117,9 +119,21 @@ static void write_periods(struct job *j, struct jval list)
 /* Without a month to begin with a virtual tag holds for all there is. */
 #define FROM_THE_BEGINNING "1970-01-01"
 
+/* Of a forecast that has gone only the kind is left. */
+static bool write_forecast(struct job *j, struct jval forecast)
+{
+    bool named = jdoc_kind(jdoc_get(forecast, "report_forecast_token")) == JDOC_STRING;
+    if (named || jdoc_is(jdoc_get(forecast, "kind"), "baseline"))
+        return false;
+    json_write_member_raw(&j->json, "default_forecast", STR("{\"kind\":\"baseline\",\"report_forecast_token\":null}"));
+    return true;
+}
+
 static bool write_derived(struct job *j, const struct doc *doc, struct jval body, struct jval name)
 {
     struct str key = jdoc_escaped(name);
+    if (doc->kind == DOCS_COST_REPORT && str_eq(key, STR("default_forecast")))
+        return write_forecast(j, jdoc_value(name));
     if (doc->kind == DOCS_COST_REPORT)
         return write_date(j, body, key);
     if (doc->kind == DOCS_DASHBOARD && str_eq(key, STR("widgets"))) {
@@ -162,6 +176,10 @@ static void write_added(struct job *j, const struct doc *doc, struct str perform
         json_write_member_null(w, "integration_token");
         break;
     case DOCS_VIRTUAL_TAG:
+        json_write_member_text(w, "created_by_token", doc->created_by);
+        break;
+    case DOCS_REPORT_FORECAST:
+        json_write_member_bool(w, "is_default", report_forecasts_is_default(j, doc));
         json_write_member_text(w, "created_by_token", doc->created_by);
         break;
     case DOCS_SEGMENT:

@@ -5,6 +5,7 @@
 #include "console/vantage/ask.h"
 #include "console/vantage/budgets.h"
 #include "console/vantage/business_metrics.h"
+#include "console/vantage/report_forecasts.h"
 #include "console/vantage/resource_write.h"
 #include "console/vantage/vantage.h"
 #include "console/vantage/vantage_reply.h"
@@ -39,7 +40,8 @@ static struct str target_of(struct job *j, enum docs_kind kind)
     } by[] = {{DOCS_COST_REPORT, "folder_token"},
               {DOCS_BUDGET_ALERT, "budget_token"},
               {DOCS_ANNOTATION, "report_token"},
-              {DOCS_ANOMALY_NOTIFICATION, "cost_report_token"}};
+              {DOCS_ANOMALY_NOTIFICATION, "cost_report_token"},
+              {DOCS_REPORT_FORECAST, "cost_report_token"}};
     for (size_t i = 0; i < sizeof by / sizeof by[0]; i++)
         if (by[i].kind == kind)
             return ask_text(j, by[i].name);
@@ -159,9 +161,11 @@ static bool place(struct job *j, const struct sight *s, enum docs_kind kind, str
     return ask_workspace(j, s, jdoc_text(jdoc_get(given, "workspace_token"), j->arena), ret);
 }
 
-/* A metric may come with its values. */
+/* A metric may come with its values, a forecast with a wish. */
 static bool add_values(struct job *j, const struct doc *doc, struct jval given)
 {
+    if (doc->kind == DOCS_REPORT_FORECAST)
+        return report_forecasts_given(j, doc, given);
     return doc->kind != DOCS_BUSINESS_METRIC || business_metrics_given(j, doc, given);
 }
 

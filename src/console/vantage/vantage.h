@@ -73,6 +73,11 @@
     X(DELETE, "/v2/cost_reports/{}", MEMBER, ALL, resources_delete, "Delete: cost reports (Vantage)")                  \
     X(GET, "/v2/cost_reports/{}/forecasted_costs", VIEWER, ANALYTICS_VIEW, forecasts_list,                             \
       "What a report will cost (Vantage)")                                                                             \
+    X(GET, "/v2/report_forecasts", VIEWER, ANALYTICS_VIEW, resources_list, "List: report forecasts (Vantage)")         \
+    X(POST, "/v2/report_forecasts", MEMBER, ALL, resources_create, "Make: report forecasts (Vantage)")                 \
+    X(GET, "/v2/report_forecasts/{}", VIEWER, ANALYTICS_VIEW, resources_get, "Read: report forecasts (Vantage)")       \
+    X(PUT, "/v2/report_forecasts/{}", MEMBER, ALL, resources_update, "Change: report forecasts (Vantage)")             \
+    X(DELETE, "/v2/report_forecasts/{}", MEMBER, ALL, resources_delete, "Delete: report forecasts (Vantage)")          \
     X(GET, "/v2/saved_filters", VIEWER, ANALYTICS_VIEW, resources_list, "List: saved filters (Vantage)")               \
     X(POST, "/v2/saved_filters", MEMBER, ALL, resources_create, "Make: saved filters (Vantage)")                       \
     X(GET, "/v2/saved_filters/{}", VIEWER, ANALYTICS_VIEW, resources_get, "Read: saved filters (Vantage)")             \

@@ -32,6 +32,7 @@ static const char *const types[] = {
     [DOCS_PERSON] = "user",
     [DOCS_INTEGRATION] = "bill",
     [DOCS_ACCESS_GRANT] = "access_grant",
+    [DOCS_REPORT_FORECAST] = "report_forecast",
 };
 
 struct str docs_audit_type(enum docs_kind kind)

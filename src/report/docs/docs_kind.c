@@ -30,8 +30,8 @@ static const struct docs_field settings_fields[] = {
 static const struct docs_shape settings = SHAPE(settings_fields);
 
 static const struct docs_field forecast_fields[] = {
-    {"kind", DOCS_CHOICE, 0, "\"baseline\"", "baseline", NULL, 0, 0},
-    {"report_forecast_token", DOCS_TEXT, DOCS_NULL, "null", NULL, NULL, 0, 0},
+    {"kind", DOCS_CHOICE, 0, "\"baseline\"", "baseline report_forecast", NULL, 0, 0},
+    {"report_forecast_token", DOCS_REF, DOCS_NULL, "null", NULL, NULL, ONE(REPORT_FORECAST), 0},
 };
 static const struct docs_shape forecast = SHAPE(forecast_fields);
 
@@ -265,6 +265,14 @@ static const struct docs_field integration[] = {
     {"workspace_tokens", DOCS_TEXTS, DOCS_REQUIRED, NULL, NULL, NULL, 0, 1000},
 };
 
+/* A forecast with a name: the baseline, as scenarios are not known here. */
+static const struct docs_field report_forecast[] = {
+    {"title", DOCS_TEXT, DOCS_REQUIRED, NULL, NULL, NULL, 0, 0},
+    {"cost_report_token", DOCS_REF, DOCS_REQUIRED | DOCS_DIES | DOCS_FIXED, NULL, NULL, NULL, ONE(COST_REPORT), 0},
+    {"scenario_model_tokens", DOCS_TEXTS, 0, "[]", NULL, NULL, 0, 0},
+    {"business_metric_token", DOCS_REF, DOCS_NULL, "null", NULL, NULL, ONE(BUSINESS_METRIC), 0},
+};
+
 #define GRANTABLE (ONE(COST_REPORT) | ONE(SAVED_FILTER) | ONE(FOLDER) | ONE(DASHBOARD) | ONE(BUDGET) | ONE(SEGMENT))
 static const struct docs_field access_grant[] = {
     {"resource_token", DOCS_REF, DOCS_REQUIRED | DOCS_FIXED | DOCS_DIES, NULL, NULL, NULL, GRANTABLE, 0},
@@ -289,6 +297,7 @@ static const struct docs_field access_grant[] = {
 #define FIELDS_PERSON SHAPE(person), NULL
 #define FIELDS_INTEGRATION SHAPE(integration), NULL
 #define FIELDS_ACCESS_GRANT SHAPE(access_grant), NULL
+#define FIELDS_REPORT_FORECAST SHAPE(report_forecast), "title"
 
 static const struct docs_kind_info kinds[] = {
 #define X(name, path, prefix, text) {path, prefix, text, FIELDS_##name},

@@ -32,7 +32,8 @@
     X(WORKSPACE, "workspaces", "wrkspc_", "workspace")                                     \
     X(PERSON, "users", "usr_", "user")                                                     \
     X(INTEGRATION, "integrations", "accss_crdntl_", "integration")                         \
-    X(ACCESS_GRANT, "access_grants", "rsrc_accss_grnt_", "access grant")
+    X(ACCESS_GRANT, "access_grants", "rsrc_accss_grnt_", "access grant")                   \
+    X(REPORT_FORECAST, "report_forecasts", "rprt_frcst_", "report forecast")
 
 enum docs_kind {
 #define X(name, path, prefix, text) DOCS_##name,

@@ -308,6 +308,10 @@ enum err docs_rules_body(struct docs *d, enum docs_kind kind, struct str token, 
         return docs_tags_check(d, token, body, a);
     case DOCS_ACCESS_GRANT:
         return check_grant(d, token, body, a);
+    case DOCS_REPORT_FORECAST:
+        return jdoc_size(jdoc_get(body, "scenario_model_tokens"))
+                   ? DOCS_FAIL(d, ERR_CONFLICT, "scenario models are not supported; leave scenario_model_tokens empty")
+                   : ERR_OK;
     default:
         return ERR_OK;
     }
