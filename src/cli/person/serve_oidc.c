@@ -127,6 +127,8 @@ bool serve_oidc_read(const struct command *c, const struct option_value *values,
                         "it needs --public-url, the address that the provider leads people back to");
     if (url_parse(public_url, URL_BASE, &u, &fault) != ERR_OK)
         return complain(why, "public-url", fault);
+    if (u.path.n)
+        return complain(why, "public-url", "with --oidc-issuer it has no path: the console is at the top of its host");
     return read_texts(c, values, ret, why) && read_domains(option_get(c, values, "oidc-allowed-domain"), ret, why) &&
            read_join(option_get(c, values, "oidc-join"), ret, why) &&
            read_secret(option_get(c, values, "oidc-client-secret-file"), &ret->settings.client_secret, why);

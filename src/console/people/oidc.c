@@ -23,7 +23,6 @@
 #include "console/people/sign_in_page.h"
 #include "control/control.h"
 #include "control/control_text.h"
-#include "control/people/tries.h"
 #include "net/url.h"
 
 #define START "/tollgate/v1/sign-in/oidc"
@@ -31,14 +30,18 @@
 #define LOCATION_MAX 6000
 #define CODE_MAX 4096
 #define LINES_MAX 16384
-/* Sign-ins of one peer that went wrong, within a quarter of an hour. */
-#define TRIES_MAX 200
-#define TRIES_US (INT64_C(15) * 60 * 1000000)
+/*
+ * Codes are traded at this pace and no faster, after a burst: what strangers may have us ask of the provider. By peer
+ * it could not be said, as behind a proxy all are one.
+ */
+#define TRADE_EVERY_US UINT64_C(50000)
+#define TRADE_BURST 100
 
 struct oidc {
     const struct oidc_settings *settings;
     struct ticket_box box;
     struct provider provider;
+    uint64_t traded_until_us; /* the time that the trades so far take at that pace */
 };
 
 struct oidc *oidc_new(const struct oidc_settings *settings)
@@ -86,7 +89,6 @@ static void end_ticket(struct job *j)
 static void refuse(struct job *j, int status, const char *event, struct str text)
 {
     log_info(event, LOG_STR("why", text), LOG_STR("peer", j->peer), LOG_STR("request", j->request_id));
-    tries_failed(j->console->tries, j->peer, TRIES_US, clock_wall_us());
     sign_in_page(j, status, STR("You are not signed in"), text, STR(START));
     end_ticket(j);
 }
@@ -105,9 +107,6 @@ static bool begin(struct job *j)
         sign_in_page(j, 404, STR("There is no sign-in provider"),
                      STR("This server is not set up for sign-in with OpenID Connect; sign in with your password."),
                      STR(""));
-    else if (!tries_allowed(j->console->tries, j->peer, TRIES_MAX, TRIES_US, clock_wall_us()))
-        sign_in_page_fail(j, ERR_RATE_LIMITED, STR("Too many sign-ins failed"),
-                          STR("Too many sign-ins from your address went wrong; wait a quarter of an hour."));
     return !j->status;
 }
 
@@ -298,6 +297,25 @@ static enum provider_state ask_for_tokens(struct arrival *in, const struct fetch
     return state;
 }
 
+/* Whether one more may be asked of the provider now; each job counts once. */
+static bool may_trade(struct arrival *in)
+{
+    uint64_t now = clock_mono_us(), *until = &in->o->traded_until_us;
+    for (const struct fetch *f = in->j->fetch; f; f = f->earlier)
+        if (f->step == PROVIDER_STEP_TOKEN)
+            return true;
+    if (*until < now)
+        *until = now;
+    if (*until - now > TRADE_EVERY_US * TRADE_BURST) {
+        sign_in_page_fail(in->j, ERR_RATE_LIMITED, STR("Very many people sign in just now"),
+                          STR("Go back to the console, wait some seconds, and sign in again."));
+        end_ticket(in->j);
+        return false;
+    }
+    *until += TRADE_EVERY_US;
+    return true;
+}
+
 /* The tokens for the code. False when the job waits or was answered. */
 static bool get_tokens(struct arrival *in)
 {
@@ -445,7 +463,8 @@ void oidc_callback(struct job *j)
     enum provider_state state = provider_document(&in.o->provider, j);
     if (state == PROVIDER_FAILED)
         provider_failed(j, &in.o->provider);
-    if (state == PROVIDER_READY && check_answer(&in) && get_tokens(&in) && check_token(&in) && complete_person(&in))
+    if (state == PROVIDER_READY && check_answer(&in) && may_trade(&in) && get_tokens(&in) && check_token(&in) &&
+        complete_person(&in))
         sign_in(&in);
     mem_wipe(&in.ticket, sizeof in.ticket);
 }
