@@ -22,6 +22,7 @@
 
 #define ALL "costs.provider = 'open_ai'"
 #define CALLS_MAX 3000
+#define PAGE_AND_MORE 130
 
 static int set_up(void **state)
 {
@@ -491,6 +492,30 @@ static void an_outbox_that_is_full_gets_it_later(void **state)
     assert_int_equal(watch_rig_number(r, "SELECT count(*) FROM docs WHERE kind = 9"), 1);
 }
 
+/* More than a page and more than a turn takes; each is said once. */
+static void many_alerts_take_several_turns(void **state)
+{
+    struct watch_rig *r = *state;
+    struct watch_counts before, after;
+    struct str report = make_report(r, "service");
+    enum { MANY = WATCH_DOCS_MAX + PAGE_AND_MORE };
+    for (int i = 0; i < MANY; i++)
+        cost_alert(r, report, "quarter",
+                   i % 100 == 99 ? "\"threshold\":100,\"unit_type\":\"currency\""
+                                 : "\"threshold\":100000,\"unit_type\":\"currency\"");
+    watch_rig_bill(r, watch_rig_day("2026-03-19"), "gpt-4o, input=300");
+    watch_count(r->watch, &before);
+    watch_rig_round(r);
+    watch_count(r->watch, &after);
+    assert_int_equal(after.turns - before.turns, 2);
+    assert_int_equal(after.fired - before.fired, MANY / 100);
+    for (int i = 0; i < MANY / 100; i++)
+        watch_rig_take(r, "cost_alert");
+    watch_rig_none(r);
+    watch_rig_round(r);
+    watch_rig_none(r);
+}
+
 static void what_goes_takes_its_events_along(void **state)
 {
     struct watch_rig *r = *state;
@@ -617,6 +642,7 @@ int main(void)
         CASE(what_was_missed_is_made_up_for_but_not_for_ever),
         CASE(a_notification_waits_for_the_bill_but_not_long),
         CASE(an_outbox_that_is_full_gets_it_later),
+        CASE(many_alerts_take_several_turns),
         CASE(what_goes_takes_its_events_along),
         CASE(killed_at_any_file_call_nothing_is_lost_or_doubled),
     };

@@ -144,6 +144,7 @@ struct str watch_rig_make(struct watch_rig *r, enum docs_kind kind, const char *
 {
     char text[8192];
     struct docs_new what = {.kind = kind, .workspace = WATCH_RIG_PLACE};
+    struct arena *arena = arena_new(1u << 16, 1u << 20);
     struct jdoc given;
     struct doc doc;
     va_list args;
@@ -153,10 +154,12 @@ struct str watch_rig_make(struct watch_rig *r, enum docs_kind kind, const char *
     jdoc_init(&given);
     if (!jdoc_parse(&given, str_c(text)))
         fail_msg("%s", text);
-    if (docs_create(r->docs, &what, jdoc_root(&given), r->arena, &doc) != ERR_OK)
+    if (docs_create(r->docs, &what, jdoc_root(&given), arena, &doc) != ERR_OK)
         fail_msg("%s", docs_reason(r->docs));
     jdoc_free(&given);
-    return doc.token;
+    struct str token = arena_dup(r->arena, doc.token);
+    arena_free(arena);
+    return token;
 }
 
 void watch_rig_round(struct watch_rig *r)

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -21,6 +22,7 @@
 #define ARENA_FIRST (64u << 10)
 #define ARENA_MAX (64u << 20)
 #define PAGE 100
+#define SLICE_US (5 * UINT64_C(1000000))
 /* Turns of one round by hand: more than any table of resources has pages. */
 #define ROUND_TURNS_MAX 10000
 
@@ -40,6 +42,7 @@ struct watch {
     struct arena *arena;
     size_t at[EVALUATORS][DOCS_KIND_COUNT]; /* how many resources an evaluator has seen in this round */
     size_t evaluator;                       /* the one that runs */
+    bool done[EVALUATORS];                  /* in the round that is under way */
 
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -95,35 +98,45 @@ void watch_inner_send_admins(struct watch *w, const struct notify_message *m)
         notify_admins_send(w->options.notify, m);
 }
 
+/* One page from *at on. *ret_end: there is nothing behind it. */
+static enum err each_of_page(struct watch_turn *t, enum docs_kind kind, watch_each_fn *fn, uint64_t until_us,
+                             size_t *at, bool *ret_end)
+{
+    struct arena *page = arena_new(ARENA_FIRST, ARENA_MAX);
+    struct docs_query q = {.kind = kind, .skip = *at, .limit = PAGE};
+    struct doc *rows;
+    size_t count, i = 0;
+    uint64_t total;
+    enum err e = docs_list(t->docs, &q, page, &rows, &count, &total);
+    if (e != ERR_OK)
+        log_error("watch_store_failed", LOG_TEXT("why", docs_reason(t->docs)));
+    for (; e == ERR_OK && i < count && !watch_ending(t) && clock_mono_us() <= until_us; i++) {
+        struct jdoc body;
+        arena_reset(t->arena);
+        jdoc_init(&body);
+        if (jdoc_parse(&body, rows[i].body) && fn(t, &rows[i], jdoc_root(&body)) != ERR_OK)
+            log_warn("alert_not_evaluated", LOG_STR("token", rows[i].token));
+        jdoc_free(&body);
+    }
+    *at += i;
+    *ret_end = e == ERR_OK && i == count && count < PAGE;
+    arena_free(page);
+    return e;
+}
+
 enum err watch_each(struct watch_turn *t, enum docs_kind kind, watch_each_fn *fn)
 {
     struct watch *w = t->watch;
-    size_t *at = &w->at[w->evaluator][kind], seen = 0, count = PAGE;
+    size_t *at = &w->at[w->evaluator][kind], begun = *at;
+    uint64_t until_us = clock_mono_us() + SLICE_US;
+    bool end = false;
     enum err e = ERR_OK;
-    while (e == ERR_OK && count == PAGE && seen < WATCH_DOCS_MAX && !watch_ending(t)) {
-        struct arena *page = arena_new(ARENA_FIRST, ARENA_MAX);
-        struct docs_query q = {.kind = kind, .skip = *at, .limit = PAGE};
-        struct doc *rows;
-        uint64_t total;
-        e = docs_list(t->docs, &q, page, &rows, &count, &total);
-        if (e != ERR_OK)
-            log_error("watch_store_failed", LOG_TEXT("why", docs_reason(t->docs)));
-        for (size_t i = 0; e == ERR_OK && i < count && !watch_ending(t); i++) {
-            struct jdoc body;
-            arena_reset(t->arena);
-            jdoc_init(&body);
-            if (jdoc_parse(&body, rows[i].body) && fn(t, &rows[i], jdoc_root(&body)) != ERR_OK)
-                log_warn("alert_not_evaluated", LOG_STR("token", rows[i].token));
-            jdoc_free(&body);
-        }
-        *at += count;
-        seen += count;
-        arena_free(page);
-    }
-    if (e == ERR_OK && count == PAGE)
-        t->more = true;
-    else
+    while (e == ERR_OK && !end && *at - begun < WATCH_DOCS_MAX && !watch_ending(t) && clock_mono_us() <= until_us)
+        e = each_of_page(t, kind, fn, until_us, at, &end);
+    if (end || e != ERR_OK)
         *at = 0;
+    else
+        t->more = true;
     return e;
 }
 
@@ -201,8 +214,12 @@ static enum err turn(struct watch *w, bool imported, bool *ret_more)
     }
     enum err first = one(w, &t, "deliver", watch_deliver);
     for (w->evaluator = 0; w->evaluator < EVALUATORS; w->evaluator++) {
-        enum err e = one(w, &t, evaluators[w->evaluator].name, evaluators[w->evaluator].run);
+        bool more = t.more, *done = &w->done[w->evaluator];
+        t.more = false;
+        enum err e = *done ? ERR_OK : one(w, &t, evaluators[w->evaluator].name, evaluators[w->evaluator].run);
         first = first == ERR_OK ? e : first;
+        *done = !t.more;
+        t.more = t.more || more;
     }
     enum err last = one(w, &t, "deliver", watch_deliver);
     enum err tidied = one(w, &t, "tidy", watch_tidy);
@@ -212,9 +229,12 @@ static enum err turn(struct watch *w, bool imported, bool *ret_more)
     bill_reader_close(t.bill);
     arena_reset(w->arena);
     w->turns++;
-    if (!t.more)
-        w->done_us = t.now_us;
     *ret_more = t.more && first == ERR_OK;
+    if (*ret_more)
+        return first;
+    w->done_us = t.now_us;
+    memset(w->done, 0, sizeof w->done);
+    memset(w->at, 0, sizeof w->at);
     return first;
 }
 
@@ -245,16 +265,18 @@ static void wait_for_work(struct watch *w)
 static void *watch_main(void *arg)
 {
     struct watch *w = arg;
+    bool imported = false, more = false;
     pthread_mutex_lock(&w->lock);
     while (!w->ending) {
-        bool imported = w->imported, more = false;
-        w->wanted = w->imported = false;
+        if (!more) { /* another round */
+            imported = w->imported;
+            w->wanted = w->imported = false;
+        }
         w->busy = true;
         pthread_mutex_unlock(&w->lock);
         enum err e = turn(w, imported, &more);
         (void)e; /* logged where it happened; the next turn tries again */
         pthread_mutex_lock(&w->lock);
-        w->imported = w->imported || (more && imported);
         w->busy = more || w->wanted;
         if (!more)
             wait_for_work(w);

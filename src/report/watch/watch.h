@@ -13,8 +13,8 @@
  * is still to be sent; the outbox (notify.h) knows a message that it gets twice. So a kill between any two steps
  * neither loses a message nor doubles it.
  *
- * A turn is bounded: an evaluator gets WATCH_DOCS_MAX resources of its kind a turn, then goes on where it was in
- * the next one, which follows at once. Amounts are whole numbers throughout; time is the wall clock of
+ * A turn is bounded: an evaluator gets WATCH_DOCS_MAX resources of its kind, or five seconds, then goes on where it was
+ * in the next one, which follows at once. Amounts are whole numbers throughout; time is the wall clock of
  * base/clock.h, so tests set it.
  *
  * To add an evaluator: a function in a file of its own here (watch_eval.h has the type), and a row.
@@ -49,7 +49,7 @@ struct watch_options {
     void *send_ctx;
     unsigned period_s; /* 0 = WATCH_PERIOD_S */
     struct watch_gap gap;
-    bool by_hand;      /* no thread: watch_turn is called instead; for tests */
+    bool by_hand; /* no thread: watch_turn is called instead; for tests */
 };
 
 enum err watch_open(const struct watch_options *options, struct watch **ret, char why[WATCH_WHY_MAX]) ERR_USE;
