@@ -153,7 +153,10 @@ def row_27_bins(v):
         equal(summed(answer), total(v.up.rows), f"row 27: {bin}")
         dates = [c["accrued_at"] for c in answer["costs"]]
         equal(dates, sorted(dates), "row 27: ascending")
-    check(ask(v, "row 27", date_bin="hour")["costs"][0]["accrued_at"].endswith("T00:00:00Z"), "row 27: hour")
+    hours = ask(v, "row 27", date_bin="hour")
+    check(all(c["accrued_at"].endswith("T00:00:00Z") for c in hours["costs"]), "row 27: hour")
+    equal((hours["granularity"], summed(hours)), ("day", total(v.up.rows)), "row 27: bills are by the day")
+    check("granularity" not in ask(v, "row 27"), "row 27: and days are days")
     v.call("costs.list", {"filter": ALL, "date_bin": "cumulative"}).refused("row 27", 400, "date_bin")
 
 
@@ -207,6 +210,72 @@ def row_52_virtual_tags(v):
     equal(sums, {"team:search": of_a, "team:rest": total(v.up.rows) - of_a}, "row 52: the first that matches")
     equal(D(ask(v, "row 52", filter=ALL + " AND tags.name = 'team' AND tags.value = 'search'")["total_cost"]["amount"]), of_a, "row 52: as a filter")
     v.call("virtualTagConfigs.delete", made).fine("row 52")
+
+
+def by_tag(v, row, key):
+    sums = {}
+    for c in ask(v, row, groupings=[f"tag:{key}"], date_bin="month")["costs"]:
+        sums[c["tag"]] = sums.get(c["tag"], D(0)) + D(c["amount"])
+    equal(sum(sums.values()), total(v.up.rows), f"{row}: {key} adds up")
+    return sums
+
+
+def row_52_shares(v):
+    of = {p: total([r for r in v.up.rows if r["project"] == p]) for p in ("proj_a", "proj_b", None)}
+    halves = [{"value": "x", "pct": 50}, {"value": "y", "pct": 50}]
+    made = v.call("virtualTagConfigs.create", {"key": "half", "overridable": True, "values": [
+        {"name": "x", "filter": ALL + " AND costs.account_id = 'proj_b'"}, {"percentages": halves, "filter": ALL + " AND costs.account_id = 'proj_a'"},
+        {"percentages": [{"value": "z", "pct": 12.5}], "filter": ALL}]}).fine("row 52")["token"]
+    equal(by_tag(v, "row 52", "half"), {"x": of["proj_b"] + of["proj_a"] / 2, "y": of["proj_a"] / 2, "z": of[None] / 8, None: of[None] * 7 / 8}, "row 52: 50/50")
+    equal(D(ask(v, "row 52", filter=ALL + " AND tags.name = 'half' AND tags.value = 'y'")["total_cost"]["amount"]), of["proj_a"] / 2, "row 52: a share by a filter")
+    owner = v.call("virtualTagConfigs.create", {"key": "owner", "overridable": True, "values": [
+        {"name": "A", "filter": ALL + " AND costs.account_id = 'proj_a'", "date_ranges": [{"start_date": day_text(FIRST), "end_date": day_text(LAST - 3)}]}]}).fine("row 52")["token"]
+    last = total([r for r in v.up.rows if r["project"] == "proj_a" and r["day"] > LAST - 3])
+    equal(by_tag(v, "row 52", "owner"), {"A": of["proj_a"] - last, None: total(v.up.rows) - of["proj_a"] + last}, "row 52: for some days")
+    v.call("virtualTagConfigs.update", owner, {"backfill_until": day_text(LAST)[:8] + "01", "values": [{"name": "A", "filter": ALL}]}).fine("row 52")
+    since = total([r for r in v.up.rows if day_text(r["day"]) >= day_text(LAST)[:8] + "01"])
+    equal(by_tag(v, "row 52", "owner").get("A"), since, "row 52: from its month on")
+    v.call("virtualTagConfigs.update", owner, {"backfill_until": None, "values": [
+        {"cost_metric": {"filter": ALL, "aggregation": {"tag": "half"}}, "filter": ALL + " AND costs.service = 'Embeddings'"}]}).fine("row 52")
+    shared = by_tag(v, "row 52", "owner")
+    equal(set(shared), {"x", "y", "z", None}, "row 52: by other costs")
+    v.call("virtualTagConfigs.update", made, {"values": [{"name": "n", "filter": ALL + " AND tags.name = 'owner'"}]}).refused("row 53: a circle", 422, "itself")
+    metric = v.call("businessMetrics.create", {"title": "Users", "values": [
+        {"date": day_text(d), "amount": a, "label": l} for d in range(FIRST, LAST + 1) for a, l in ((3, "eu"), (1, "us"))]}).fine("row 52")["token"]
+    v.call("virtualTagConfigs.update", owner, {"values": [{"business_metric_token": metric, "filter": ALL}]}).fine("row 52")
+    equal(by_tag(v, "row 52", "owner"), {"eu": total(v.up.rows) * 3 / 4, "us": total(v.up.rows) / 4}, "row 52: by a metric")
+    for token in (made, owner):
+        v.call("virtualTagConfigs.delete", token).fine("row 52")
+
+
+def row_55_segments(v):
+    def make(title, priority, filter=None, **more):
+        return v.call("segments.create", {"title": title, "priority": priority, "filter": filter, **more}).fine("row 55")["token"]
+
+    def sums():
+        answer = ask(v, "row 55", groupings=["segment"], date_bin="month")
+        equal(summed(answer), D(answer["total_cost"]["amount"]), "row 55: segments and Unallocated are the total")
+        equal(summed(answer), total(v.up.rows), "row 55: of the bill")
+        found = {}
+        for c in answer["costs"]:
+            found[c["segment"]] = found.get(c["segment"], D(0)) + D(c["amount"])
+        return found
+    of = {p: total([r for r in v.up.rows if r["project"] == p]) for p in ("proj_a", "proj_b", None)}
+    equal(sums(), {"Unallocated": total(v.up.rows)}, "row 55: none")
+    chat = make("Chat", 1, ALL + " AND costs.service = 'Chat and Completions'")
+    make("A", 0, ALL + " AND costs.account_id = 'proj_a'")
+    equal(sums(), {"A": of["proj_a"], "Chat": of["proj_b"], "Unallocated": of[None]}, "row 55: priority 0 wins")
+    child = make("Mini", 5, ALL + " AND costs.category LIKE 'gpt-4o-mini%'", parent_segment_token=chat)
+    equal(sums(), {"A": of["proj_a"], "Chat / Mini": of["proj_b"], "Unallocated": of[None]}, "row 55: within another")
+    v.call("segments.update", child, {"filter": ALL + " AND costs.category = 'none'"}).fine("row 55")
+    v.call("segments.update", chat, {"track_unallocated": True}).fine("row 55")
+    equal(sums(), {"A": of["proj_a"], "Chat / Unallocated": of["proj_b"], "Unallocated": of[None]}, "row 55: what its children leave")
+    report = v.call("costReports.create", {"title": "s", "filter": ALL, "groupings": "segment", **SPAN, "date_bin": "month"}).fine("row 55")["token"]
+    kept = v.call("costs.list", {"cost_report_token": report}).fine("row 55")
+    equal(({c["segment"] for c in kept["costs"]}, summed(kept)), ({"A", "Chat / Unallocated", "Unallocated"}, total(v.up.rows)), "row 55: a report by segment")
+    for s in v.call("segments.list", {}).fine("row 55")["segments"]:
+        if not s["parent_segment_token"]:
+            v.call("segments.delete", s["token"]).fine("row 55")
 
 
 def row_64_providers_services_accounts(v):
@@ -327,7 +396,8 @@ if __name__ == "__main__":
     v.up = BillUpstream(bill())
     tests = [row_8_a_bad_key_is_not_stored, rows_7_and_9_openai_is_connected, rows_26_and_28_sums_are_exact, rows_15_and_16_the_seeds_filters,
              rows_17_to_21_the_query_language, rows_23_and_24_filters_that_are_none, row_25_groupings_in_every_form, row_27_bins, rows_29_to_31_pages, rows_32_and_33_usage_and_counts,
-             row_40_saved_filters_hold_for_reports_and_folders, row_52_virtual_tags, row_64_providers_services_accounts,
+             row_40_saved_filters_hold_for_reports_and_folders, row_52_virtual_tags, row_52_shares, row_55_segments,
+             row_64_providers_services_accounts,
              row_60_files, row_38_a_file_of_two_periods, row_65_tags, row_59_unit_costs, row_43_performance_of_a_budget, row_12_a_restated_day_is_replaced, rows_10_and_11_whose_costs_they_are]
 
     def bound(test):
