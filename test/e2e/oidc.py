@@ -20,12 +20,16 @@ import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from certs import Authority
-from harness import ADMIN_KEY, Gateway, binary, check, equal, free_port, run, wait_until
+from harness import ADMIN_KEY, Gateway, Upstream, binary, check, equal, free_port, run, wait_until
 
 T = "/tollgate/v1"
 START = T + "/sign-in/oidc"
 SECRET = "a secret: with + and / and % signs"
 PROVIDER = pathlib.Path(__file__).resolve().parent / "sdk" / "oidc_provider.mjs"
+# RFC 7515, A.3
+RFC_KEYS = {"keys": [{"kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}
+RFC_TOKEN = ("eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ."
+             "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q")
 ANN = {"email": "ann@example.com", "email_verified": True, "name": "Ann"}
 
 
@@ -404,6 +408,65 @@ def without_a_provider_there_is_a_sentence():
         b.refused(Browser().go(b.url + START), 502, "cannot be reached")
 
 
+def strange_providers_do_no_harm():
+    gw_port = free_port()
+    public = f"http://127.0.0.1:{gw_port}"
+    said = {}
+
+    def serve(request):
+        path = request.target.split("?")[0]
+        answer = said[path](request) if callable(said.get(path)) else said.get(path, ("404 Not Found", {}))
+        if answer:
+            request.answer(answer[1], status=answer[0], fields="Location: https://elsewhere.example/\r\n" if answer[0][0] == "3" else "")
+
+    up = Upstream(serve)
+    at = f"http://127.0.0.1:{up.port}"
+    document = {"issuer": at, "authorization_endpoint": at + "/auth?tenant=a", "token_endpoint": at + "/token", "jwks_uri": at + "/keys"}
+    well_known = "/.well-known/openid-configuration"
+    with Served(gw_port, ["--public-url", public, "--oidc-issuer", at, "--oidc-client-id", "tollgate"], {}) as gw:
+        for answer, words in ((("200 OK", b"[]"), "no JSON object"), (("200 OK", b"<html>"), "no JSON object"), (("302 Found", {}), "status 302"),
+                              (("500 Oops", document), "status 500"), (("200 OK", {**document, "issuer": [at]}), "calls itself"),
+                              (("200 OK", {**document, "token_endpoint": "javascript:alert(1)"}), "token_endpoint"),
+                              (("200 OK", {**document, "authorization_endpoint": at + "/auth\r\nSet-Cookie: a=b"}), "authorization_endpoint"),
+                              (("200 OK", {**document, "jwks_uri": at}), "jwks_uri has no path"), (("200 OK", {**document, "jwks_uri": 7}), "jwks_uri is missing"),
+                              (("200 OK", {**document, "code_challenge_methods_supported": ["plain"]}), "PKCE"),
+                              (("200 OK", b" " * 300000), "too long"), (lambda request: request.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{") or request.connection.close(), "reached")):
+            said[well_known] = answer
+            browser = Browser().go(public + START)
+            check(browser.status == 502 and words in browser.sentence(), f"{answer}: {browser.status} {browser.sentence()!r}")
+        said[well_known] = ("200 OK", document)
+        nonsense = ".".join(["eyJhbGciOiJub25lIn0", "e30", ""])
+        for token, keys, status, words in ((("200 OK", b"hello"), {}, 502, "no ID token"), (("200 OK", {"id_token": 7}), {}, 502, "no ID token"),
+                                           (("200 OK", b" " * 300000), {}, 502, "too long"), (("302 Found", {}), {}, 403, "did not accept"),
+                                           (("400 Bad", {"error": "<b>", "error_description": "\x1b[31m\u202e"}), {}, 403, "<b>"),
+                                           (("200 OK", {"id_token": nonsense}), ("200 OK", {"keys": []}), 502, "no key"),
+                                           (("200 OK", {"id_token": nonsense}), ("503 No", {}), 502, "status 503"),
+                                           (("200 OK", {"id_token": nonsense}), ("200 OK", RFC_KEYS), 403, "not signed with an algorithm"),
+                                           (("200 OK", {"id_token": "x" * 100000}), None, 403, "no signed JSON Web Token"),
+                                           (("200 OK", {"id_token": RFC_TOKEN}), None, 403, "another issuer"),
+                                           (("200 OK", {"id_token": RFC_TOKEN[:-8] + "AAAAAAAA"}), None, 403, "signature is wrong")):
+            said["/token"] = token
+            if keys is not None:
+                said["/keys"] = keys
+            browser = Browser().go(public + START, stop_at=at + "/auth")
+            sent = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(browser.url).query))
+            equal(sent["tenant"], "a", "the endpoint's own query")
+            browser.go(public + START + "/callback?code=c&state=" + sent["state"])
+            check(browser.status == status and words in browser.sentence(), f"{token}: {browser.status} {browser.sentence()!r}")
+            check("<b>" not in browser.body, "what the provider said is not escaped")
+        # more than the pace: refused for some seconds, not for long
+        said["/token"] = ("400 Bad", {"error": "no"})
+        answers = []
+        for _ in range(130):
+            browser = Browser().go(public + START, stop_at=at + "/auth")
+            state = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(browser.url).query))["state"]
+            answers.append(browser.go(public + START + "/callback?code=c&state=" + state).status)
+            if answers[-1] == 429:
+                break
+        check(set(answers) <= {403, 429}, f"answers {set(answers)}")
+    up.close()
+
+
 def the_provider_is_who_the_operator_named():
     gw_port = free_port()
     provider = Provider(f"http://127.0.0.1:{gw_port}")
@@ -440,4 +503,5 @@ def options_are_checked_at_the_start():
 if __name__ == "__main__":
     run(a_member_signs_in_and_out, clients_of_every_kind, a_provider_with_tls_is_verified, strangers_are_told_whom_to_ask,
         people_join_where_the_operator_says_so, foreign_and_used_answers_are_refused, changed_requests_are_refused, nobody_is_led_elsewhere,
-        keys_may_change, without_a_provider_there_is_a_sentence, the_provider_is_who_the_operator_named, options_are_checked_at_the_start)
+        keys_may_change, without_a_provider_there_is_a_sentence, strange_providers_do_no_harm,
+        the_provider_is_who_the_operator_named, options_are_checked_at_the_start)
