@@ -137,16 +137,24 @@ void tags_update(struct job *j)
     jdoc_free(&body);
 }
 
+static void write_value(struct job *j, struct str value)
+{
+    if (!value.n)
+        return;
+    json_write_object(&j->json);
+    json_write_member_string(&j->json, "tag_value", value);
+    write_providers(&j->json);
+    json_write_object_end(&j->json);
+}
+
+/* Values by metrics and by other costs are not known before costs are asked for. */
 static void write_values(struct job *j, struct jval list)
 {
     for (struct jval v = jdoc_first(list); jdoc_has(v); v = jdoc_next(list, v)) {
-        struct str name = jdoc_text(jdoc_get(v, "name"), j->arena);
-        if (!name.n)
-            continue;
-        json_write_object(&j->json);
-        json_write_member_string(&j->json, "tag_value", name);
-        write_providers(&j->json);
-        json_write_object_end(&j->json);
+        struct jval shares = jdoc_get(v, "percentages");
+        write_value(j, jdoc_text(jdoc_get(v, "name"), j->arena));
+        for (struct jval s = jdoc_first(shares); jdoc_has(s); s = jdoc_next(shares, s))
+            write_value(j, jdoc_text(jdoc_get(s, "value"), j->arena));
     }
 }
 
