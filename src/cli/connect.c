@@ -114,7 +114,8 @@ static int run(const struct command *self, struct option_value *values, int oper
     const struct option_value *variable = option_get(self, values, "api-key-env");
     if (operand_count != 1) {
         fprintf(stderr,
-                "tollgate connect: say what to connect: openai, azure-openai, openai-compatible or openai-admin\n");
+                "tollgate connect: say what to connect: openai, azure-openai, openai-compatible, openai-admin or "
+                "openai-legacy\n");
         return EXIT_USAGE;
     }
     if (variable->given && (!getenv(variable->text.p) || !getenv(variable->text.p)[0])) {
@@ -128,7 +129,7 @@ static int run(const struct command *self, struct option_value *values, int oper
 const struct command command_connect = {"connect",
                                         "KIND",
                                         "Connect a provider account: openai, azure-openai, "
-                                        "openai-compatible, openai-admin.",
+                                        "openai-compatible, openai-admin, openai-legacy.",
                                         options,
                                         sizeof options / sizeof options[0],
                                         run};

@@ -367,6 +367,8 @@ static bool open_import(struct server *s)
                                .notify = s->notify,
                                .days = (unsigned)value(s, "import-days")->number,
                                .period_us = value(s, "import-period")->number,
+                               .load_prices = load_prices,
+                               .load_prices_ctx = s,
                                .refreshed = bill_refreshed,
                                .refreshed_ctx = s};
     return import_open(&o, &s->import, why) == ERR_OK || complain(why) == EXIT_DONE;

@@ -18,7 +18,7 @@
  * own; address, key and models are its account's, so giving the account another key gives it to all.
  * Providers of a workspace without access are not called, and are again when it is given back.
  *
- * base_url: kinds openai and openai-admin take https://api.openai.com/v1 when none is given, and add
+ * base_url: kinds openai, openai-admin and openai-legacy take https://api.openai.com/v1 when none is given, and add
  * /v1 to one without a path. azure-openai needs one that ends at the host, in /openai, or in
  * /openai/v1 (which means api_version v1, also the default). openai-compatible takes what is given.
  */

@@ -52,7 +52,7 @@ static enum err put_identity(const struct control_integration_spec *spec, struct
         return control_inner_fail(why, ERR_MISSING_PARAMETER, "kind", "An integration needs a kind.");
     if (!kind_integration_from(spec->kind, &row->kind))
         return control_inner_fail(why, ERR_BAD_PARAMETER, "kind",
-                                  "The kind is one of openai, azure-openai, openai-compatible, openai-admin.");
+                                  "The kind is one of openai, azure-openai, openai-compatible, openai-admin, openai-legacy.");
     return put_slug(spec->slug, a, row, why);
 }
 
@@ -148,7 +148,7 @@ static enum err put_version(struct str version, bool url_is_v1, struct arena *a,
 
 static const char *default_url(enum kind_integration kind)
 {
-    bool is_openai = kind == KIND_INTEGRATION_OPENAI || kind == KIND_INTEGRATION_OPENAI_ADMIN;
+    bool is_openai = kind == KIND_INTEGRATION_OPENAI || !kind_integration_serves(kind);
     return is_openai ? OPENAI_URL : "";
 }
 
@@ -225,7 +225,7 @@ static enum err put_own(const struct control_integration_spec *spec, struct aren
     row->is_default = row->is_default && !row->hidden;
     if (row->is_default && !kind_integration_serves(row->kind))
         return control_inner_fail(why, ERR_BAD_PARAMETER, "is_default",
-                                  "An openai-admin integration only reads usage and bills; it cannot be the default.");
+                                  "An integration of this kind only reads usage and bills; it cannot be the default.");
     return ERR_OK;
 }
 

@@ -32,7 +32,8 @@ bool kind_role_from(struct str text, enum kind_role *ret_role);
     X(OPENAI, "openai", true)                       \
     X(AZURE_OPENAI, "azure-openai", true)           \
     X(OPENAI_COMPATIBLE, "openai-compatible", true) \
-    X(OPENAI_ADMIN, "openai-admin", false)
+    X(OPENAI_ADMIN, "openai-admin", false)          \
+    X(OPENAI_LEGACY, "openai-legacy", false)
 
 enum kind_integration {
 #define X(name, text, serves) KIND_INTEGRATION_##name,

@@ -12,9 +12,11 @@ import io
 import os
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "lib"), os.path.join(HERE, "sdk")]
 from bill_upstream import BillUpstream, day_text, today
-from harness import check, equal, run, wait_until
+from harness import check, equal, run, Upstream, wait_until
+from simrun import Sim
 from vantage import Vantage
 
 D = decimal.Decimal
@@ -179,6 +181,75 @@ def fetch(v, address):
     return text.decode()
 
 
+def old_usage_pages_are_estimates_in_a_ledger_of_their_own(v):
+    day = {"object": "list", "ft_data": [], "current_usage_usd": 1.5, "data": [
+        {"organization_id": "org-old", "organization_name": "Old", "aggregation_timestamp": DAY * 86400, "n_requests": 2, "operation": "completion",
+         "snapshot_id": "gpt-4o-2024-08-06", "n_context": 2, "n_context_tokens_total": 3000, "n_generated": 2, "n_generated_tokens_total": 400,
+         "n_cached_context_tokens_total": 1000, "project_id": "proj_old", "project_name": "Old project", "api_key_id": "key_old", "email": None},
+        {"aggregation_timestamp": DAY * 86400 + 300, "n_requests": 1, "operation": "completion", "snapshot_id": "gpt-4o-2024-08-06", "n_context_tokens_total": 1000000, "n_generated_tokens_total": 0,
+         "request_type": "batch"},
+        {"aggregation_timestamp": DAY * 86400, "n_requests": 1, "operation": "completion", "snapshot_id": "model-nobody-knows", "n_context_tokens_total": 50, "n_generated_tokens_total": 5},
+        {"aggregation_timestamp": DAY * 86400, "n_requests": 1, "operation": "embeddings", "snapshot_id": "text-embedding-3-small", "n_context_tokens_total": 1000000, "n_generated_tokens_total": 0}],
+        "tts_api_data": [{"timestamp": DAY * 86400, "model_id": "tts-1", "num_characters": 1000, "num_requests": 1}]}
+    asked = []
+
+    def answer(r):
+        date = r.target.split("date=")[1] if "/usage?date=" in r.target else None
+        asked.append((r.target, r.headers.get("authorization")))
+        if not date or r.headers.get("authorization") != "Bearer sk-old-0123456789":
+            return r.answer({"error": {"message": "no"}}, status="401 Unauthorized")
+        return r.answer(day if date == WHEN else {"object": "list", "data": [], "ft_data": []})
+
+    up = Upstream(answer)
+    v.gw.cli("connect", "openai-legacy", "--api-key-env", "OLD_KEY", "--base-url", up.url, env={"OLD_KEY": "sk-old-0123456789"})
+    estimated = OPENAI + " AND costs.ledger = 'estimated'"
+    home = v.call("me.get").fine("old")["default_workspace_token"]
+    ask_all = lambda filter, **more: ask(v, "old", filter, workspace_token=home, **more)
+    total = lambda filter: D(ask_all(filter)["total_cost"]["amount"])
+    wait_until("estimated", 60, lambda: total(estimated) > 0)
+    parts = {r["line_item"]: D(r["amount"]) for r in ask_all(estimated, groupings=["line_item"])["costs"]}
+    equal(parts, {"gpt-4o-2024-08-06, input": D("0.005"), "gpt-4o-2024-08-06, cached input": D("0.00125"), "gpt-4o-2024-08-06, output": D("0.004"),
+                  "batch | gpt-4o-2024-08-06, input": D("1.25"), "text-embedding-3-small, input": D("0.02"), "tts-1, characters": D("0.015"),
+                  "model-nobody-knows, input, unpriced": D(0), "model-nobody-knows, output, unpriced": D(0)}, "estimates by the catalogue")
+    billed = total(OPENAI)
+    equal(total(OPENAI + " AND costs.ledger = 'billed'"), billed, "billed is what is billed")
+    equal(total(f"({OPENAI} AND costs.ledger = 'billed') OR ({estimated})"), billed + sum(parts.values()), "both only where both are named")
+    listed = lambda: [i for i in v.call("integrations.list", {"provider": "open_ai"}).fine("old")["integrations"] if i["account_identifier"] == "org-old"]
+    wait_until("its organization is known", 30, listed)
+    status = listed()[0]
+    wait_until("imported", 60, lambda: v.call("integrations.get", status["token"]).fine("old")["status"] == "imported")
+    row = [r for r in ask_all(estimated, groupings=["account_id", "ledger", "billing_account_id", "resource_id"])["costs"] if r["account_id"] == "proj_old"][0]
+    equal((row["ledger"], row["billing_account_id"], row["resource_id"]), ("estimated", "org-old", "key_old"), "whose they are")
+    days = {t.split("date=")[1] for t, _ in asked}
+    check(day_text(today()) in days and day_text(today() - 178) in days and day_text(today() + 1) not in days, f"{len(days)} days")
+    day["data"][0]["n_generated_tokens_total"] = 800
+    v.gw.cli("import", "--since", WHEN)
+    equal(total(estimated), sum(parts.values()) + D("0.004"), "a restated day is replaced")
+    _, _, text = v.gw.request("GET", f"/tollgate/v1/focus?since={WHEN}&until={day_text(DAY + 1)}")
+    check("org-old" not in text.decode(), "no FOCUS file has an estimate as a bill")
+    v.call("integrations.delete", status["token"]).fine("old")
+    wait_until("gone", 20, lambda: total(estimated) == 0)
+    v.gw.cli("connect", "openai-legacy", "--slug", "wrong", "--api-key-env", "OLD_KEY", "--base-url", up.url, env={"OLD_KEY": "sk-wrong-0123456789"})
+    states = lambda: {i["integration"]: i["status"] for i in v.raw("GET", "/tollgate/v1/imports")[2]["data"]}
+    wait_until("refused", 20, lambda: states().get("wrong") == "error")
+
+
+def old_usage_pages_of_the_simulator(v):
+    with Sim() as sim:
+        base = sim.base
+        v.gw.cli("connect", "openai", "--slug", "sim", "--api-key-env", "SIM_KEY", "--base-url", base, env={"SIM_KEY": "sk-sim-0123456789"})
+        for _ in range(3):
+            status, _, answer = v.gw.request("POST", "/v1/chat/completions", {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hello"}]}, {"x-portkey-provider": "@sim"})
+            equal(status, 200, f"the simulator answers: {answer[:200]}")
+        v.gw.cli("connect", "openai-legacy", "--slug", "sim-legacy", "--api-key-env", "SIM_KEY", "--base-url", base, env={"SIM_KEY": "sk-sim-0123456789"})
+        home = v.call("me.get").fine("sim")["default_workspace_token"]
+        metered = lambda: {r["cost_subcategory"]: D(r["amount"]) for r in ask(v, "sim", OPENAI + " AND costs.ledger = 'metered'", workspace_token=home, groupings=["cost_subcategory"])["costs"]}
+        seen = lambda: {r["cost_subcategory"]: D(r["amount"]) for r in ask(v, "sim", OPENAI + " AND costs.ledger = 'estimated'", workspace_token=home, groupings=["cost_subcategory"])["costs"]}
+        wait_until("imported", 60, lambda: sum(seen().values()) > 0)
+        wait_until("metered", 20, lambda: sum(metered().values()) >= sum(seen().values()))
+        equal(seen(), metered(), "what the page counts, priced here, is what was metered, meter by meter")
+
+
 def row_60_exports_come_and_go(v):
     where = v.call("costs.createExport", {"filter": OPENAI, "workspace_token": v.call("me.get").fine("row 60")["default_workspace_token"], **SPAN}).fine("row 60")
     made = v.call("dataExports.get", where.rsplit("/", 1)[1]).fine("row 60")
@@ -190,7 +261,8 @@ def row_60_exports_come_and_go(v):
 if __name__ == "__main__":
     v = Vantage(args=["--import-period", "1ms"])
     tests = [row_63_a_provider_is_made, row_63_a_file_becomes_costs, row_63_tags_of_files, row_63_files_replace_and_go, row_63_rows_that_are_wrong,
-             row_34_credits_are_hidden, providers_do_not_mix, row_60_exports_come_and_go]
+             row_34_credits_are_hidden, providers_do_not_mix, old_usage_pages_are_estimates_in_a_ledger_of_their_own, old_usage_pages_of_the_simulator,
+             row_60_exports_come_and_go]
 
     def bound(test):
         def call():

@@ -29,6 +29,7 @@ static const struct {
     {"azure-marketplace", KIND_INTEGRATION_AZURE_OPENAI},
     {"openai-compatible", KIND_INTEGRATION_OPENAI_COMPATIBLE},
     {"openai-admin", KIND_INTEGRATION_OPENAI_ADMIN},
+    {"openai-legacy", KIND_INTEGRATION_OPENAI_LEGACY},
 };
 
 static const char *type_of(enum kind_integration kind)

@@ -57,7 +57,8 @@ static bool read_kind(struct reader *r, struct control_integration_spec *spec)
         spec->kind = STR("azure-openai");
     else if (str_eq_nocase(name, STR("openai")))
         spec->kind = STR("openai");
-    else if (str_eq(name, STR("openai-compatible")) || str_eq(name, STR("openai-admin")))
+    else if (str_eq(name, STR("openai-compatible")) || str_eq(name, STR("openai-admin")) ||
+             str_eq(name, STR("openai-legacy")))
         spec->kind = name;
     else
         return refuse(r, "ai_provider_id",

@@ -186,7 +186,7 @@ struct source {
 
 static bool is_source(const struct control_integration *i)
 {
-    return i->kind == KIND_INTEGRATION_OPENAI_ADMIN;
+    return !kind_integration_serves(i->kind);
 }
 
 static bool is_files(const struct source *x)

@@ -149,7 +149,7 @@ static enum err check_integration(struct control *c, int64_t workspace_id, struc
     struct store_stmt *st;
     int64_t usable = -1;
     enum err e = control_inner_sql(c,
-                                   "SELECT kind <> 'openai-admin' FROM integration "
+                                   "SELECT kind NOT IN ('openai-admin', 'openai-legacy') FROM integration "
                                    "WHERE workspace_id = ?1 AND slug = ?2 AND deleted_us = 0",
                                    &st, why);
     if (e != ERR_OK)

@@ -77,13 +77,23 @@ enum err bill_files_update(struct bill *b, int64_t id, struct str name, struct s
     return e == ERR_OK && !store_changes(b->db) ? missing(b) : finish(b, e);
 }
 
-enum err bill_account_set_prepaid(struct bill *b, int64_t id, bool prepaid)
+static enum err set_number(struct bill *b, const char *sql, int64_t id, int64_t value)
 {
-    const int64_t values[] = {id, prepaid};
+    const int64_t values[] = {id, value};
     enum err e = store_begin(b->db);
     if (e == ERR_OK)
-        e = bill_inner_run(b, "UPDATE accounts SET prepaid=?2 WHERE id=?1", values, 2);
+        e = bill_inner_run(b, sql, values, 2);
     return e == ERR_OK && !store_changes(b->db) ? missing(b) : finish(b, e);
+}
+
+enum err bill_account_set_kind(struct bill *b, int64_t id, enum bill_account_kind kind)
+{
+    return set_number(b, "UPDATE accounts SET kind=?2 WHERE id=?1", id, kind);
+}
+
+enum err bill_account_set_prepaid(struct bill *b, int64_t id, bool prepaid)
+{
+    return set_number(b, "UPDATE accounts SET prepaid=?2 WHERE id=?1", id, prepaid);
 }
 
 /* --- days ------------------------------------------------------------------------------------ */

@@ -22,6 +22,7 @@ enum err bill_files_create(struct bill *b, int64_t workspace, struct str name, s
 /* A NULL text stays as it is. ERR_NOT_FOUND: there is no such account of files. */
 enum err bill_files_update(struct bill *b, int64_t id, struct str name, struct str note) ERR_USE;
 /* Of any account. */
+enum err bill_account_set_kind(struct bill *b, int64_t id, enum bill_account_kind kind) ERR_USE;
 enum err bill_account_set_prepaid(struct bill *b, int64_t id, bool prepaid) ERR_USE;
 
 struct bill_upload_row {

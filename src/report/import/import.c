@@ -17,6 +17,8 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "control/snapshot.h"
+#include "openai/price.h"
+#include "report/bill/bill_upload.h"
 #include "report/bill/bill_write.h"
 #include "report/import/import_run.h"
 #include "report/notify/notices.h"
@@ -112,7 +114,8 @@ static struct known *find(struct import *im, int64_t id)
 /* One whose stored key does not open stays ours: its costs must not go for that. */
 static bool is_ours(const struct snapshot_integration *i)
 {
-    return i->kind == KIND_INTEGRATION_OPENAI_ADMIN && i->account_id == i->id;
+    return (i->kind == KIND_INTEGRATION_OPENAI_ADMIN || i->kind == KIND_INTEGRATION_OPENAI_LEGACY) &&
+           i->account_id == i->id;
 }
 
 /* What an earlier process has left. */
@@ -152,6 +155,8 @@ static void take_in(struct import *im, const struct snapshot_integration *i)
     pthread_mutex_lock(&im->bill_lock);
     enum err e = bill_account_put(im->bill, i->id, k->workspace, i->slug,
                                   bill_day_of(now_us) + 1 - (int64_t)im->options.days, now_us);
+    if (e == ERR_OK && i->kind == KIND_INTEGRATION_OPENAI_LEGACY)
+        e = bill_account_set_kind(im->bill, i->id, BILL_OLD_USAGE);
     pthread_mutex_unlock(&im->bill_lock);
     if (e != ERR_OK)
         store_failed(im, "account");
@@ -247,8 +252,21 @@ static void *pull_main(void *arg)
 static void free_pull(struct pull *p)
 {
     import_fetch_free(p->run.ask.fetch);
+    price_catalog_free(p->run.prices);
     arena_free(p->run.arena);
     mem_free(p);
+}
+
+/* For what has to be priced here; NULL: nothing has, or the catalogue cannot be read. */
+static struct price_catalog *prices_for(struct import *im, const struct snapshot_integration *i)
+{
+    char why[IMPORT_WHY_MAX];
+    if (i->kind != KIND_INTEGRATION_OPENAI_LEGACY || !im->options.load_prices)
+        return NULL;
+    struct price_catalog *prices = im->options.load_prices(im->options.load_prices_ctx, why, sizeof why);
+    if (!prices)
+        log_warn("import_without_prices", LOG_TEXT("why", why));
+    return prices;
 }
 
 /* The row of the account, and what it asks for now. NULL: not now. */
@@ -263,6 +281,7 @@ static struct pull *new_pull(struct import *im, struct known *k, const struct sn
     r->arena = arena_new(1024, ACCOUNT_ARENA);
     r->ask.period_us = im->options.period_us;
     r->ask.wait_first_us = im->options.wait_first_us;
+    r->prices = prices_for(im, i);
     pthread_mutex_lock(&im->bill_lock);
     enum err e = bill_account_find(bill_db(im->bill), k->id, r->arena, &r->account);
     if (e == ERR_OK && (k->wanted || r->account.refresh_us <= clock_wall_us())) {

@@ -25,6 +25,7 @@
 struct bill;
 struct import;
 struct notify;
+struct price_catalog;
 struct snapshot;
 struct snapshot_integration;
 
@@ -43,6 +44,9 @@ struct import_options {
     uint64_t period_us;     /* between two requests for one account; 0 = a second */
     uint64_t wait_first_us; /* before the first try again; 0 = a second */
     /* After every pull that went well, on the keeper's thread; must not call import. NULL: nobody asks. */
+    /* The price catalogue, to be freed by the caller; for old usage pages. NULL: nothing has a price there. */
+    struct price_catalog *(*load_prices)(void *ctx, char *why, size_t why_cap);
+    void *load_prices_ctx;
     void (*refreshed)(void *ctx);
     void *refreshed_ctx;
 };

@@ -13,6 +13,7 @@
 #include "base/must.h"
 #include "net/url.h"
 #include "report/import/import_gather.h"
+#include "report/import/import_old.h"
 
 #define DAY_S 86400
 #define HOUR_S 3600
@@ -92,7 +93,9 @@ static enum err check_twin(struct import_run *r, struct str organization)
     bool row;
     lock(r);
     enum err e = store_prepare(bill_db(r->bill),
-                               "SELECT slug FROM accounts WHERE organization=?1 AND id<>?2 AND kept=0 LIMIT 1", &st);
+                               "SELECT slug FROM accounts WHERE organization=?1 AND id<>?2 AND kept=0 AND"
+                               " kind=(SELECT kind FROM accounts WHERE id=?2) LIMIT 1",
+                               &st);
     if (e != ERR_OK)
         return unlock(r, e);
     store_bind_text(st, 1, organization);
@@ -497,6 +500,92 @@ static enum err do_usage(struct import_run *r, const struct import_step *s, bool
     return unknown ? ERR_OK : e;
 }
 
+/* --- old usage pages ------------------------------------------------------------------------- */
+
+static enum err put_old(struct import_run *r, const struct import_old_rows *o, int64_t day, struct timing *t)
+{
+    const struct bill_day put = {
+        .account = r->account.id, .day = day, .costs = o->costs, .count = o->cost_count, .now_us = clock_wall_us()};
+    struct bill_stored stored;
+    lock(r);
+    enum err e = unlock(r, bill_names_put(r->bill, r->account.id, o->names, o->name_count));
+    if (e != ERR_OK)
+        return e;
+    for (unsigned kind = 0; e == ERR_OK && kind < BILL_USAGE_COUNT; kind++) {
+        const struct bill_bucket k = {.account = r->account.id,
+                                      .kind = (enum bill_usage)kind,
+                                      .start = day * 24,
+                                      .rows = o->used[kind],
+                                      .count = o->used_count[kind],
+                                      .now_us = put.now_us};
+        e = put_bucket(r, &k, t);
+    }
+    if (e != ERR_OK)
+        return e;
+    lock(r);
+    e = unlock(r, bill_day_put(r->bill, &put, &stored));
+    if (e == ERR_OK) {
+        t->rows += stored.rows;
+        t->changed += stored.changed;
+        r->rows += stored.rows;
+        r->changed += stored.changed;
+        r->corrections += stored.corrections;
+    }
+    return e;
+}
+
+/* Restatements move estimates too, so a day that is asked for is replaced like any other. */
+static enum err do_old_day(struct import_run *r, int64_t day, struct import_gathered *g, struct timing *t)
+{
+    char path[PATH_MAX_BYTES], text[BILL_DAY_TEXT_MAX];
+    struct import_reply reply;
+    struct import_old_rows rows;
+    struct jdoc doc;
+    struct arena *a = arena_new(4096, 64u << 20);
+    bill_day_format(day, text);
+    snprintf(path, sizeof path, "/usage?date=%s", text);
+    enum err e = import_ask_get(&r->ask, str_c(path), &reply);
+    g->status = reply.status;
+    if (e != ERR_OK) {
+        arena_free(a);
+        return failed(r, e, reply.why);
+    }
+    char why[IMPORT_PAGE_WHY_MAX] = "the reply is too large";
+    g->page_count++;
+    jdoc_init(&doc);
+    struct jval root = jdoc_parse(&doc, reply.body) ? jdoc_root(&doc) : (struct jval){0};
+    e = import_old_read(root, day, r->prices, a, &rows, why);
+    if (e != ERR_OK)
+        failed(r, e, why);
+    if (e == ERR_OK)
+        e = learn_organization(r, &rows.organization);
+    if (e == ERR_OK)
+        e = put_old(r, &rows, day, t);
+    import_old_free(&rows);
+    jdoc_free(&doc);
+    arena_free(a);
+    return e;
+}
+
+static enum err do_old_usage(struct import_run *r, const struct import_step *s)
+{
+    struct import_gathered g;
+    struct timing t = {.step = s, .endpoint = "old_usage", .since_us = clock_mono_us()};
+    enum err e = ERR_OK;
+    import_gather_init(&g);
+    for (int64_t day = s->until; e == ERR_OK && day-- > s->from;)
+        e = do_old_day(r, day, &g, &t);
+    g.page_count = 0; /* it kept none of them */
+    note(r, &t, &g, e);
+    import_gather_free(&g);
+    struct bill_account *a = &r->account;
+    if (e == ERR_OK && s->backfill && (!a->back_day || s->from < a->back_day)) {
+        a->back_day = s->from;
+        e = save_account(r);
+    }
+    return e;
+}
+
 /* --- the pull -------------------------------------------------------------------------------- */
 
 static enum err do_step(struct import_run *r, const struct import_step *s)
@@ -512,6 +601,8 @@ static enum err do_step(struct import_run *r, const struct import_step *s)
         return do_usage(r, s, false);
     case IMPORT_USAGE_HOURS_OF:
         return do_usage(r, s, true);
+    case IMPORT_OLD_USAGE:
+        return do_old_usage(r, s);
     }
     return ERR_INTERNAL;
 }

@@ -16,6 +16,8 @@
 #include "report/import/import_ask.h"
 #include "report/import/import_window.h"
 
+struct price_catalog;
+
 struct import_run {
     struct bill *bill;
     pthread_mutex_t *lock; /* held around every use of `bill` */
@@ -23,7 +25,8 @@ struct import_run {
     struct arena *arena;         /* texts of `account` */
     struct bill_account account; /* as it was; the run moves its times, back_day, organization, no_keys */
     struct import_plan plan;
-    _Atomic size_t step; /* steps done */
+    struct price_catalog *prices; /* of old usage pages; NULL: none */
+    _Atomic size_t step;          /* steps done */
     _Atomic uint64_t rows, changed, corrections, inconsistent;
 
     /* How it ended. */

@@ -73,6 +73,23 @@ static void plan_refresh(struct import_plan *p, const struct bill_account *a, in
     add_usage(p, from, until);
 }
 
+/* Weeks from the newest back; what was done before is not asked for again. */
+static void plan_old(struct import_plan *p, const struct bill_account *a, int64_t now_us, int64_t since_day,
+                     int64_t until)
+{
+    bool unfinished = !a->back_day || a->back_day > a->backfill_day;
+    p->monthly = since_day || is_due(now_us, a->monthly_us, INT64_C(30) * 24 * IMPORT_HOUR_US);
+    p->daily = p->monthly || is_due(now_us, a->daily_us, 24 * IMPORT_HOUR_US);
+    int64_t from = since_day ? since_day : unfinished ? a->backfill_day : until - (p->daily ? IMPORT_OLD_DAYS : 2);
+    from = from < until ? from : until - 1;
+    for (int64_t end = until; end > from; end -= IMPORT_OLD_DAYS) {
+        int64_t begin = end - IMPORT_OLD_DAYS > from ? end - IMPORT_OLD_DAYS : from;
+        bool done = unfinished && !since_day && a->back_day && begin >= a->back_day && end < until;
+        if (!done)
+            add(p, (struct import_step){IMPORT_OLD_USAGE, 0, begin, end, unfinished || since_day});
+    }
+}
+
 void import_window_plan(const struct bill_account *a, int64_t now_us, int64_t since_day, struct import_plan *ret)
 {
     struct import_plan *p = ret;
@@ -80,6 +97,11 @@ void import_window_plan(const struct bill_account *a, int64_t now_us, int64_t si
     p->count = 0;
     p->daily = p->monthly = false;
     p->first = a->back_day == 0;
+    if (a->kind == BILL_OLD_USAGE) {
+        plan_old(p, a, now_us, since_day, until);
+        must(p->count > 0);
+        return;
+    }
     add(p, (struct import_step){IMPORT_PROJECTS, 0, until - 1, until, false});
     int64_t from = since_day ? since_day : a->backfill_day;
     bool unfinished = a->back_day == 0 || a->back_day > a->backfill_day;

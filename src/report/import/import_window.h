@@ -8,7 +8,8 @@
  * A first import goes month by month, the newest first, so that the default report is of use after a
  * few seconds; it goes on where it was when it is broken off. After that the open window is read
  * again: every hour three days, every day 35, every month 100, since the bill is restated. Costs of a
- * window are one step; usage goes in pages of 31 days, and by the hour for the last days.
+ * window are one step; usage goes in pages of 31 days, and by the hour for the last days. Accounts of old
+ * usage pages are asked for weeks, the newest first, in the same windows.
  */
 
 #include <stdbool.h>
@@ -22,10 +23,18 @@
 #define IMPORT_MONTHLY_DAYS 100
 #define IMPORT_HOURS_DAYS 7 /* usage by the hour at a daily pull */
 #define IMPORT_USAGE_DAYS 31
+#define IMPORT_OLD_DAYS 7 /* of old usage pages in a step */
 #define IMPORT_HOUR_US (INT64_C(3600) * 1000000)
 #define IMPORT_STEPS_MAX 1024
 
-enum import_what { IMPORT_PROJECTS, IMPORT_COSTS, IMPORT_MEMBERS, IMPORT_USAGE_DAYS_OF, IMPORT_USAGE_HOURS_OF };
+enum import_what {
+    IMPORT_PROJECTS,
+    IMPORT_COSTS,
+    IMPORT_MEMBERS,
+    IMPORT_USAGE_DAYS_OF,
+    IMPORT_USAGE_HOURS_OF,
+    IMPORT_OLD_USAGE /* usage and estimated costs, a request a day */
+};
 
 struct import_step {
     enum import_what what;
