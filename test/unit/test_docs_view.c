@@ -15,6 +15,7 @@
 #include "control/people/audit.h"
 #include "control_bench.h"
 #include "report/docs/docs_audit.h"
+#include "report/docs/docs_values.h"
 #include "report/docs/docs_view.h"
 
 #define PLACE 1
@@ -319,6 +320,29 @@ static void lines_of_others_are_carried_over_once(void **state)
     close_rig(&r);
 }
 
+static void values_of_metrics_are_counted_in_the_log(void **state)
+{
+    struct rig r = open_rig(state);
+    struct audit_row *rows;
+    uint64_t gone;
+    const struct docs_value values[] = {{.day = 1, .label = STR(""), .amount = STR("1")},
+                                        {.day = 2, .label = STR(""), .amount = STR("2")}};
+    const struct docs_value_query q = {.from_day = 2, .until_day = 3};
+    docs_audit_to(r.docs, r.control);
+    struct doc metric = make(&r, DOCS_BUSINESS_METRIC, "{\"title\":\"M\"}");
+    struct docs_value_query of = q;
+    of.metric = metric.id;
+    assert_int_equal(docs_values_put(r.docs, metric.id, false, values, 2), ERR_OK);
+    assert_int_equal(docs_values_delete(r.docs, &of, &gone), ERR_OK);
+    assert_int_equal(gone, 1);
+    assert_int_equal(docs_values_delete(r.docs, &of, &gone), ERR_OK); /* nothing is left to delete, or to note */
+    assert_int_equal(log_of(&r, metric.token, &rows), 3);
+    assert_string_equal(rows[1].before.p, "{\"values\":0}");
+    assert_string_equal(rows[1].after.p, "{\"values\":2,\"values_written\":2}");
+    assert_string_equal(rows[0].after.p, "{\"values\":1,\"values_deleted\":1}");
+    close_rig(&r);
+}
+
 static void many_lines_wait_in_order(void **state)
 {
     struct rig r = open_rig(state);
@@ -352,6 +376,7 @@ int main(void)
         CASE(a_grant_goes_with_its_resource_and_is_given_once),
         CASE(every_change_is_a_line_of_the_log),
         CASE(lines_of_others_are_carried_over_once),
+        CASE(values_of_metrics_are_counted_in_the_log),
         CASE(many_lines_wait_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

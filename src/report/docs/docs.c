@@ -392,7 +392,7 @@ static enum err make_body(struct docs *d, struct doc *doc, struct jval given, st
     return e;
 }
 
-static enum err finish(struct docs *d, enum err e)
+enum err docs_finish(struct docs *d, enum err e)
 {
     if (e == ERR_OK && (e = store_commit(d->db)) != ERR_OK)
         e = docs_store_failed(d, e);
@@ -433,7 +433,7 @@ enum err docs_create(struct docs *d, const struct docs_new *what, struct jval gi
         e = insert(d, &doc);
     if (e == ERR_OK)
         e = write_links(d, doc.id, b.links, b.link_count);
-    e = finish(d, e);
+    e = docs_finish(d, e);
     if (e == ERR_OK)
         *ret = doc;
     return e;
@@ -460,7 +460,7 @@ enum err docs_update(struct docs *d, const struct doc *before, struct jval given
     if (e == ERR_OK)
         e = write_links(d, doc.id, b.links, b.link_count);
     jdoc_free(&old);
-    e = finish(d, e);
+    e = docs_finish(d, e);
     if (e == ERR_OK)
         *ret = doc;
     return e;
@@ -584,7 +584,7 @@ enum err docs_remove(struct docs *d, const struct doc *doc)
     if (e != ERR_OK)
         return docs_store_failed(d, e);
     struct arena *a = arena_new(16384, 256u << 20);
-    e = finish(d, remove_with_users(d, doc->id, doc->token, a, 1));
+    e = docs_finish(d, remove_with_users(d, doc->id, doc->token, a, 1));
     arena_free(a);
     return e;
 }

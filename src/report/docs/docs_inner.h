@@ -78,6 +78,8 @@ enum err docs_users_any(struct docs *d, enum docs_kind kind, struct str token, s
 /* docs_audit.c. A line for the audit log, in the open transaction; nothing when `before` and `after` are the same. */
 enum err docs_audit_note(struct docs *d, const struct doc *doc, const char *verb, struct str before,
                          struct str after) ERR_USE;
+/* Ends a change: commits, or takes it back; lines for the log go their way. Returns how it went. */
+enum err docs_finish(struct docs *d, enum err e) ERR_USE;
 /* After a commit: carries lines over; what fails waits for the next time. */
 void docs_audit_flush(struct docs *d);
 

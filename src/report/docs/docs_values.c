@@ -2,6 +2,8 @@
 /* Reads a metric's rows in their order and adds up neighbours: SQL would make a double of a sum. */
 #include "report/docs/docs_values.h"
 
+#include <string.h>
+
 #include "base/money.h"
 #include "report/bill/bill.h"
 #include "report/bill/bill_decimal.h"
@@ -10,6 +12,7 @@
 #define PLACES 12
 #define LABEL_MAX 500
 #define LABELS_MAX 10000
+#define VALUES_TOLD_MAX 120
 
 static enum err put_one(struct docs *d, int64_t metric, bool forecast, const struct docs_value *v)
 {
@@ -40,20 +43,72 @@ static enum err put_one(struct docs *d, int64_t metric, bool forecast, const str
     return e == ERR_OK ? e : docs_store_failed(d, e);
 }
 
+/* ---- the audit log: how many values there were and are, not which ---- */
+
+static enum err count_values(struct docs *d, int64_t metric, int64_t *ret)
+{
+    struct store_stmt *st;
+    bool row;
+    enum err e = store_prepare(d->db, "SELECT count(*) FROM metric_values WHERE metric = ?1", &st);
+    if (e != ERR_OK)
+        return docs_store_failed(d, e);
+    store_bind_i64(st, 1, metric);
+    e = store_step(st, &row);
+    if (e == ERR_OK)
+        *ret = store_i64(st, 0);
+    store_done(st);
+    store_clear(st);
+    return e == ERR_OK ? e : docs_store_failed(d, e);
+}
+
+static struct str told(char out[VALUES_TOLD_MAX], int64_t values, const char *what, uint64_t changed)
+{
+    int n = what ? snprintf(out, VALUES_TOLD_MAX, "{\"values\":%lld,\"%s\":%llu}", (long long)values, what,
+                            (unsigned long long)changed)
+                 : snprintf(out, VALUES_TOLD_MAX, "{\"values\":%lld}", (long long)values);
+    return str_of(out, (size_t)n);
+}
+
+/* In the transaction of the change. */
+static enum err note_values(struct docs *d, int64_t metric, int64_t before, const char *what, uint64_t changed)
+{
+    char was[VALUES_TOLD_MAX], is[VALUES_TOLD_MAX], token[DOCS_TOKEN_MAX];
+    struct doc doc = {.id = metric, .kind = DOCS_BUSINESS_METRIC};
+    struct store_stmt *st;
+    int64_t after = 0;
+    bool row = false;
+    enum err e = count_values(d, metric, &after);
+    if (e == ERR_OK)
+        e = store_prepare(d->db, "SELECT token FROM docs WHERE id = ?1", &st);
+    if (e != ERR_OK)
+        return docs_store_failed(d, e);
+    store_bind_i64(st, 1, metric);
+    e = store_step(st, &row);
+    if (row)
+        doc.token = str_of(token, str_head(store_text(st, 0), sizeof token).n);
+    if (row)
+        memcpy(token, store_text(st, 0).p, doc.token.n);
+    store_done(st);
+    store_clear(st);
+    if (e != ERR_OK || !row)
+        return e == ERR_OK ? e : docs_store_failed(d, e);
+    return docs_audit_note(d, &doc, "update", told(was, before, NULL, 0), told(is, after, what, changed));
+}
+
 enum err docs_values_put(struct docs *d, int64_t metric, bool forecast, const struct docs_value *list, size_t count)
 {
     if (!count)
         return ERR_OK;
+    int64_t before = 0;
     enum err e = store_begin(d->db);
     if (e != ERR_OK)
         return docs_store_failed(d, e);
+    e = count_values(d, metric, &before);
     for (size_t i = 0; e == ERR_OK && i < count; i++)
         e = put_one(d, metric, forecast, &list[i]);
-    if (e == ERR_OK && (e = store_commit(d->db)) != ERR_OK)
-        e = docs_store_failed(d, e);
-    if (e != ERR_OK)
-        store_rollback(d->db);
-    return e;
+    if (e == ERR_OK)
+        e = note_values(d, metric, before, "values_written", count);
+    return docs_finish(d, e);
 }
 
 /* ---- reading ---- */
@@ -156,12 +211,18 @@ enum err docs_values_list(struct docs *d, const struct docs_value_query *q, stru
 enum err docs_values_delete(struct docs *d, const struct docs_value_query *q, uint64_t *ret_count)
 {
     struct store_stmt *st;
-    enum err e = store_prepare(d->db,
-                               "DELETE FROM metric_values WHERE metric = ?1 AND forecast = ?2 AND day >= ?3"
-                               " AND day < ?4 AND (?5 IS NULL OR label = ?5)",
-                               &st);
+    int64_t before = 0;
+    enum err e = store_begin(d->db);
     if (e != ERR_OK)
         return docs_store_failed(d, e);
+    e = count_values(d, q->metric, &before);
+    if (e == ERR_OK)
+        e = store_prepare(d->db,
+                          "DELETE FROM metric_values WHERE metric = ?1 AND forecast = ?2 AND day >= ?3"
+                          " AND day < ?4 AND (?5 IS NULL OR label = ?5)",
+                          &st);
+    if (e != ERR_OK)
+        return docs_finish(d, e);
     store_bind_i64(st, 1, q->metric);
     store_bind_i64(st, 2, q->forecast);
     store_bind_i64(st, 3, q->from_day);
@@ -171,7 +232,11 @@ enum err docs_values_delete(struct docs *d, const struct docs_value_query *q, ui
     e = store_run(st);
     *ret_count = (uint64_t)store_changes(d->db);
     store_clear(st);
-    return e == ERR_OK ? e : docs_store_failed(d, e);
+    if (e != ERR_OK)
+        e = docs_store_failed(d, e);
+    else if (*ret_count)
+        e = note_values(d, q->metric, before, "values_deleted", *ret_count);
+    return docs_finish(d, e);
 }
 
 enum err docs_values_labels(struct docs *d, int64_t metric, struct arena *a, struct str **ret, size_t *ret_count)
