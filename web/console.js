@@ -142,6 +142,47 @@ function requestCells(r) {
     [millis(r.total_us), 'n'], [state, 'n' + (r.cost_state === 'unpriced' ? ' bad' : '')], [routeOf(r)]];
 }
 
+// ---- the bill ----
+
+// Rounded for reading; tollgate reconcile --json has all digits.
+function dollars(text) {
+  const places = Math.abs(Number(text)) >= 1 || Number(text) === 0 ? 2 : 6;
+  return Number(text).toLocaleString('en-US', { style: 'currency', currency: 'USD', minimumFractionDigits: places, maximumFractionDigits: places });
+}
+
+const causes = { bypassed: 'used without the gateway', batch: 'batch work, not metered', estimated: 'answers that broke off',
+  unpriced: 'requests without a price', price: 'another price than the catalogue’s', free: 'used and not charged',
+  own_price: 'priced differently at the time', not_on_bill: 'not on the bill', pending: 'the bill may still change' };
+
+function billCells(groups, r) {
+  const of = groups.map((g) => r[g + '_name'] || r[g] || '(none)').join(', ');
+  const amounts = [r.billed, r.metered, r.gap, r.volume_gap, r.rate_gap, r.pricing_gap];
+  const why = [causes[r.cause], r.unpriced_attempts && count(r.unpriced_attempts) + ' unpriced'].filter(Boolean).join('; ');
+  return [[of], ...amounts.map((a) => [dollars(a), 'n']), [r.status, r.status === 'matched' || r.status === 'pending' ? '' : 'bad'], [why]];
+}
+
+function billState(answer) {
+  const { billed_through: through, provisional_days: provisional, missing_days: missing } = answer.completeness;
+  return [through ? 'Billed through ' + through : 'No day is settled yet', provisional && count(provisional) + ' days provisional',
+    missing && count(missing) + ' days not imported', dollars(answer.total.unattributed) + ' of the bill was used without the gateway'].filter(Boolean).join('; ') + '.';
+}
+
+// Nothing is shown where no bill was ever imported.
+async function showBill() {
+  const form = byId('bill').querySelector('form');
+  const imports = await get('/tollgate/v1/imports');
+  if (!imports.data.length) return;
+  form.month.value = form.month.value || new Date().toISOString().slice(0, 7);
+  const groups = form.group_by.value.split(',');
+  const answer = await get('/tollgate/v1/reconciliation?limit=100&month=' + form.month.value + '&group_by=' + groups);
+  fill('bill', [...answer.data, { ...answer.total, [groups[0]]: 'Total', ...(groups[1] && { [groups[1]]: 'all' }) }], (r) => billCells(groups, r));
+  byId('bill-state').textContent = billState(answer);
+  byId('bill-why').replaceChildren(...answer.shadow_traffic.slice(0, 5).map((s) => element('li', dollars(s.billed) + ' by key ' +
+    (s.api_key_name || s.api_key || '(none)') + ' of project ' + (s.project_name || s.project || '(none)') + ': billed, never seen here')),
+  ...answer.price_suggestions.slice(0, 5).map((p) => element('li', p.model + ' ' + p.meter + ': billed at ' + p.observed_unit_price +
+    ' a unit, the catalogue says ' + (p.book_unit_price || 'nothing'))));
+}
+
 async function refresh() {
   try {
     const [report, logs] = await Promise.all([get('/tollgate/v1/cost?group_by=model&since=30d'), get('/tollgate/v1/logs?limit=50')]);
@@ -149,6 +190,7 @@ async function refresh() {
     fill('by-model', report.data, (g) => [[g.model || '(no model)'], [count(g.requests), 'n'], [count(g.input_tokens), 'n'],
       [count(g.output_tokens), 'n'], [g.cost_usd + (g.unpriced ? ' + ' + g.unpriced + ' unpriced' : ''), 'n']]);
     fill('requests', logs.data, requestCells, openRequest, (r) => r.discarded && 'pale');
+    await showBill();
     say(logs.data.length ? 'As of ' + new Date().toLocaleTimeString() + '. Select a request to see its bodies.'
       : 'No requests yet. Point an OpenAI client at ' + location.origin + '/v1 with a key.');
   } catch (e) {
@@ -188,6 +230,7 @@ byId('signed-in').addEventListener('submit', (e) => {
   e.preventDefault();
   refresh();
 });
+byId('bill').addEventListener('change', () => showBill().catch((e) => say(e.message, true)));
 byId('sign-out').addEventListener('click', async () => {
   if (sessionStorage.getItem('key')) sessionStorage.removeItem('key');
   else await signIn.signOut();
