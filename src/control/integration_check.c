@@ -51,8 +51,9 @@ static enum err put_identity(const struct control_integration_spec *spec, struct
     if (!spec->kind.p || spec->kind.n == 0)
         return control_inner_fail(why, ERR_MISSING_PARAMETER, "kind", "An integration needs a kind.");
     if (!kind_integration_from(spec->kind, &row->kind))
-        return control_inner_fail(why, ERR_BAD_PARAMETER, "kind",
-                                  "The kind is one of openai, azure-openai, openai-compatible, openai-admin, openai-legacy.");
+        return control_inner_fail(
+            why, ERR_BAD_PARAMETER, "kind",
+            "The kind is one of openai, azure-openai, openai-compatible, openai-admin, openai-legacy.");
     return put_slug(spec->slug, a, row, why);
 }
 
