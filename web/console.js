@@ -155,10 +155,16 @@ const causes = { bypassed: 'used without the gateway', batch: 'batch work, not m
   own_price: 'priced differently at the time', not_on_bill: 'not on the bill', pending: 'the bill may still change' };
 
 function billCells(groups, r) {
-  const of = groups.map((g) => r[g + '_name'] || r[g] || '(none)').join(', ');
+  const of = r.title || groups.map((g) => r[g + '_name'] || r[g] || '(none)').join(', ');
   const amounts = [r.billed, r.metered, r.gap, r.volume_gap, r.rate_gap, r.pricing_gap];
   const why = [causes[r.cause], r.unpriced_attempts && count(r.unpriced_attempts) + ' unpriced'].filter(Boolean).join('; ');
   return [[of], ...amounts.map((a) => [dollars(a), 'n']), [r.status, r.status === 'matched' || r.status === 'pending' ? '' : 'bad'], [why]];
+}
+
+// Tokens are priced by the million.
+function unitPrice(p, price) {
+  if (!price) return 'nothing';
+  return p.unit === 'Tokens' ? dollars(Number(price) * 1e6) + ' a million tokens' : dollars(price) + ' a unit of ' + p.unit;
 }
 
 function billState(answer) {
@@ -175,12 +181,12 @@ async function showBill() {
   form.month.value = form.month.value || new Date().toISOString().slice(0, 7);
   const groups = form.group_by.value.split(',');
   const answer = await get('/tollgate/v1/reconciliation?limit=100&month=' + form.month.value + '&group_by=' + groups);
-  fill('bill', [...answer.data, { ...answer.total, [groups[0]]: 'Total', ...(groups[1] && { [groups[1]]: 'all' }) }], (r) => billCells(groups, r));
+  fill('bill', [...answer.data, { ...answer.total, title: 'Total' }], (r) => billCells(groups, r));
   byId('bill-state').textContent = billState(answer);
   byId('bill-why').replaceChildren(...answer.shadow_traffic.slice(0, 5).map((s) => element('li', dollars(s.billed) + ' by key ' +
     (s.api_key_name || s.api_key || '(none)') + ' of project ' + (s.project_name || s.project || '(none)') + ': billed, never seen here')),
-  ...answer.price_suggestions.slice(0, 5).map((p) => element('li', p.model + ' ' + p.meter + ': billed at ' + p.observed_unit_price +
-    ' a unit, the catalogue says ' + (p.book_unit_price || 'nothing'))));
+  ...answer.price_suggestions.slice(0, 5).map((p) => element('li', p.model + ' ' + p.meter + ': billed at ' + unitPrice(p, p.observed_unit_price) +
+    ', the catalogue says ' + unitPrice(p, p.book_unit_price))));
 }
 
 async function refresh() {
