@@ -282,6 +282,9 @@ def strangers_are_told_whom_to_ask():
         equal(eve.me(b.gw), None, "a removed member's session")
         b.refused(Browser().sign_in(b.gw, "eve"), 403, "ask an admin")
         # an admin takes a link away: the twin is linked next
+        links = b.ask("GET", T + f"/members/{ann}/identities", expect=200)["data"]
+        equal([(i["issuer"], i["subject"], i["email"]) for i in links], [(b.provider.issuer, "ann", "ann@example.com")], "Ann's links")
+        b.ask("GET", T + "/members/99/identities", expect=404)
         b.ask("DELETE", T + f"/members/{ann}/identities", expect=204)
         b.ask("DELETE", T + f"/members/{ann}/identities", expect=404)
         equal(Browser().sign_in(b.gw, "twin").me(b.gw)["member"]["id"], ann, "the twin")

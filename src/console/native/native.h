@@ -48,6 +48,8 @@
     X(POST, "/tollgate/v1/members", ADMIN, ALL, members_create, "Add a person to the organization")                    \
     X(PATCH, "/tollgate/v1/members/{}", ADMIN, ALL, members_update, "Change a person's name, address, role, password") \
     X(DELETE, "/tollgate/v1/members/{}", ADMIN, ALL, members_delete, "Take a person out of the organization")          \
+    X(GET, "/tollgate/v1/members/{}/identities", ADMIN, ALL, members_identities,                                       \
+      "A person's links to sign-in providers")                                                                         \
     X(DELETE, "/tollgate/v1/members/{}/identities", ADMIN, ALL, members_unlink,                                        \
       "Take away a person's links to sign-in providers")                                                               \
     X(GET, "/tollgate/v1/workspaces/{}/members", ADMIN, ALL, members_of_workspace, "People of a workspace")            \

@@ -186,6 +186,38 @@ void members_delete(struct job *j)
         job_reply_empty(j, 204);
 }
 
+void members_identities(struct job *j)
+{
+    int64_t id;
+    struct identity *rows = NULL;
+    size_t count = 0;
+    struct json_write *w = &j->json;
+    struct control_why why = {.param = ""};
+    if (!people_organizes(j) || !people_id(j, j->params[0], &id))
+        return;
+    enum err e = identity_list(j->console->settings.control, id, j->arena, &rows, &count, &why);
+    if (e) {
+        job_fail_why(j, e, &why);
+        return;
+    }
+    job_reply_json(j, 200);
+    json_write_object(w);
+    json_write_member_string(w, "object", STR("list"));
+    json_write_key(w, STR("data"));
+    json_write_array(w);
+    for (size_t i = 0; i < count; i++) {
+        json_write_object(w);
+        json_write_member_string(w, "issuer", rows[i].issuer);
+        json_write_member_string(w, "subject", rows[i].subject);
+        json_write_member_string(w, "email", rows[i].email);
+        output_time(w, "linked_at", rows[i].created_us);
+        output_time(w, "used_at", rows[i].used_us);
+        json_write_object_end(w);
+    }
+    json_write_array_end(w);
+    json_write_object_end(w);
+}
+
 void members_unlink(struct job *j)
 {
     int64_t id;

@@ -248,6 +248,56 @@ enum err identity_sign_in(struct control *c, const struct identity_claim *claim,
     return e;
 }
 
+/* The rows of a statement whose values are bound. */
+static enum err read_rows(struct control *c, struct store_stmt *st, struct arena *a, struct identity *rows,
+                          size_t *ret_count, struct control_why *why)
+{
+    bool row = true;
+    size_t n = 0;
+    enum err e = ERR_OK;
+    while (e == ERR_OK && row && n < IDENTITY_LIST_MAX) {
+        e = store_step(st, &row);
+        if (e != ERR_OK)
+            e = control_inner_store_failed(c, e, why);
+        if (e != ERR_OK || !row)
+            continue;
+        rows[n] = (struct identity){.issuer = arena_dup(a, store_text(st, 0)),
+                                    .subject = arena_dup(a, store_text(st, 1)),
+                                    .email = arena_dup(a, store_text(st, 2)),
+                                    .created_us = store_i64(st, 3),
+                                    .used_us = store_i64(st, 4)};
+        if (!rows[n].issuer.p || !rows[n].subject.p || !rows[n].email.p)
+            e = control_inner_arena_full(why);
+        n++;
+    }
+    *ret_count = n;
+    return e;
+}
+
+enum err identity_list(struct control *c, int64_t member_id, struct arena *a, struct identity **ret_rows,
+                       size_t *ret_count, struct control_why *why)
+{
+    struct store_stmt *st;
+    struct member m;
+    *ret_rows = arena_alloc(a, IDENTITY_LIST_MAX * sizeof **ret_rows);
+    enum err e = *ret_rows ? control_inner_begin_read(c, why) : control_inner_arena_full(why);
+    if (e != ERR_OK)
+        return e;
+    e = people_inner_find(c, member_id, a, &m, why);
+    if (e == ERR_OK)
+        e = control_inner_sql(
+            c, "SELECT issuer, subject, email, created_us, used_us FROM identity WHERE member_id = ?1 ORDER BY id", &st,
+            why);
+    if (e == ERR_OK) {
+        store_bind_i64(st, 1, member_id);
+        e = read_rows(c, st, a, *ret_rows, ret_count, why);
+        store_done(st);
+        store_clear(st);
+    }
+    control_inner_end_read(c);
+    return e;
+}
+
 enum err identity_unlink(struct control *c, int64_t member_id, struct control_why *why)
 {
     struct member m;

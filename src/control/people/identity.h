@@ -43,6 +43,15 @@ struct identity_rule {
 enum err identity_sign_in(struct control *c, const struct identity_claim *claim, const struct identity_rule *rule,
                           struct arena *a, struct member *ret_member, struct secret *ret_token, struct session *ret,
                           struct control_why *why) ERR_USE;
+struct identity {
+    struct str issuer, subject;
+    struct str email; /* as the provider gave it when they were linked */
+    int64_t created_us, used_us;
+};
+#define IDENTITY_LIST_MAX 100
+/* A member's links, oldest first. */
+enum err identity_list(struct control *c, int64_t member_id, struct arena *a, struct identity **ret_rows,
+                       size_t *ret_count, struct control_why *why) ERR_USE;
 /* All links of a member; the next sign-in links by the address again. ERR_NOT_FOUND when there is none. */
 enum err identity_unlink(struct control *c, int64_t member_id, struct control_why *why) ERR_USE;
 
