@@ -22,6 +22,8 @@ static const struct option options[] = {
     {"until", OPTION_TEXT, NULL, NULL, 0, 0, "TIME", "Up to the beginning of this day."},
     {"limit", OPTION_TEXT, NULL, NULL, 0, 0, "N", "Rows at most, to 5000."},
     {"page", OPTION_TEXT, NULL, NULL, 0, 0, "N", "Which page of them, from 1."},
+    {"forecast", OPTION_TEXT, NULL, NULL, 0, 0, "DAYS",
+     "What so many days to come will cost, with a band, instead of what was; of --filter only."},
     {"csv", OPTION_FLAG, NULL, NULL, 0, 0, NULL, "Print comma-separated values."},
     {"json", OPTION_FLAG, NULL, NULL, 0, 0, NULL, "Print the server's answer."},
     API_OPTIONS(X)};
@@ -126,6 +128,45 @@ static void print_csv(const json_t *root, const struct columns *c)
     }
 }
 
+/* --- what will be ---------------------------------------------------------------------------- */
+
+/* The days of everything; services are in --json. */
+static void print_forecast(const json_t *root)
+{
+    const json_t *row;
+    size_t i;
+    printf("%-12s%20s%20s%20s\n", "day", "cost (USD)", "10 % are below", "10 % are above");
+    json_array_foreach(json_object_get(root, "data"), i, row)
+    {
+        if (strcmp(api_text(row, "service"), "all") == 0 && strcmp(api_text(row, "provider"), "all") == 0)
+            printf("%-12s%20s%20s%20s\n", api_text(row, "date"), api_text(row, "amount"), api_text(row, "lower"),
+                   api_text(row, "upper"));
+    }
+    printf("%-12s%20s\n", "total", api_text(root, "total_cost"));
+}
+
+static int run_forecast(const struct command *self, struct option_value *values)
+{
+    struct api_answer answer;
+    struct buf path;
+    buf_init(&path, API_TEXT_MAX);
+    bool ok = buf_add_str(&path, STR("/tollgate/v1/forecast"));
+    must(ok);
+    api_add_param(&path, "filter", option_get(self, values, "filter")->text);
+    api_add_param(&path, "days", option_get(self, values, "forecast")->text);
+    int status = api_call(self, values, "GET", buf_str(&path), STR(""), &answer);
+    if (status == EXIT_DONE && option_get(self, values, "json")->given) {
+        printf("%.*s\n", STR_ARG(buf_str(&answer.body)));
+    } else if (status == EXIT_DONE) {
+        json_t *root = api_json(&answer);
+        print_forecast(root);
+        json_decref(root);
+    }
+    api_answer_free(&answer);
+    buf_free(&path);
+    return status;
+}
+
 static int run(const struct command *self, struct option_value *values, int operand_count, char **operands)
 {
     static const char *const names[] = {"filter", "bin", "interval", "since", "until", "limit", "page"};
@@ -135,6 +176,8 @@ static int run(const struct command *self, struct option_value *values, int oper
     struct str groups = option_get(self, values, "group-by")->text;
     (void)operand_count;
     (void)operands;
+    if (option_get(self, values, "forecast")->given)
+        return run_forecast(self, values);
     buf_init(&path, API_TEXT_MAX);
     bool ok = buf_add_str(&path, STR("/tollgate/v1/report"));
     must(ok);

@@ -221,6 +221,8 @@ def row_39_a_forecast(v):
     ahead = v.call("costReports.create", {"title": "Next", "filter": ALL, "date_interval": "next_month"}).fine("row 39")
     rows = v.call("costReports.getForecastedCosts", ahead["token"], {"service": "all", "limit": 40}).fine("row 39")["forecasted_costs"]
     equal((rows[0]["date"][:10], rows[-1]["date"][:10]), (ahead["start_date"], ahead["end_date"]), "row 39: the report's own days")
+    lines = v.gw.cli("report", "--forecast", "7", "--filter", ALL + " AND costs.service = 'Embeddings'").stdout.splitlines()
+    equal((len(lines), lines[1].split()[0], D(lines[1].split()[1]), D(lines[-1].split()[1])), (9, day_text(TODAY), D(5), D(35)), "row 39: on the command line")
     v.call("costReports.getForecastedCosts", v.report, {"start_date": day_text(TODAY + 9), "end_date": day_text(TODAY)}).refused("row 39", 400, "start_date")
     v.call("costReports.getForecastedCosts", "rprt_0000000000000000", {}).refused("row 39", 404)
 

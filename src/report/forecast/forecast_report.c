@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/must.h"
+#include "report/question/question_known.h"
 
 #define LATE_DAYS 3
 #define FAIL(e, ...) (snprintf(why, QUESTION_WHY_MAX, __VA_ARGS__), (enum err)(e))
@@ -105,10 +106,11 @@ static enum err make(struct work *w, const struct cost_result *r, struct forecas
     return ERR_OK;
 }
 
-enum err forecast_report(struct question *q, struct cost_reader *r, int64_t today, size_t days,
+enum err forecast_report(struct question *q, struct cost_reader *r, struct control *c, int64_t today, size_t days,
                          struct forecast_report *ret, char why[QUESTION_WHY_MAX])
 {
     struct cost_result *result;
+    struct control_why reason = {.param = ""};
     struct work w = {.arena = q->arena, .today = today, .window = FORECAST_HISTORY_MAX + LATE_DAYS};
     must(days && days <= FORECAST_DAYS_MAX);
     w.from = today - (int64_t)w.window;
@@ -118,6 +120,8 @@ enum err forecast_report(struct question *q, struct cost_reader *r, int64_t toda
     q->query.bin = COST_BIN_DAY;
     q->query.from_day = w.from;
     q->query.until_day = today;
+    if (e == ERR_OK && c && (e = question_known(c, q->workspace, q->arena, &q->query, &reason)) != ERR_OK)
+        return FAIL(e, "%.300s", reason.text);
     if (e == ERR_OK)
         e = question_run(q, r, &result, why);
     if (e != ERR_OK)

@@ -14,6 +14,8 @@
 #include "report/forecast/forecast.h"
 #include "report/question/question.h"
 
+struct control;
+
 #define FORECAST_SERIES_MAX 500
 #define FORECAST_DAYS_MAX 366 /* how far ahead, today being the first */
 
@@ -31,9 +33,10 @@ struct forecast_report {
 
 /*
  * Filters, scope and settings are the question's; its dates, groups and bin are set here. `days` ahead, at most
- * FORECAST_DAYS_MAX. Everything lives in the question's arena. `why` gets a sentence.
+ * FORECAST_DAYS_MAX. Everything lives in the question's arena. `c`, which may be NULL, knows whose traffic is on
+ * which bill (question_known.h). `why` gets a sentence.
  */
-enum err forecast_report(struct question *q, struct cost_reader *r, int64_t today, size_t days,
+enum err forecast_report(struct question *q, struct cost_reader *r, struct control *c, int64_t today, size_t days,
                          struct forecast_report *ret, char why[QUESTION_WHY_MAX]) ERR_USE;
 
 #endif

@@ -23,6 +23,7 @@
 #include "report/cost/cost_dates.h"
 #include "report/forecast/forecast_report.h"
 #include "report/watch/watch_fire.h"
+#include "report/watch/watch_inner.h"
 #include "report/watch/watch_text.h"
 
 #define ALERTS_MAX 200
@@ -188,7 +189,8 @@ static enum err leaf_forecast(struct watch_turn *t, const struct leaf *l, money_
     enum err e = watch_question(t, &l->report, &q);
     if (e != ERR_OK)
         return e;
-    e = forecast_report(q, t->reader, t->today, days < FORECAST_DAYS_MAX ? (size_t)days : FORECAST_DAYS_MAX, &f, why);
+    e = forecast_report(q, t->reader, watch_inner_control(t->watch), t->today,
+                        days < FORECAST_DAYS_MAX ? (size_t)days : FORECAST_DAYS_MAX, &f, why);
     for (size_t d = 0; e == ERR_OK && d < f.days; d++)
         *ret += f.series[0].points[d].amount;
     if (e != ERR_OK)

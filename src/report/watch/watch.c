@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "report/question/question_known.h"
 #include "report/watch/watch_eval.h"
 #include "report/watch/watch_fire.h"
 #include "report/watch/watch_inner.h"
@@ -167,7 +168,13 @@ enum err watch_question(struct watch_turn *t, const struct doc *report, struct q
 enum err watch_costs(struct watch_turn *t, struct question *q, struct cost_result **ret)
 {
     char why[QUESTION_WHY_MAX] = "";
-    enum err e = question_run(q, t->reader, ret, why);
+    struct control_why reason = {.param = ""};
+    struct control *control = t->watch->options.control;
+    enum err e = control ? question_known(control, q->workspace, q->arena, &q->query, &reason) : ERR_OK;
+    if (e == ERR_OK)
+        e = question_run(q, t->reader, ret, why);
+    else
+        str_copy(why, sizeof why, str_c(reason.text));
     if (e != ERR_OK)
         log_warn("report_not_asked", LOG_INT("workspace", q->workspace), LOG_TEXT("why", why));
     return e;

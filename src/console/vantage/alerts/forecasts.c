@@ -63,7 +63,8 @@ static enum err run(struct job *j, const struct doc *report, struct jval body, c
         snprintf(why, QUESTION_WHY_MAX, "%s", error.text);
         return e;
     }
-    e = forecast_report(*ret_question, reader, s->today, (size_t)(s->last - s->today + 1), ret, why);
+    e = forecast_report(*ret_question, reader, j->console->settings.control, s->today, (size_t)(s->last - s->today + 1),
+                        ret, why);
     cost_reader_close(reader);
     return e;
 }
