@@ -106,6 +106,8 @@
     X(POST, "/tollgate/v1/imports", ADMIN, ALL, imports_start, "Import OpenAI's bill now, or from a day on")           \
     X(GET, "/tollgate/v1/report", VIEWER, ANALYTICS_VIEW, report_read,                                                 \
       "Billed or metered costs by filter, groupings and bins")                                                         \
+    X(GET, "/tollgate/v1/forecast", VIEWER, ANALYTICS_VIEW, forecast_read,                                             \
+      "What the days to come will cost, with a band")                                                                  \
     X(GET, "/tollgate/v1/reconciliation", VIEWER, ANALYTICS_VIEW, reconciliation_read,                                 \
       "OpenAI's bill against what was metered, and why they differ")                                                   \
     X(GET, "/tollgate/v1/focus", VIEWER, ANALYTICS_VIEW, focus_read,                                                   \
