@@ -131,7 +131,8 @@ static const char *build_head(struct webhook *w, const struct webhook_settings *
     bool has_type = false;
     const char *ignored;
     if (!url_split(s->url, url, &path, &query, &ignored))
-        return "The webhook's URL is not valid: it begins with https:// or http://, a host name, a path.";
+        return "The webhook's URL is not valid: it begins with https:// or http://, a host name, a path; other characters "
+               "must be percent-encoded.";
     size_t n = url_authority(url->host, url->port, url->scheme, authority);
     if (!buf_printf(&w->head, "POST %.*s%.*s HTTP/1.1\r\nHost: %.*s\r\n", STR_ARG(path), STR_ARG(query), (int)n,
                     authority) ||
