@@ -351,7 +351,8 @@ void watch_wake(struct watch *w, bool imported)
     if (!w)
         return;
     pthread_mutex_lock(&w->lock);
-    w->wanted = w->busy = true;
+    w->wanted = true;
+    w->busy = true;
     w->imported = w->imported || imported;
     pthread_cond_signal(&w->wake);
     pthread_mutex_unlock(&w->lock);
