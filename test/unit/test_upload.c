@@ -8,15 +8,20 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "report/bill/bill_line.h"
 #include "report/bill/bill_upload.h"
 #include "report/upload/csv.h"
 #include "report/upload/upload_read.h"
 
 #define USD MONEY_PUSD_PER_USD
+#define CALLS_MAX 5000
 #define HEAD "ChargePeriodStart,ChargeCategory,BilledCost,ServiceName,Tags\n"
 
 /* --- comma-separated values ------------------------------------------------------------------ */
@@ -263,6 +268,65 @@ static void files_are_listed(void **state)
     arena_free(a);
 }
 
+/* What the account comes to. */
+static money_sum sum_of(struct place *t)
+{
+    const struct bill_filter f = {.account = t->account};
+    money_sum sum = 0;
+    uint64_t rows;
+    assert_int_equal(bill_rows_sum(bill_db(t->bill), &f, &sum, &rows), ERR_OK);
+    return sum;
+}
+
+/* A child that replaces the file, or removes it, and may die over it. */
+static int change(struct place *t, bool removes, int64_t id, struct file_faults *f)
+{
+    struct bill_upload u = {.account = t->account, .name = STR("a")};
+    struct read r;
+    if (!read_file(&r, HEAD "2026-03-02,Usage,8,x,\n2026-03-03,Usage,32,y,\"{\"\"a\"\":1}\"\n"))
+        return 2;
+    store_use_file_calls();
+    file_set_faults(f);
+    open_bill(t);
+    enum err e =
+        removes ? bill_upload_remove(t->bill, t->account, id, 7) : bill_upload_put(t->bill, &u, r.rows, r.count, 7);
+    file_set_faults(NULL);
+    bill_close(t->bill);
+    return e != ERR_OK;
+}
+
+static void killed_at_any_file_call_a_file_is_whole_or_not_there(void **state)
+{
+    struct place *t = *state;
+    struct file_faults *f = mmap(NULL, sizeof *f, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(f != MAP_FAILED);
+    for (int removes = 0; removes < 2; removes++) {
+        unsigned old = 0, fresh = 0;
+        int status = -1;
+        for (uint64_t at = 1; at < CALLS_MAX && status != 0; at++) {
+            int64_t id;
+            assert_int_equal(put(t, "a", "2026-03-01,Usage,1,x,\n2026-03-02,Usage,2,x,\n", &id), ERR_OK);
+            bill_close(t->bill);
+            *f = (struct file_faults){.calls = FILE_CALLS_ALL, .kind = FILE_FAULT_KILL, .at = at};
+            pid_t pid = fork();
+            assert_true(pid >= 0);
+            if (pid == 0)
+                _exit(change(t, removes, id, f));
+            assert_int_equal(waitpid(pid, &status, 0), pid);
+            assert_true(status == 0 || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
+            open_bill(t);
+            money_sum sum = sum_of(t), after = removes ? 0 : 40 * USD;
+            assert_true(sum == 3 * USD || sum == after);
+            assert_sum(t, sum);
+            old += sum == 3 * USD;
+            fresh += sum == after;
+        }
+        assert_int_equal(status, 0);
+        assert_true(old > 3 && fresh > 0);
+    }
+    munmap(f, sizeof *f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +338,7 @@ int main(void)
         cmocka_unit_test(a_line_item_says_it_all),
         cmocka_unit_test_setup_teardown(days_are_those_of_all_files, setup, teardown),
         cmocka_unit_test_setup_teardown(files_are_listed, setup, teardown),
+        cmocka_unit_test_setup_teardown(killed_at_any_file_call_a_file_is_whole_or_not_there, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
