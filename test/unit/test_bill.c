@@ -504,10 +504,14 @@ static void rollups_equal_rows_after_any_history(void **state)
 
 static void a_wrong_rollup_is_found(void **state)
 {
-    static const char *const damage[] = {"UPDATE month_sku SET pico=pico+1", "DELETE FROM day_item",
-                                         "UPDATE month_key SET rows=rows+1", "UPDATE places SET key=key+100",
-                                         "UPDATE days SET micro=micro+1",    "UPDATE bill_rows SET nano=nano+1",
-                                         "UPDATE day_service SET service=99", "DELETE FROM month_pack",
+    static const char *const damage[] = {"UPDATE month_sku SET pico=pico+1",
+                                         "DELETE FROM day_item",
+                                         "UPDATE month_key SET rows=rows+1",
+                                         "UPDATE places SET key=key+100",
+                                         "UPDATE days SET micro=micro+1",
+                                         "UPDATE bill_rows SET nano=nano+1",
+                                         "UPDATE day_service SET service=99",
+                                         "DELETE FROM month_pack",
                                          "UPDATE month_pack SET sums=CAST(sums||x'0101020202' AS BLOB)",
                                          "UPDATE month_pack SET sums=CAST(sums||x'010102020202' AS BLOB)"};
     struct place *t = *state;

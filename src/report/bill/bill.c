@@ -132,8 +132,8 @@ enum err bill_reader_open(const char *dir, struct bill_reader **ret)
     if (e != ERR_OK) {
         const char *why = e == ERR_NOT_FOUND      ? "no bill has been imported in this directory"
                           : e == ERR_SCHEMA_NEWER ? "the bill was written by a newer version of this program"
-                          : e == ERR_OVERLOADED   ? "its sums are being made anew after an update; ask again in a minute"
-                                                  : store_reason(db);
+                          : e == ERR_OVERLOADED ? "its sums are being made anew after an update; ask again in a minute"
+                                                : store_reason(db);
         str_copy(open_reason, sizeof open_reason, str_c(why));
         store_close(db);
         return e;
@@ -161,7 +161,7 @@ struct store_db *bill_reader_db(struct bill_reader *r)
 
 #define ACCOUNT_COLUMNS                                                                                      \
     "id, workspace, slug, organization, title, status, error, failures, created_us, success_us, refresh_us," \
-    " backfill_day, back_day, names_us, hourly_us, daily_us, monthly_us, no_keys, kept, kind, prepaid,"  \
+    " backfill_day, back_day, names_us, hourly_us, daily_us, monthly_us, no_keys, kept, kind, prepaid,"      \
     " note"
 
 static bool read_account(struct store_stmt *st, struct arena *a, struct bill_account *r)
@@ -169,25 +169,24 @@ static bool read_account(struct store_stmt *st, struct arena *a, struct bill_acc
     struct str *const texts[] = {&r->slug, &r->organization, &r->title, &r->error, &r->note};
     static const int columns[] = {2, 3, 4, 6, 21};
     int64_t status = store_i64(st, 5), kind = store_i64(st, 19);
-    *r = (struct bill_account){.id = store_i64(st, 0),
-                               .workspace = store_i64(st, 1),
-                               .status =
-                                   status >= 0 && status < BILL_STATUS_COUNT ? (enum bill_status)status : BILL_ERROR,
-                               .failures = store_i64(st, 7),
-                               .created_us = store_i64(st, 8),
-                               .success_us = store_i64(st, 9),
-                               .refresh_us = store_i64(st, 10),
-                               .backfill_day = store_i64(st, 11),
-                               .back_day = store_i64(st, 12),
-                               .names_us = store_i64(st, 13),
-                               .hourly_us = store_i64(st, 14),
-                               .daily_us = store_i64(st, 15),
-                               .monthly_us = store_i64(st, 16),
-                               .no_keys = store_i64(st, 17) != 0,
-                               .kept = store_i64(st, 18) != 0,
-                               .kind = kind >= 0 && kind <= BILL_OLD_USAGE ? (enum bill_account_kind)kind
-                                                                           : BILL_IMPORTED_COSTS,
-                               .prepaid = store_i64(st, 20) != 0};
+    *r = (struct bill_account){
+        .id = store_i64(st, 0),
+        .workspace = store_i64(st, 1),
+        .status = status >= 0 && status < BILL_STATUS_COUNT ? (enum bill_status)status : BILL_ERROR,
+        .failures = store_i64(st, 7),
+        .created_us = store_i64(st, 8),
+        .success_us = store_i64(st, 9),
+        .refresh_us = store_i64(st, 10),
+        .backfill_day = store_i64(st, 11),
+        .back_day = store_i64(st, 12),
+        .names_us = store_i64(st, 13),
+        .hourly_us = store_i64(st, 14),
+        .daily_us = store_i64(st, 15),
+        .monthly_us = store_i64(st, 16),
+        .no_keys = store_i64(st, 17) != 0,
+        .kept = store_i64(st, 18) != 0,
+        .kind = kind >= 0 && kind <= BILL_OLD_USAGE ? (enum bill_account_kind)kind : BILL_IMPORTED_COSTS,
+        .prepaid = store_i64(st, 20) != 0};
     for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
         *texts[i] = arena_dup(a, store_text(st, columns[i]));
         if (!texts[i]->p)

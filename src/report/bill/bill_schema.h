@@ -146,10 +146,10 @@ enum {
  * The rollups, smallest first. Columns: table, its period, its dimensions, what it can tell apart, whether
  * service … are to be had by joining items.
  */
-#define BILL_ROLLUP_TABLE(X)                                                                    \
-    X(month_sku, month, "service, category, subcategory", BILL_BY_SKU, false)                   \
-    X(month_service, month, "project, service", BILL_BY_PROJECT | BILL_BY_SERVICE, false)       \
-    X(month_key, month, "project, key", BILL_BY_PROJECT | BILL_BY_KEY, false)                   \
+#define BILL_ROLLUP_TABLE(X)                                                                        \
+    X(month_sku, month, "service, category, subcategory", BILL_BY_SKU, false)                       \
+    X(month_service, month, "project, service", BILL_BY_PROJECT | BILL_BY_SERVICE, false)           \
+    X(month_key, month, "project, key", BILL_BY_PROJECT | BILL_BY_KEY, false)                       \
     X(day_service, day, "project, service", BILL_BY_DAY | BILL_BY_PROJECT | BILL_BY_SERVICE, false) \
     X(day_item, day, "project, item", BILL_BY_DAY | BILL_BY_PROJECT | BILL_BY_SKU | BILL_BY_ITEM, true)
 

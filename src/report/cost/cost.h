@@ -3,8 +3,7 @@
 #define REPORT_COST_COST_H
 
 /*
- * cost: cost queries. Which costs (filters, dates, settings), told apart by what (groupings, bin),
- * and what they add up to.
+ * cost: cost queries. Which costs, told apart by what, and what they add up to.
  *
  *     struct cost_query q = cost_query_all();
  *     … scope, filters, from_day, until_day, groups, bin …
@@ -13,16 +12,13 @@
  *     cost_result_free(result);
  *
  * Four ledgers: billed (what OpenAI charges, and what files say; the default), metered (what the gateway counted),
- * estimated (OpenAI's old usage pages, priced here) and allocated (what OpenAI charges, shared out to those whose requests it
- * was for; cost_shared.h). A filter chooses with costs.ledger; two ledgers are only ever added up when the
- * filter names both.
+ * estimated (OpenAI's old usage pages, priced here) and allocated (what OpenAI charges, shared out to those whose
+ * requests it was for; cost_shared.h). A filter chooses with costs.ledger; two are only added up when it names both.
  *
- * Sums are exact. An amount is a cost_sum, 10^-24 dollars in 128 bits, because a share
- * (costs.allocation) of a pico-dollar is no whole number of them. The total is the sum of all rows,
- * those of other pages too; a bill over the 10^13 dollars that fit is refused, never wrapped.
+ * Sums are exact. An amount is a cost_sum, 10^-24 dollars in 128 bits, because a share of a pico-dollar is no whole
+ * number of them. The total is the sum of all rows, those of other pages too; what does not fit is refused.
  *
- * Only rollups are read where they have the columns asked for (bill_rollup); whole months come from
- * monthly rollups whatever the dates are. Days are days since 1970-01-01 UTC. A reader belongs to one thread at a time. Results own all their texts.
+ * Days are days since 1970-01-01 UTC. A reader belongs to one thread at a time. Results own all their texts.
  */
 
 #include <stdbool.h>
@@ -101,8 +97,7 @@ const char *cost_bin_text(enum cost_bin b);
 bool cost_bin_parse(struct str text, enum cost_bin *ret);
 
 struct cost_settings {
-    bool include_credits, include_refunds, include_discounts, include_tax;
-    bool amortize, unallocated;
+    bool include_credits, include_refunds, include_discounts, include_tax, amortize, unallocated;
 };
 struct cost_settings cost_settings_default(void); /* no credits, no refunds, all else */
 
@@ -116,9 +111,8 @@ struct cost_scope {
 /* What metered traffic is known by are ids of control.db; what the API shows for them. NULL: the number. */
 typedef bool cost_text_fn(void *context, int64_t id, struct str *ret_id, struct str *ret_name);
 struct cost_known {
-    cost_text_fn *key, *workspace;
-    cost_text_fn *member;           /* of a key's id: whose it is */
-    const struct match_link *links; /* allocated: whose traffic is on which bill (match_links_load) */
+    cost_text_fn *key, *workspace, *member; /* member: of a key's id, whose it is */
+    const struct match_link *links;         /* allocated: whose traffic is on which bill (match_links_load) */
     size_t link_count;
     void *context;
 };
@@ -132,12 +126,10 @@ struct cost_query {
     unsigned group_count;
     enum cost_bin bin;
     struct cost_settings settings;
-    const struct cost_tag *tags;
+    const struct cost_tag *tags, *segments; /* segments NULL: none */
     size_t tag_count;
-    const struct cost_tag *segments; /* NULL: none */
     struct cost_known known;
-    /* Each line of the database's plan of each statement, for benchmarks. NULL: nobody wants it. */
-    void (*plan)(void *context, struct str line);
+    void (*plan)(void *context, struct str line); /* lines of the database's plans, for benchmarks; NULL: unwanted */
     void *plan_context;
     bool ascending; /* by time; else newest first. Within a bin: most money first, then by the groups' texts */
     uint64_t limit; /* rows of a page; 0 = all */

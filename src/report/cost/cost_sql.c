@@ -10,10 +10,11 @@
  * multiplies lists, OR puts one after the other. The first branch that lets a row through says what
  * it counts, so rows are grouped by the number of that branch and multiplied afterwards, exactly.
  */
+#include "report/cost/cost_sql.h"
+
 #include <stdio.h>
 
 #include "base/must.h"
-#include "report/cost/cost_sql.h"
 
 #define WEIGHT_ONE COST_PER_PUSD
 #define PPM 1000000

@@ -321,8 +321,8 @@ static struct vql_node *parse_named(struct parser *p, enum vql_field f, size_t a
     for (unsigned i = 0; i < VQL_LEDGER_COUNT; i++)
         if (str_eq(value, str_c(vql_ledger_text((enum vql_ledger)i))))
             return test_of(p, f, VQL_EQ, value, at);
-    vql_error_set(p->error, value_at, "costs.ledger is 'billed', 'metered', 'allocated' or 'estimated', at position %zu",
-                  value_at);
+    vql_error_set(p->error, value_at,
+                  "costs.ledger is 'billed', 'metered', 'allocated' or 'estimated', at position %zu", value_at);
     return NULL;
 }
 
