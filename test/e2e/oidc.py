@@ -457,6 +457,18 @@ def strange_providers_do_no_harm():
             browser.go(public + START + "/callback?code=c&state=" + sent["state"])
             check(browser.status == status and words in browser.sentence(), f"{token}: {browser.status} {browser.sentence()!r}")
             check("<b>" not in browser.body, "what the provider said is not escaped")
+        # endpoints of the document are dialled like every other address
+        for address in ("169.254.169.254", "10.0.0.1", "[::ffff:10.0.0.1]"):
+            said[well_known] = ("200 OK", {**document, "token_endpoint": f"http://{address}/token"})
+            gw.stop()
+            gw.start()  # the document is kept for an hour
+            browser = Browser().go(public + START, stop_at=at + "/auth")
+            state = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(browser.url).query))["state"]
+            browser.go(public + START + "/callback?code=c&state=" + state)
+            check(browser.status == 502 and "address" in browser.sentence(), f"{address}: {browser.status} {browser.sentence()!r}")
+        said[well_known] = ("200 OK", document)
+        gw.stop()
+        gw.start()
         # more than the pace: refused for some seconds, not for long
         said["/token"] = ("400 Bad", {"error": "no"})
         answers = []
