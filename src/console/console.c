@@ -158,6 +158,8 @@ static void run_job(struct job *j)
     set_actor(j);
     if (begin(j))
         j->route->run(j);
+    if (j->route->dialect == JOB_VANTAGE)
+        persons_view_end(j);
     if (j->key && j->key->session)
         touch_session(j);
     actor_set(NULL);

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "base/log.h"
 #include "base/must.h"
 #include "console/console_inner.h"
 #include "console/vantage/vantage_reply.h"
@@ -97,6 +98,12 @@ bool persons_view(struct job *j)
     if (e != ERR_OK)
         job_fail(j, e, STR(""), str_c(why.text[0] ? why.text : docs_reason(d)));
     return e == ERR_OK;
+}
+
+void persons_view_end(struct job *j)
+{
+    if (docs_view(j->console->docs, NULL) != ERR_OK)
+        log_warn("view_not_ended", LOG_TEXT("why", docs_reason(j->console->docs)));
 }
 
 /* ---- dashboards ---- */

@@ -30,6 +30,8 @@ bool persons_organize(struct job *j);
  * owners see everything. Before each handler. False when the job was answered.
  */
 bool persons_view(struct job *j);
+/* After it: the store is other handlers' too. */
+void persons_view_end(struct job *j);
 bool persons_sees_everything(const struct job *j);
 
 /* Whether there is such a dashboard, or `token` is "". False when the job was answered. */
