@@ -71,7 +71,8 @@ static bool is_report(const struct job *j)
 
 bool calls_admit(struct calls *c, struct job *j)
 {
-    if (!c || j->route->access == JOB_PUBLIC || j->route->access == JOB_PROBE)
+    /* What was fetched for a call brings it here a second time. */
+    if (!c || j->fetch || j->route->access == JOB_PUBLIC || j->route->access == JOB_PROBE)
         return true;
     uint64_t now = clock_mono_us(), wait = wait_us(&c->hour, now),
              of_reports = is_report(j) ? wait_us(&c->reports, now) : 0;
