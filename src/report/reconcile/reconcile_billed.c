@@ -107,48 +107,38 @@ enum err reconcile_bill_rows(struct reconcile_job *j, reconcile_bill_row_fn *fn,
 
 /* --- into cells ------------------------------------------------------------------------------ */
 
-struct items {
-    struct reconcile_job *j;
-    struct store_stmt *text;
-    int64_t item; /* the one whose text is `line` */
-    char line[2048];
-};
-
-/* The text of a line item; asked for once for each price that is looked up. */
-static enum err line_of(struct items *x, int64_t item, struct str *ret)
+/* The text of a line item is asked for once a day of it. */
+static enum err price_of(struct reconcile_job *j, const struct reconcile_bill_row *r, struct reconcile_price_of *ret)
 {
     struct store_stmt *st;
     bool row;
-    if (item != x->item) {
-        enum err e = store_prepare(x->j->bill, "SELECT line_item FROM items WHERE id = ?1", &st);
-        if (e != ERR_OK)
-            return reconcile_store_failed(x->j, x->j->bill, e);
-        store_bind_i64(st, 1, item);
-        e = store_step(st, &row);
-        if (e != ERR_OK)
-            return reconcile_store_failed(x->j, x->j->bill, e);
-        str_copy(x->line, sizeof x->line, row ? store_text(st, 0) : STR(""));
-        store_done(st);
-        store_clear(st);
-        x->item = item;
-    }
-    *ret = str_c(x->line);
+    if (reconcile_book_seen(j->book, r->item, r->day, ret))
+        return ERR_OK;
+    enum err e = store_prepare(j->bill, "SELECT line_item FROM items WHERE id = ?1", &st);
+    if (e != ERR_OK)
+        return reconcile_store_failed(j, j->bill, e);
+    store_bind_i64(st, 1, r->item);
+    e = store_step(st, &row);
+    if (e != ERR_OK)
+        return reconcile_store_failed(j, j->bill, e);
+    struct str line = row ? store_text(st, 0) : STR("");
+    *ret = reconcile_book_item(j->book, r->item, line, match_sku(j->match, r->sku), r->day);
+    store_done(st);
+    store_clear(st);
     return ERR_OK;
 }
 
 static enum err add_row(void *ctx, const struct reconcile_bill_row *r)
 {
-    struct items *x = ctx;
-    struct reconcile_job *j = x->j;
-    struct str line;
+    struct reconcile_job *j = ctx;
+    struct reconcile_price_of price;
     cost_sum value = 0;
-    enum err e = line_of(x, r->item, &line);
+    enum err e = price_of(j, r, &price);
     if (e != ERR_OK)
         return e;
     struct reconcile_cell *c = reconcile_cell(j, r->day, r->place, r->sku);
     if (!c)
         return ERR_BAD_PARAMETER;
-    struct reconcile_price_of price = reconcile_book_item(j->book, r->item, line, match_sku(j->match, r->sku), r->day);
     c->billed += r->billed;
     c->billed_quantity += r->quantity;
     c->billed_rows++;
@@ -161,8 +151,7 @@ static enum err add_row(void *ctx, const struct reconcile_bill_row *r)
 
 enum err reconcile_billed_read(struct reconcile_job *j)
 {
-    struct items x = {.j = j, .item = -1};
-    return reconcile_bill_rows(j, add_row, &x);
+    return reconcile_bill_rows(j, add_row, j);
 }
 
 /* --- days ------------------------------------------------------------------------------------ */

@@ -183,6 +183,16 @@ struct reconcile_price_of reconcile_book_item(struct reconcile_book *b, int64_t 
     return r->low;
 }
 
+bool reconcile_book_seen(const struct reconcile_book *b, int64_t item, int64_t day, struct reconcile_price_of *ret)
+{
+    const int64_t key[3] = {-1, item, day};
+    uint32_t at;
+    if (!match_table_get(&b->seen, key, &at))
+        return false;
+    *ret = b->ranges[at].low;
+    return true;
+}
+
 /* --- metered use ----------------------------------------------------------------------------- */
 
 /* What the ledger's sums do not tell apart has no single price. */

@@ -118,6 +118,8 @@ void reconcile_book_free(struct reconcile_book *b); /* NULL does nothing */
 /* Of a line item of the bill, by its id and text, on that day. */
 struct reconcile_price_of reconcile_book_item(struct reconcile_book *b, int64_t item, struct str line_item,
                                               const struct match_sku *sku, int64_t day);
+/* The same when it was asked for before; else false. */
+bool reconcile_book_seen(const struct reconcile_book *b, int64_t item, int64_t day, struct reconcile_price_of *ret);
 /* Of metered use: the lowest and highest price it can have had on that day. `model` has an id, 0 = never kept. */
 struct reconcile_price_range {
     struct reconcile_price_of low, high;
