@@ -171,6 +171,8 @@ def nothing_is_said_twice(v):
     v.gw.start()
     refresh(v)
     equal((len(v.hook.got), len(v.mail.mails)), before, "messages")
+    equal(int(v.gw.metrics()["tollgate_watch_failures_total"]), 0, "everything could be looked at")
+    check(not re.search(" (report_not_asked|alert_not_evaluated|alert_not_sent|watch_store_failed) ", v.gw.log_text()), "the log")
     equal(len(v.call("anomalyAlerts.list", {"cost_report_token": v.report}).fine("again")["anomaly_alerts"]), 1, "anomalies")
 
 
