@@ -390,6 +390,37 @@ static void an_account_that_nobody_uses_blurs_nothing(void **state)
     reconcile_rig_close(&r);
 }
 
+static void use_around_midnight_agrees_over_two_days(void **state)
+{
+    struct reconcile_rig r;
+    int64_t day = day_of("2026-03-10");
+    (void)state;
+    reconcile_rig_open(&r, day);
+    for (int i = 0; i < 2; i++) {
+        struct rig_call c = call(day + i * 4, RIG_ONE, "key_1", 1000000, 0);
+        reconcile_rig_meter(&r, &c);
+        reconcile_rig_bill(&r, &c, 1, 1);
+        c = call(day + i * 4, RIG_ONE, "key_1", i ? 8000000 : 80000, 0);
+        reconcile_rig_meter(&r, &c);
+        c.day++;
+        reconcile_rig_bill(&r, &c, 1, 1);
+    }
+    reconcile_rig_import_all(&r, 1);
+    struct reconcile_query q = reconcile_rig_query(&r, day, day + 6, bill_day_us(day + 20));
+    q.groups[0] = RECONCILE_BY_DAY;
+    q.group_count = 1;
+    struct reconcile *x = reconcile_rig_run(&r, &q);
+    assert_int_equal(x->row_count, 4);
+    assert_int_equal(row_of(x, 0, "2026-03-10")->status, RECONCILE_MATCHED);
+    assert_int_equal(row_of(x, 0, "2026-03-11")->status, RECONCILE_MATCHED);
+    /* More than a request or two. */
+    assert_int_equal(row_of(x, 0, "2026-03-14")->status, RECONCILE_OVER_METERED);
+    assert_int_equal(row_of(x, 0, "2026-03-15")->status, RECONCILE_UNMETERED);
+    assert_int_equal(x->total.status, RECONCILE_MATCHED);
+    reconcile_free(x);
+    reconcile_rig_close(&r);
+}
+
 static void a_rotated_key_belongs_to_each_in_its_time(void **state)
 {
     struct reconcile_rig r;
@@ -451,6 +482,7 @@ int main(void)
         cmocka_unit_test(long_context_and_other_tiers_agree),
         cmocka_unit_test(a_key_that_openai_does_not_list_shares_the_rest),
         cmocka_unit_test(an_account_that_nobody_uses_blurs_nothing),
+        cmocka_unit_test(use_around_midnight_agrees_over_two_days),
         cmocka_unit_test(a_rotated_key_belongs_to_each_in_its_time),
         cmocka_unit_test(without_a_bill_or_a_ledger_one_side_is_empty),
     };

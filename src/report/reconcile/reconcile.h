@@ -36,6 +36,9 @@
  * Statuses are those of what is settled: days that ended 48 hours ago. Within the tolerance is
  * |B − M| ≤ max(tolerance_pusd, tolerance_ppm of the larger of both).
  *
+ * Use around midnight can stand on two days. A row of a day with less than RECONCILE_SMALL_PUSD is matched also when it
+ * agrees together with the day before or after it, one having too much and the other too little.
+ *
  * Days are days since 1970-01-01 UTC. Money that is no gap is exact to the pico-dollar. One thread. Results own
  * all their texts.
  */
@@ -57,6 +60,7 @@
 #define RECONCILE_GROUPS_MAX RECONCILE_BY_COUNT
 #define RECONCILE_TOLERANCE_PUSD (MONEY_PUSD_PER_USD / 100)
 #define RECONCILE_TOLERANCE_PPM 5000
+#define RECONCILE_SMALL_PUSD (10 * MONEY_PUSD_PER_USD)
 #define RECONCILE_DAYS_MAX 1100
 
 struct reconcile_query {

@@ -273,6 +273,40 @@ static cost_sum price_of(cost_sum amount, money_sum quantity)
     return quantity > 0 && reconcile_wide(amount, COST_PER_PUSD, quantity, &price) ? price : 0;
 }
 
+/* --- around midnight ------------------------------------------------------------------------- */
+
+static bool is_small(const struct reconcile_sums *s)
+{
+    const cost_sum most = (cost_sum)RECONCILE_SMALL_PUSD * COST_PER_PUSD;
+    return s->billed <= most && s->metered <= most;
+}
+
+/* What the rows of that day and of the next or last one, `step` days from it, are together. */
+static bool agrees_with(const struct table *t, const struct entry *e, unsigned group, int64_t step)
+{
+    int64_t key[RECONCILE_BY_COUNT];
+    struct reconcile_sums both = e->settled;
+    memcpy(key, e->key, sizeof key);
+    key[group] += step;
+    uint32_t slot = *find_slot(t, key);
+    const struct entry *other = slot ? &t->entries[slot - 1] : NULL;
+    if (!other || !is_small(&other->settled) || other->all.pending_billed || other->all.pending_metered)
+        return false;
+    cost_sum here = e->settled.billed - e->settled.metered, there = other->settled.billed - other->settled.metered;
+    return (here > 0) != (there > 0) && there && reconcile_sums_add(&both, &other->settled) &&
+           reconcile_status_of(t->j->q, &both, &both) == RECONCILE_MATCHED;
+}
+
+static bool is_of_midnight(const struct table *t, const struct entry *e, enum reconcile_status status)
+{
+    if (status == RECONCILE_MATCHED || status == RECONCILE_PENDING || !is_small(&e->settled))
+        return false;
+    for (unsigned i = 0; i < t->j->q->group_count; i++)
+        if (t->j->q->groups[i] == RECONCILE_BY_DAY)
+            return agrees_with(t, e, i, 1) || agrees_with(t, e, i, -1);
+    return false;
+}
+
 static void finish(const struct table *t, const struct entry *e, struct reconcile_row *row)
 {
     row->sums = e->all;
@@ -281,6 +315,8 @@ static void finish(const struct table *t, const struct entry *e, struct reconcil
     else
         row->unit = e->cell == UINT32_MAX ? STR("") : e->unit;
     row->status = reconcile_status_of(t->j->q, &e->all, &e->settled);
+    if (is_of_midnight(t, e, row->status))
+        row->status = RECONCILE_MATCHED;
     row->cause = reconcile_cause_of(row->status, &e->all);
     row->book_price = price_of(e->all.book, row->sums.billed_quantity);
     row->billed_price = price_of(e->all.billed, row->sums.billed_quantity);
