@@ -17,6 +17,7 @@
 #include "report/docs/docs_audit.h"
 #include "report/docs/docs_values.h"
 #include "report/docs/docs_view.h"
+#include "report/watch/anomaly_store.h"
 
 #define PLACE 1
 
@@ -196,6 +197,42 @@ static void a_hidden_token_is_neither_shown_nor_lost(void **state)
     close_rig(&r);
 }
 
+static void anomalies_of_a_hidden_report_are_hidden(void **state)
+{
+    struct rig r = open_rig(state);
+    struct anomaly *rows;
+    size_t count;
+    uint64_t total;
+    const struct anomaly_query q = {.limit = 10};
+    struct doc report = make(&r, DOCS_COST_REPORT, "{\"title\":\"R\"}");
+    const struct anomaly one = {.token = STR("anmly_alrt_1"),
+                                .workspace = PLACE,
+                                .report = report.token,
+                                .provider = STR("open_ai"),
+                                .service = STR("s"),
+                                .category = STR("c"),
+                                .first_day = 1,
+                                .last_day = 1,
+                                .created_us = 1,
+                                .amount = STR("1.0"),
+                                .previous = STR("0.0"),
+                                .average = STR("0.0"),
+                                .expected = STR("0.0"),
+                                .status = STR(ANOMALY_ACTIVE),
+                                .feedback = STR(""),
+                                .resource = STR(""),
+                                .resource_name = STR("")};
+    assert_int_equal(anomaly_insert(r.docs, &one), ERR_OK);
+    grant(&r, &report, "team_all", "denied");
+    look_as(&r, "team_all", "team_a");
+    assert_int_equal(anomaly_list(r.docs, &q, r.arena, &rows, &count, &total), ERR_OK);
+    assert_int_equal(total + count, 0);
+    look_as(&r, "team_x", "team_y");
+    assert_int_equal(anomaly_list(r.docs, &q, r.arena, &rows, &count, &total), ERR_OK);
+    assert_int_equal(total, 1);
+    close_rig(&r);
+}
+
 static void rules_that_hold_for_all_see_everything(void **state)
 {
     struct rig r = open_rig(state);
@@ -372,6 +409,7 @@ int main(void)
         CASE(the_best_grant_counts),
         CASE(what_is_inside_or_about_it_is_hidden_too),
         CASE(a_hidden_token_is_neither_shown_nor_lost),
+        CASE(anomalies_of_a_hidden_report_are_hidden),
         CASE(rules_that_hold_for_all_see_everything),
         CASE(a_grant_goes_with_its_resource_and_is_given_once),
         CASE(every_change_is_a_line_of_the_log),
