@@ -292,6 +292,54 @@ static void a_late_day_is_said_once_however_often_it_is_restated(void **state)
     watch_rig_none(r);
 }
 
+/*
+ * Bills restated at random over three weeks of days that pass, with restarts: an event for each rise that was there at
+ * the time of some round, found by other means, and none else.
+ */
+static void every_rise_that_was_there_is_one_event(void **state)
+{
+    static const char *const items[3] = {"gpt-4o, input", "text-embedding-3-small, input", "whisper-1, seconds"};
+    enum { DAYS = 40, RISE = 30, LOOKED_AT = 7 };
+    struct watch_rig *r = *state;
+    unsigned cost[DAYS][3] = {{0}}, seed = 12345, wanted = 0;
+    bool ever[DAYS][3] = {{false}};
+    int64_t first = watch_rig_day("2026-03-01"), made = 10;
+    struct str report = make_report(r, "service");
+    for (int64_t today = made; today < 31; today++) {
+        char time[40], date[BILL_DAY_TEXT_MAX];
+        bill_day_format(first + today, date);
+        snprintf(time, sizeof time, "%sT10:00:00Z", date);
+        watch_rig_now(time);
+        if (today == made)
+            cost_alert(r, report, "day", "\"threshold\":30,\"unit_type\":\"currency\"");
+        for (unsigned step = 0; step < 4; step++) {
+            char rows[200];
+            seed = seed * 1103515245 + 12345;
+            int64_t day = today - (seed >> 16) % 10;
+            for (unsigned i = 0; i < 3; i++) {
+                seed = seed * 1103515245 + 12345;
+                cost[day][i] = (seed >> 16) % 50;
+            }
+            snprintf(rows, sizeof rows, "%s=%u;%s=%u;%s=%u", items[0], cost[day][0], items[1], cost[day][1], items[2],
+                     cost[day][2]);
+            watch_rig_bill(r, first + day, rows);
+            if (step == 2)
+                watch_rig_reopen(r);
+            watch_rig_round(r);
+            for (int64_t d = today - LOOKED_AT; d <= today; d++)
+                for (unsigned i = 0; i < 3; i++)
+                    if ((d >= today - 1 || d >= made) && d > 0 && cost[d][i] >= cost[d - 1][i] + RISE && !ever[d][i]) {
+                        ever[d][i] = true;
+                        wanted++;
+                    }
+            r->count = 0; /* messages are not what is counted here */
+        }
+    }
+    print_message("%u rises\n", wanted);
+    assert_true(wanted > 20);
+    assert_int_equal(watch_rig_number(r, "SELECT count(*) FROM alert_events"), wanted);
+}
+
 /* ---- anomalies ---- */
 
 static void five_weeks(struct watch_rig *r, const char *until)
@@ -636,6 +684,7 @@ int main(void)
         CASE(ungrouped_reports_are_told_apart_by_provider_and_service),
         CASE(a_fall_waits_for_the_final_bill_and_a_quarter_is_three_months),
         CASE(a_late_day_is_said_once_however_often_it_is_restated),
+        CASE(every_rise_that_was_there_is_one_event),
         CASE(a_spike_is_one_anomaly_and_archived_after_seven_days),
         CASE(one_summary_a_day),
         CASE(notifications_come_by_the_calendar),
