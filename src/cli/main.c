@@ -5,7 +5,7 @@
 
 #include "cli/commands.h"
 
-#define OPTIONS_MAX 64
+#define OPTIONS_MAX 96
 
 static const struct command *const commands[] = {
     &command_serve,

@@ -21,6 +21,8 @@
       "Its secret, if not in TOLLGATE_OIDC_CLIENT_SECRET; without both it is a public client.")                       \
     X("oidc-scopes", TEXT, "openid email profile", NULL, 0, 0, "SCOPES", "What is asked for there.")                  \
     X("oidc-name", TEXT, NULL, NULL, 0, 0, "NAME", "What the sign-in button calls the provider. Default: its host.")  \
+    X("oidc-trust-email", ON_OFF, "off", NULL, 0, 0, "on|off",                                                        \
+      "Also take addresses of which the provider does not say whether they were verified; docs/SIGN_IN.md.")          \
     X("oidc-allowed-domain", LIST, NULL, NULL, 0, 0, "DOMAIN",                                                        \
       "Only who has an address of this domain may sign in there; several times if need be.")                          \
     X("oidc-join", TEXT, NULL, NULL, 0, 0, "WORKSPACE:ROLE",                                                          \

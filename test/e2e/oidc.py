@@ -308,6 +308,18 @@ def people_join_where_the_operator_says_so():
         b.ask("POST", T + "/session", {"email": "ann@example.com", "password": "three plain words"}, key=None, expect=403)
 
 
+def addresses_may_be_taken_on_trust():
+    with Bench("--oidc-trust-email", "on") as b:
+        b.member("ann@example.com")
+        b.provider.accounts(ann={"email": "ann@example.com"}, denied={"email": "ann@example.com", "email_verified": False})
+        b.refused(Browser().sign_in(b.gw, "denied"), 403, "does not say that ann@example.com was verified")
+        check(Browser().sign_in(b.gw, "ann").me(b.gw), "on trust")
+    with Bench() as b:
+        b.member("ann@example.com")
+        b.provider.accounts(ann={"email": "ann@example.com"})
+        b.refused(Browser().sign_in(b.gw, "ann"), 403, "does not say that ann@example.com was verified")
+
+
 # --- what attackers try -----------------------------------------------------------------------------------
 
 def foreign_and_used_answers_are_refused():
@@ -517,6 +529,6 @@ def options_are_checked_at_the_start():
 
 if __name__ == "__main__":
     run(a_member_signs_in_and_out, clients_of_every_kind, a_provider_with_tls_is_verified, strangers_are_told_whom_to_ask,
-        people_join_where_the_operator_says_so, foreign_and_used_answers_are_refused, changed_requests_are_refused, nobody_is_led_elsewhere,
+        people_join_where_the_operator_says_so, addresses_may_be_taken_on_trust, foreign_and_used_answers_are_refused, changed_requests_are_refused, nobody_is_led_elsewhere,
         keys_may_change, without_a_provider_there_is_a_sentence, strange_providers_do_no_harm,
         the_provider_is_who_the_operator_named, options_are_checked_at_the_start)

@@ -539,9 +539,11 @@ static void who_it_is_about_is_read(void **state)
         snprintf(json, sizeof json, "{\"sub\":\"u\",\"email\":\"a@b\",\"email_verified\":%s}", unverified[i]);
         assert_int_equal(jwt_userinfo(str_c(json), r->arena, &who), JWT_NONE);
         assert_false(who.email_verified);
+        assert_true(who.email_judged);
     }
     assert_int_equal(jwt_userinfo(STR("{\"sub\":\"u\",\"name\":[1]}"), r->arena, &who), JWT_NONE);
     assert_int_equal(who.name.n + who.email.n, 0);
+    assert_false(who.email_judged);
     assert_int_equal(jwt_userinfo(STR("{\"email\":\"a@b\"}"), r->arena, &who), JWT_CLAIM);
     assert_int_equal(jwt_userinfo(STR("{\"sub\":\"u\",\"email\":[\"a@b\"]}"), r->arena, &who), JWT_CLAIM);
     assert_int_equal(jwt_userinfo(STR("{\"sub\":\"u\",\"sub\":\"v\"}"), r->arena, &who), JWT_TWICE);

@@ -90,6 +90,7 @@ static bool read_texts(const struct command *c, const struct option_value *value
     s->issuer = option_get(c, values, "oidc-issuer")->text;
     s->client_id = id->given ? id->text : STR("");
     s->scopes = option_get(c, values, "oidc-scopes")->text;
+    s->trusts_emails = option_get(c, values, "oidc-trust-email")->number;
     fault = oidc_issuer_fault(s->issuer);
     if (fault)
         return complain(why, "oidc-issuer", fault);
@@ -111,7 +112,7 @@ bool serve_oidc_read(const struct command *c, const struct option_value *values,
                      struct serve_oidc *ret, char why[SERVE_OIDC_WHY_MAX])
 {
     static const char *const rest[] = {"oidc-client-id", "oidc-client-secret-file", "oidc-name", "oidc-allowed-domain",
-                                       "oidc-join"};
+                                       "oidc-join",      "oidc-trust-email"};
     const char *fault = NULL;
     struct url u;
     memset(ret, 0, sizeof *ret);

@@ -408,6 +408,7 @@ static bool complete_person(struct arrival *in)
     }
     in->who.email = more.email;
     in->who.email_verified = more.email_verified;
+    in->who.email_judged = more.email_judged;
     if (!in->who.name.n)
         in->who.name = more.name;
     return true;
@@ -433,7 +434,8 @@ static void sign_in(struct arrival *in)
     const struct identity_claim claim = {.issuer = in->o->settings->issuer,
                                          .subject = in->who.subject,
                                          .email = in->who.email,
-                                         .email_verified = in->who.email_verified,
+                                         .email_verified = in->who.email_verified ||
+                                                           (in->o->settings->trusts_emails && !in->who.email_judged),
                                          .name = in->who.name};
     enum err e =
         identity_sign_in(j->console->settings.control, &claim, &in->o->settings->rule, j->arena, &m, &token, &s, &why);

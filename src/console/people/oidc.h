@@ -30,6 +30,7 @@ struct oidc_settings {
     struct secret client_secret; /* empty: a public client */
     struct str scopes;           /* "openid email profile" */
     struct str name;             /* what the button calls the provider */
+    bool trusts_emails;          /* addresses count unless it is said that they were not verified */
     struct identity_rule rule;
 };
 

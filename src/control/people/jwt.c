@@ -204,7 +204,8 @@ static enum jwt_fault check_access(struct jval claims, enum jwk_alg alg, struct 
 
 static enum jwt_fault read_person(struct jval claims, struct arena *a, struct jwt_person *ret)
 {
-    *ret = (struct jwt_person){.email_verified = jdoc_true(jdoc_get(claims, "email_verified"))};
+    *ret = (struct jwt_person){.email_verified = jdoc_true(jdoc_get(claims, "email_verified")),
+                               .email_judged = jdoc_has(jdoc_get(claims, "email_verified"))};
     if (!text_of(claims, "sub", a, &ret->subject) || !ret->subject.n || ret->subject.n > 255 ||
         !text_of(claims, "email", a, &ret->email))
         return JWT_CLAIM;

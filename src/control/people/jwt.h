@@ -73,6 +73,7 @@ struct jwt_expect {
 struct jwt_person {
     struct str subject, email, name;
     bool email_verified;
+    bool email_judged; /* it is said whether the address was verified */
 };
 enum jwt_fault jwt_claims(const struct jwt *t, const struct jwt_expect *expect, struct arena *a, struct jwt_person *ret)
     __attribute__((warn_unused_result));
