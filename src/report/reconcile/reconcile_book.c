@@ -4,6 +4,8 @@
  * a day. Hourly sums of the ledger do not say whether a context was long: use has the short and the long price, and
  * anything between them is right.
  */
+#include "report/reconcile/reconcile_book.h"
+
 #include <stdio.h>
 
 #include "base/mem.h"
@@ -11,7 +13,8 @@
 #include "openai/price.h"
 #include "report/bill/bill.h"
 #include "report/bill/bill_line.h"
-#include "report/reconcile/reconcile_inner.h"
+#include "report/match/match_table.h"
+#include "report/reconcile/reconcile_wide.h"
 
 #define NOON_US (BILL_DAY_US / 2)
 

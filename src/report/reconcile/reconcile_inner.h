@@ -20,6 +20,8 @@
 #include "base/arena.h"
 #include "report/match/match_table.h"
 #include "report/reconcile/reconcile.h"
+#include "report/reconcile/reconcile_book.h"
+#include "report/reconcile/reconcile_wide.h"
 #include "store/sqlite.h"
 
 #define RECONCILE_SETTLED_US (INT64_C(48) * 3600 * 1000000) /* after the day's end */
@@ -47,14 +49,6 @@ struct reconcile_excluded_list {
     struct reconcile_excluded *list; /* owned; names are views of links */
     size_t count, cap;
 };
-
-/* A price as a fraction: 10^-24 dollars for 10^-12 of a shown unit are num ÷ den. */
-struct reconcile_price_of {
-    bool known;
-    __int128 num, den;
-};
-
-struct reconcile_book;
 
 struct reconcile_job {
     const struct reconcile_query *q;
@@ -112,25 +106,6 @@ void reconcile_usage_seen(struct reconcile_job *j, int64_t day, uint32_t place, 
  */
 bool reconcile_usage_cut(const struct reconcile_job *j, const struct reconcile_cell *c);
 
-/* reconcile_book.c */
-struct reconcile_book *reconcile_book_new(const struct price_catalog *prices);
-void reconcile_book_free(struct reconcile_book *b); /* NULL does nothing */
-/* Of a line item of the bill, by its id and text, on that day. */
-struct reconcile_price_of reconcile_book_item(struct reconcile_book *b, int64_t item, struct str line_item,
-                                              const struct match_sku *sku, int64_t day);
-/* The same when it was asked for before; else false. */
-bool reconcile_book_seen(const struct reconcile_book *b, int64_t item, int64_t day, struct reconcile_price_of *ret);
-/* Of metered use: the lowest and highest price it can have had on that day. `model` has an id, 0 = never kept. */
-struct reconcile_price_range {
-    struct reconcile_price_of low, high;
-} reconcile_book_meter(struct reconcile_book *b, int64_t model_id, struct str model, const struct match_sku *sku,
-                       uint32_t sku_number, int64_t day);
-/* False: it does not fit. */
-bool reconcile_book_value(const struct reconcile_price_of *p, money_sum quantity, cost_sum *ret);
-/* Shown units: "Tokens", "Seconds" …; "" for METER_COUNT. And how many 10^-12 of them a unit of the meter is. */
-struct str reconcile_unit(unsigned meter);
-int64_t reconcile_unit_scale(unsigned meter);
-
 /* reconcile_gap.c */
 struct reconcile_found {
     struct reconcile_sums sums; /* of this cell */
@@ -149,8 +124,5 @@ enum reconcile_cause reconcile_cause_of(enum reconcile_status status, const stru
 /* reconcile_table.c, reconcile_lists.c: parts of the result, in its arena. */
 enum err reconcile_table_make(struct reconcile_job *j, struct arena *a, struct reconcile *r) ERR_USE;
 enum err reconcile_lists_make(struct reconcile_job *j, struct arena *a, struct reconcile *r) ERR_USE;
-
-/* reconcile_wide.c: a × b ÷ c, rounded half away from zero; b ≥ 0, c > 0. False: it does not fit. */
-bool reconcile_wide(__int128 a, __int128 b, __int128 c, __int128 *ret);
 
 #endif

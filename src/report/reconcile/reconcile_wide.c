@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A product of 256 bits in two halves, divided bit by bit; products that fit take the short way. */
+#include "report/reconcile/reconcile_wide.h"
+
+#include <stdint.h>
+
 #include "base/must.h"
-#include "report/reconcile/reconcile_inner.h"
 
 typedef unsigned __int128 wide;
 
