@@ -9,8 +9,10 @@
 
 #include <cmocka.h>
 
+#include "base/rng.h"
 #include "reconcile_rig.h"
 #include "report/cost/cost_dates.h"
+#include "report/reconcile/reconcile_wide.h"
 
 #define USD MONEY_PUSD_PER_USD
 #define HOUR_US INT64_C(3600000000)
@@ -65,6 +67,33 @@ static void same(const char *what, cost_sum got, const char *wanted)
     cost_amount_format(got, text);
     if (strcmp(text, wanted) != 0)
         fail_msg("%s is %s, not %s", what, text, wanted);
+}
+
+/* --- shares ---------------------------------------------------------------------------------- */
+
+static __int128 random_wide(struct rng_seeded *g, unsigned bits)
+{
+    unsigned __int128 v = (unsigned __int128)rng_seeded_u64(g) << 64 | rng_seeded_u64(g);
+    return (__int128)(v >> (128 - bits));
+}
+
+static void shares_are_exact_over_256_bits(void **state)
+{
+    struct rng_seeded g = {5};
+    __int128 got;
+    (void)state;
+    for (int i = 0; i < 20000; i++) {
+        __int128 a = random_wide(&g, 1 + (unsigned)rng_seeded_below(&g, 125)), b = 1 + random_wide(&g, 120);
+        assert_true(reconcile_wide(a, b, b, &got) && got == a);
+        assert_true(reconcile_wide(-a, b, b, &got) && got == -a);
+        assert_true(reconcile_wide(a, b, 2 * b, &got) && got == a / 2 + a % 2);
+        __int128 c = 1 + random_wide(&g, 120), part, rest;
+        if (b > c)
+            continue;
+        assert_true(reconcile_wide(a, b, c, &part) && reconcile_wide(a, c - b, c, &rest));
+        assert_true(part + rest == a || part + rest == a + 1);
+    }
+    assert_false(reconcile_wide((__int128)1 << 120, (__int128)1 << 120, 1, &got));
 }
 
 /* --- one day, every status ------------------------------------------------------------------- */
@@ -474,6 +503,7 @@ static void without_a_bill_or_a_ledger_one_side_is_empty(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shares_are_exact_over_256_bits),
         cmocka_unit_test(a_scripted_day_has_every_status),
         cmocka_unit_test(unbilled_use_is_pending_for_72_hours),
         cmocka_unit_test(causes_are_named),
