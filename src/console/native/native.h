@@ -110,8 +110,7 @@
       "What the days to come will cost, with a band")                                                                  \
     X(GET, "/tollgate/v1/reconciliation", VIEWER, ANALYTICS_VIEW, reconciliation_read,                                 \
       "OpenAI's bill against what was metered, and why they differ")                                                   \
-    X(GET, "/tollgate/v1/focus", VIEWER, ANALYTICS_VIEW, focus_read,                                                   \
-      "Costs as a FOCUS file (CSV), or a part of one")                                                                 \
+    X(GET, "/tollgate/v1/focus", VIEWER, ANALYTICS_VIEW, focus_read, "Costs as a FOCUS file (CSV), or a part of one")  \
     X(GET, "/tollgate/v1/focus/metadata", VIEWER, ANALYTICS_VIEW, focus_read_metadata,                                 \
       "The description of such a file")                                                                                \
     X(GET, "/tollgate/v1/models", VIEWER, MODELS_LIST, prices_models, "Models of the price catalogue")                 \
