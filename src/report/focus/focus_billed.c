@@ -262,7 +262,7 @@ static enum err put_row(struct focus_run *r, const struct bill_account *account,
                         struct store_stmt *st)
 {
     struct focus_tag_pair tags[FILE_TAGS_MAX];
-    struct focus_subject s = {.own = tags};
+    struct focus_subject s = {.day = day, .own = tags};
     char provider[COST_PROVIDER_MAX];
     int64_t charge = store_i64(st, 4), item = store_i64(st, 3);
     must(charge >= 0 && charge < BILL_CHARGE_COUNT);

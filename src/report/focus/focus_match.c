@@ -23,6 +23,19 @@ static bool passes(struct matching *m, const struct vql_node *n);
 
 /* --- tags ------------------------------------------------------------------------------------ */
 
+static bool holds(struct matching *m, const struct cost_tag_value *v)
+{
+    bool now = v->span_count == 0, all = true;
+    for (size_t i = 0; !now && i < v->span_count; i++)
+        now = m->s->day >= v->spans[i].from_day && m->s->day < v->spans[i].until_day;
+    if (!now || (v->filter && vql_root(v->filter) && !passes(m, vql_root(v->filter))))
+        return false;
+    for (size_t i = 0; all && i < v->within_count; i++)
+        all = !vql_root(v->within[i]) || passes(m, vql_root(v->within[i]));
+    return all;
+}
+
+/* A charge that a tag splits has several values of it, so none that could be written. */
 static struct str value_of(struct matching *m, size_t i)
 {
     const struct cost_tag *t = &m->q->tags[i];
@@ -30,9 +43,11 @@ static struct str value_of(struct matching *m, size_t i)
         return m->known[i] == KNOWN ? m->value[i] : (struct str){NULL, 0};
     m->known[i] = WORKING;
     m->value[i] = (struct str){NULL, 0};
-    for (size_t v = 0; !m->value[i].p && v < t->count; v++)
-        if (!t->values[v].filter || !vql_root(t->values[v].filter) || passes(m, vql_root(t->values[v].filter)))
-            m->value[i] = t->values[v].value;
+    size_t v = m->s->day < t->from_day ? t->count : 0;
+    while (v < t->count && !holds(m, &t->values[v]))
+        v++;
+    if (v < t->count && !COST_TAG_IS_SPLIT(&t->values[v]))
+        m->value[i] = t->values[v].value;
     m->known[i] = KNOWN;
     return m->value[i];
 }

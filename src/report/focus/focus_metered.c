@@ -164,7 +164,7 @@ static void set_subject(struct focus_subject *s, const struct focus_row *row, co
 /* One meter of a group, or (METER_COUNT) what none explains. */
 static enum err put_meter(struct focus_run *r, const struct group *g, int64_t day, unsigned meter, money_sum pusd)
 {
-    struct focus_subject s = {.own_count = 0};
+    struct focus_subject s = {.day = day};
     bool other = meter == METER_COUNT;
     struct focus_row row = {.day = day,
                             .charge = FOCUS_CHARGE_USAGE,

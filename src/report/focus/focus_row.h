@@ -134,6 +134,7 @@ struct focus_tag_pair {
     struct str key, value;
 };
 struct focus_subject {
+    int64_t day;
     struct str fields[VQL_FIELD_COUNT];
     struct str model_short;
     const struct focus_tag_pair *own; /* of a file */
