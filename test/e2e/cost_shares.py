@@ -109,6 +109,17 @@ def vantage(w, total, direct):
     equal(sum(D(c["amount"]) for c in rows if c["resource_id"] == DIRECT), direct, "row 75: direct")
     equal({c.get("resource_name") for c in rows} >= {"one", "two"}, True, "row 75: names of keys")
     equal(D(costs(BILLED, "service")["total_cost"]["amount"]), total, "row 77: the bill")
+    # Row 52: a key that callers give too. The tag is theirs first, unless it may override.
+    tag = {"key": "team", "overridable": False, "values": [{"percentages": [{"value": "x", "pct": 25}, {"value": "y", "pct": 75}], "filter": BILLED}]}
+    status, _, body = w.gw.request("POST", "/v2/virtual_tag_configs", tag, key=ADMIN_KEY)
+    equal(status, 201, f"row 52: {body[:200]}")
+    made = json.loads(body)["token"]
+    before = parts(report(w, ALLOCATED, "tag:team"), "tag:team")
+    equal(set(before), {"x", "y", "ads", "search"}, "row 52: metadata first")
+    equal(before["y"], before["x"] * 3, "row 52: the rest by shares")
+    equal(w.gw.request("PUT", "/v2/virtual_tag_configs/" + made, {"overridable": True}, key=ADMIN_KEY)[0], 200, "row 52")
+    equal(parts(report(w, ALLOCATED, "tag:team"), "tag:team"), {"x": total / 4, "y": total * 3 / 4}, "row 52: overridden")
+    equal(parts(report(w, BILLED, "tag:team", bin="day"), "tag:team"), {"x": total / 4, "y": total * 3 / 4}, "row 52: the bill has none of its own")
 
 
 if __name__ == "__main__":
