@@ -310,7 +310,12 @@ static bool open_notify(struct server *s)
                                .connect_timeout_us = value(s, "connect-timeout")->number};
     enum err e = notify_open(&o, &s->notify, why);
     mem_wipe(password, sizeof password);
-    return e == ERR_OK || complain(why) == EXIT_DONE;
+    if (e == ERR_BAD_OPTION)
+        return complain(why) == EXIT_DONE;
+    if (e != ERR_OK) /* requests do not need it */
+        log_error("notify_unavailable", LOG_TEXT("why", why),
+                  LOG_TEXT("what", "nothing is sent to people until this is mended and the server started again"));
+    return true;
 }
 
 /* On a worker's thread. */

@@ -282,6 +282,25 @@ def bad_options_end_the_start():
             check(words in str(error) and "secret" not in str(error), f"{args}: {error}")
 
 
+def a_damaged_outbox_stops_no_request():
+    up = Upstream(lambda request: request.answer(completion()))
+    with Gateway(up.url, args=options(AUTHORITY, free_port()), env={"TOLLGATE_SMTP_PASSWORD": PASSWORD}) as gw:
+        gw.stop()
+        for suffix in ("-wal", "-shm"):
+            if os.path.exists(f"{gw.dir}/notify.db{suffix}"):
+                os.unlink(f"{gw.dir}/notify.db{suffix}")
+        with open(f"{gw.dir}/notify.db", "wb") as f:
+            f.write(b"no database" * 1000)
+        gw.start()
+        equal(gw.post("/v1/chat/completions", chat())[0], 200, "a request")
+        check("notify_unavailable" in gw.log_text(), "the log says so")
+        check(ask(gw, "POST", T + "/invitations", {"email": "ann@example.com"}, expect=201)["mailed"] is False, "nothing is mailed")
+        equal(rows(gw), [], "the list")
+        ask(gw, "POST", T + "/notifications/test", {"to": "ann@example.com"}, expect=400)
+        gw.metrics()
+    up.close()
+
+
 def a_budget_tells_at_its_threshold_once():
     mails = Mails(AUTHORITY)
     up = Upstream(lambda request: request.answer(completion(model="gpt-4o", prompt=20000, output=20000)))  # 25 cents each
@@ -389,6 +408,7 @@ if __name__ == "__main__":
         refusals_of_a_mail_server_are_told,
         ways_to_a_mail_server,
         bad_options_end_the_start,
+        a_damaged_outbox_stops_no_request,
         a_budget_tells_at_its_threshold_once,
         slack_teams_and_signed_webhooks,
         imports_tell_admins)

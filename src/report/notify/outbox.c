@@ -382,7 +382,7 @@ static enum err next(struct outbox *o, int64_t now_us, const struct outbox_skip 
         return e;
     return take(o,
                 "SELECT " ITEM_COLUMNS " FROM outbox WHERE state = 0 AND due_us <= ?3 " NOT_SKIPPED
-                "ORDER BY due_us, id LIMIT 1",
+                "ORDER BY due_us LIMIT 1",
                 now_us, skip, ret, ret_found, ret_good);
 }
 
@@ -417,14 +417,15 @@ enum err outbox_due(struct outbox *o, const struct outbox_skip *skip, int64_t *r
     bool row;
     pthread_mutex_lock(&o->lock);
     enum err e = prepare_skipping(o,
-                                  "SELECT min(due_us) FROM outbox WHERE state = 0 "
+                                  "SELECT due_us FROM outbox WHERE state = 0 "
                                   "AND id NOT IN (SELECT value FROM json_each(?1)) "
-                                  "AND lane NOT IN (SELECT value FROM json_each(?2))",
+                                  "AND lane NOT IN (SELECT value FROM json_each(?2)) "
+                                  "ORDER BY due_us LIMIT 1",
                                   skip, &ids, &st);
     if (e == ERR_OK) {
         e = store_step(st, &row);
         if (e == ERR_OK)
-            *ret_due_us = row && !store_is_null(st, 0) ? store_i64(st, 0) : INT64_MAX;
+            *ret_due_us = row ? store_i64(st, 0) : INT64_MAX;
         store_done(st);
         store_clear(st);
     }
