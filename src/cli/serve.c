@@ -508,6 +508,14 @@ static void raise_descriptor_limit(void)
     }
 }
 
+/* A dump would have all secrets in it. One byte: for dumps to files too little, for those to a program a refusal (core(5)). */
+static void limit_core_dumps(struct server *s)
+{
+    struct rlimit limit = {1, 1};
+    if (!value(s, "core-dumps")->number)
+        setrlimit(RLIMIT_CORE, &limit);
+}
+
 /* "127.0.0.1" of "127.0.0.1:8787". */
 static struct str host_of(struct str listen)
 {

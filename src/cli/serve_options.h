@@ -109,6 +109,8 @@
       "Before the first retry of a mail or message; each further one waits twice as long, up to an hour.")            \
     X("drain-timeout", DURATION, "15m", NULL, 0, 86400000, "TIME",                                                    \
       "On SIGTERM, how long requests under way may take to end.")                                                     \
+    X("core-dumps", ON_OFF, "off", NULL, 0, 0, "on|off",                                                              \
+      "Let a crash write a core dump, which has every secret in it.")                                                 \
     X("log-level", TEXT, "info", "TOLLGATE_LOG_LEVEL", 0, 0, "LEVEL", "debug, info, warn, error or off.")
 
 #endif
