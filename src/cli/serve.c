@@ -629,6 +629,7 @@ static int run(const struct command *self, struct option_value *values, int oper
     sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     raise_descriptor_limit();
+    limit_core_dumps(&s);
     bool ok = read_allowed(&s) && read_oidc(&s) && open_tls(&s) && open_dir(&s) && open_control(&s, &start) &&
               open_ledger(&s) && open_cache(&s) && open_otlp(&s) && open_notify(&s) && open_limits(&s) &&
               open_watch(&s) && open_import(&s) && start_gateway(&s);
