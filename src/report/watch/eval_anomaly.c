@@ -16,9 +16,11 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "base/rng.h"
+#include "control/control.h"
 #include "report/watch/anomaly_rule.h"
 #include "report/watch/anomaly_store.h"
 #include "report/watch/watch_eval.h"
+#include "report/watch/watch_inner.h"
 
 #define LATE_DAYS 7
 #define WINDOW (ANOMALY_HISTORY_MAX + LATE_DAYS + 1)
@@ -242,15 +244,30 @@ static enum err look_at(struct watch_turn *t, const struct doc *doc, struct jval
     return e == ERR_OK ? in_ledger(&l) : e;
 }
 
+static enum err make_default(struct watch_turn *t, int64_t workspace)
+{
+    struct arena *a = arena_new(16u << 10, 1u << 20);
+    struct doc doc;
+    enum err e = docs_default_report(t->docs, workspace, a, &doc);
+    arena_free(a);
+    return e;
+}
+
 /* A workspace whose costs nobody has looked at yet has its report of everything nevertheless. */
 static enum err make_defaults(struct watch_turn *t)
 {
+    struct control_workspace *places = NULL;
     struct bill_account *rows;
-    struct doc doc;
-    size_t count = 0;
+    struct control_why why;
+    struct control *control = watch_inner_control(t->watch);
+    size_t count = 0, place_count = 0;
     enum err e = t->bill ? bill_accounts(bill_reader_db(t->bill), 0, t->arena, &rows, &count) : ERR_OK;
-    for (size_t i = 0; e == ERR_OK && i < count; i++)
-        e = docs_default_report(t->docs, rows[i].workspace, t->arena, &doc);
+    if (e == ERR_OK && control)
+        e = control_workspace_list(control, t->arena, &places, &place_count, &why);
+    for (size_t i = 0; e == ERR_OK && i < place_count; i++)
+        e = make_default(t, places[i].id);
+    for (size_t i = 0; e == ERR_OK && !control && i < count; i++)
+        e = make_default(t, rows[i].workspace);
     return e;
 }
 
