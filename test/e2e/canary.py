@@ -294,6 +294,8 @@ def nothing_leaks():
     set_up(b)
     b.again(signal.SIGTERM)
     traffic(b)
+    limits = pathlib.Path(f"/proc/{b.gw.process.pid}/limits").read_text()
+    check(re.search(r"^Max core file size +1 +1 ", limits, re.M), f"a crash may leave a core: {limits}")
     b.again(signal.SIGABRT)
     look_at_everything(b)
     wait_until("spans have come", 20, lambda: b.collector.bodies)
