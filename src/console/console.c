@@ -284,6 +284,12 @@ static void refuse_caller(struct http_exchange *x, enum job_dialect dialect, enu
 static bool admit(struct http_exchange *x, const struct route *route, struct snapshot *s,
                   const struct snapshot_key **ret_key)
 {
+    /* Who is not signed in yet could be signed in as somebody else by a form of another site. */
+    if (route->access == JOB_PUBLIC && route->dialect == JOB_NATIVE && cookie_is_foreign(&x->head)) {
+        refuse_caller(x, route->dialect, ERR_FORBIDDEN,
+                      STR("another site's page asks for it; open the console itself"));
+        return false;
+    }
     if (route->access == JOB_PROBE || route->access == JOB_PUBLIC)
         return true;
     struct str presented = route->dialect == JOB_BLAXEL ? model_api_credential(&x->head) : credentials_find(&x->head);

@@ -3,9 +3,10 @@
 #include "console/cookie.h"
 
 #define NAME "tollgate_session"
+#define TICKET "tollgate_sign_in"
+#define TICKET_OVER_TLS "__Host-" TICKET
 
-/* Whether the browser says that another site's page made the request. */
-static bool is_foreign(const struct http1_head *head)
+bool cookie_is_foreign(const struct http1_head *head)
 {
     const struct http1_field *site = http1_find(head, STR("sec-fetch-site"));
     const struct http1_field *origin = http1_find(head, STR("origin")), *host = http1_find(head, STR("host"));
@@ -34,7 +35,7 @@ struct str cookie_find(struct str field, struct str name)
 struct str cookie_session(const struct http1_head *head)
 {
     const struct http1_field *field = http1_find_id(head, HTTP1_COOKIE);
-    return field && !is_foreign(head) ? cookie_find(field->value, STR(NAME)) : STR("");
+    return field && !cookie_is_foreign(head) ? cookie_find(field->value, STR(NAME)) : STR("");
 }
 
 bool cookie_line(struct buf *lines, struct str token, int64_t seconds, bool secure)
@@ -43,10 +44,14 @@ bool cookie_line(struct buf *lines, struct str token, int64_t seconds, bool secu
                       STR_ARG(token), (long long)seconds, secure ? "; Secure" : "");
 }
 
+struct str cookie_ticket(struct str field, bool secure)
+{
+    return cookie_find(field, secure ? STR(TICKET_OVER_TLS) : STR(TICKET));
+}
+
 bool cookie_ticket_line(struct buf *lines, struct str ticket, int64_t seconds, bool secure)
 {
-    return buf_printf(lines,
-                      "Set-Cookie: " COOKIE_TICKET "=%.*s; Path=/tollgate/v1/sign-in/; Max-Age=%lld; HttpOnly; "
-                      "SameSite=Lax%s\r\n",
-                      STR_ARG(ticket), (long long)seconds, secure ? "; Secure" : "");
+    return buf_printf(lines, "Set-Cookie: %s=%.*s; Path=%s; Max-Age=%lld; HttpOnly; SameSite=Lax%s\r\n",
+                      secure ? TICKET_OVER_TLS : TICKET, STR_ARG(ticket), secure ? "/" : "/tollgate/v1/sign-in/",
+                      (long long)seconds, secure ? "; Secure" : "");
 }

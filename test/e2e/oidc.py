@@ -377,6 +377,21 @@ def changed_requests_are_refused():
         b.refused(none, 403, "invalid_request")
 
 
+def behind_tls_only_our_own_host_sets_the_ticket():
+    with Bench() as b:
+        b.member("ann@example.com")
+        b.provider.accounts(ann=ANN)
+        status, head, _ = fetch("GET", b.url + START, headers={"X-Forwarded-Proto": "https"})
+        line = next(v for k, v in head if k.lower() == "set-cookie")
+        check(status == 303 and line.startswith("__Host-tollgate_sign_in=") and "; Path=/;" in line and line.endswith("; Secure"), f"the ticket {line}")
+        # what another host of the domain could have planted is not looked at
+        attacker = Browser().sign_in(b.gw, "ann", stop_at=b.url + START + "/callback")
+        planted = attacker.cookie_header(attacker.url)
+        check("tollgate_sign_in=" in planted["Cookie"], f"no ticket {planted}")
+        status, head, body = fetch("GET", attacker.url, headers={**planted, "X-Forwarded-Proto": "https"})
+        check(status == 400 and "not begun in this browser" in body, f"a planted ticket counts: {status}")
+
+
 def nobody_is_led_elsewhere():
     with Bench() as b:
         for path in ("https://evil.example/", "//evil.example/", "/\\evil.example", "/console//evil.example", "/console/\\evil", "/v1/models",
@@ -529,6 +544,6 @@ def options_are_checked_at_the_start():
 
 if __name__ == "__main__":
     run(a_member_signs_in_and_out, clients_of_every_kind, a_provider_with_tls_is_verified, strangers_are_told_whom_to_ask,
-        people_join_where_the_operator_says_so, addresses_may_be_taken_on_trust, foreign_and_used_answers_are_refused, changed_requests_are_refused, nobody_is_led_elsewhere,
+        people_join_where_the_operator_says_so, addresses_may_be_taken_on_trust, foreign_and_used_answers_are_refused, changed_requests_are_refused, behind_tls_only_our_own_host_sets_the_ticket, nobody_is_led_elsewhere,
         keys_may_change, without_a_provider_there_is_a_sentence, strange_providers_do_no_harm,
         the_provider_is_who_the_operator_named, options_are_checked_at_the_start)

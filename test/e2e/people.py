@@ -113,6 +113,11 @@ def cookies_and_guessing():
         _, head, _ = gw.request("POST", T + "/session", {"email": "ann@example.com", "password": PASSWORD},
                                 {"X-Forwarded-Proto": "https"}, key=None)
         check("Secure" in head["set-cookie"], "behind TLS the cookie is Secure")
+        for elsewhere in ({"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"}, {"Origin": "null"}):
+            _, head, _ = gw.request("POST", T + "/session", b'{"email": "ann@example.com", "password": "' + PASSWORD.encode() + b'"}',
+                                    {"Content-Type": "text/plain", **elsewhere}, key=None)
+            check("set-cookie" not in head, f"another site's form signs people in: {elsewhere}")
+        ask(gw, "POST", T + "/session", {"email": "ann@example.com", "password": PASSWORD}, key=None, headers={"Sec-Fetch-Site": "same-origin"}, expect=201)
         sent = {"Cookie": "other=1; " + cookie.split(";")[0]}
         ask(gw, "GET", T + "/session", key=None, headers=sent, expect=200)
         invite = {"email": "x@example.com"}

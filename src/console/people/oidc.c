@@ -197,7 +197,7 @@ static bool same(struct str a, const char *b)
 static bool check_ticket(struct arrival *in)
 {
     struct job *j = in->j;
-    struct str state = job_query(j, STR("state")), cookie = cookie_find(j->cookie, STR(COOKIE_TICKET));
+    struct str state = job_query(j, STR("state")), cookie = cookie_ticket(j->cookie, people_is_secure(j));
     if (!cookie.n || !ticket_open(&in->o->box, cookie, clock_wall_us(), j->arena, &in->ticket))
         refuse(
             j, 400, "sign_in_refused",
