@@ -88,6 +88,10 @@ def row_63_tags_of_files(v):
     equal(amount(v, "tags", v.ours + " AND tags.name = NULL"), D("10"), "tags: untagged")
     grouped = {r["tags"][0] if r.get("tags") else "": r["amount"] for r in ask(v, "tags", groupings=["tag:team"])["costs"]}
     equal({k: D(a) for k, a in grouped.items()}, {"team:search": D("1.23"), "team:ads": D("0.000000000001"), "": D("10")}, f"tags: a grouping {grouped}")
+    listed = {t["tag_key"]: t for t in v.call("tags.list", {}).fine("row 65")["tags"]}
+    equal((sorted(listed), listed["env"]["providers"]), (["env", "team"], ["custom_provider"]), "row 65: keys of files")
+    equal([x["tag_value"] for x in v.call("tags.getValues", "team", {}).fine("row 65")["tag_values"]], ["ads", "search"], "row 65: their values")
+    v.call("tags.getValues", "none", {}).refused("row 65", 404)
     file = upload(v, "tags", {"$blob": table({"BilledCost": "2", "Tags": '{"odd":"50%"}'}, {"BilledCost": "4", "Tags": '{"odd":"500\\" \\\\"}'})})
     equal(amount(v, "tags", v.ours + " AND tags.name = 'odd' AND tags.value = '50%'"), D("2"), "tags: a percent sign is no wildcard")
     v.call("integrations.deleteUserCostsUpload", v.token, file["token"]).fine("tags")

@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tag keys of billed costs: the virtual ones. Hiding a key is for people's lists; here it is always shown. */
+/*
+ * Tag keys of billed costs: the virtual ones, and those that files of costs bring along. Hiding a key is for people's
+ * lists; here it is always shown.
+ */
 #include "base/must.h"
 #include "console/console_inner.h"
-#include "console/vantage/ask.h"
+#include "console/vantage/accounts.h"
 #include "console/vantage/vantage.h"
 #include "console/vantage/vantage_reply.h"
+#include "report/question/question.h"
 
-static void write_providers(struct json_write *w)
+/* `made`: by people; else files bring it. */
+static void write_providers(struct json_write *w, bool made)
 {
     json_write_key(w, STR("providers"));
     json_write_array(w);
-    json_write_string(w, STR("open_ai"));
+    json_write_string(w, made ? STR("open_ai") : STR("custom_provider"));
     json_write_array_end(w);
 }
 
@@ -24,9 +29,47 @@ static void write_tag(struct json_write *w, const struct doc *doc)
     json_write_member_string(w, "tag_key", doc->title);
     json_write_member_bool(w, "hidden", jdoc_true(jdoc_get(jdoc_root(&body), "hidden")));
     json_write_member_bool(w, "preferred", jdoc_true(jdoc_get(jdoc_root(&body), "preferred")));
-    write_providers(w);
+    write_providers(w, doc->id != 0);
     json_write_object_end(w);
     jdoc_free(&body);
+}
+
+/* The tags of everything that the caller sees. NULL when there are no files, or they cannot be read. */
+static struct question *file_tags(struct job *j, size_t *ret_first)
+{
+    char why[QUESTION_WHY_MAX];
+    struct question *q = NULL;
+    struct accounts seen;
+    struct sight s;
+    if (!ask_sight(j, &s))
+        return NULL;
+    struct bill_reader *r = accounts_reader(j);
+    bool ok = r && accounts_seen(j, r, &s, 0, &seen) &&
+              question_new(ask_docs(j), j->key->workspace_id, j->arena, &q, why) == ERR_OK;
+    *ret_first = ok ? q->query.tag_count : 0;
+    ok = ok && question_file_tags(q, r, seen.list, seen.count) == ERR_OK;
+    bill_reader_close(r);
+    if (ok)
+        return q;
+    question_free(q);
+    return NULL;
+}
+
+/* Keys that only files have, behind the others, as tags that nobody made. */
+static void add_file_tags(struct job *j, struct str search, struct doc **list, size_t *count)
+{
+    size_t first;
+    struct question *q = file_tags(j, &first);
+    size_t more = q ? q->query.tag_count - first : 0;
+    struct doc *all = more ? arena_alloc(j->arena, (*count + more) * sizeof *all) : NULL;
+    if (all) {
+        memcpy(all, *list, *count * sizeof *all);
+        for (size_t i = first; i < q->query.tag_count; i++)
+            if (!search.n || str_search(q->query.tags[i].key, search) >= 0)
+                all[(*count)++] = (struct doc){.title = q->query.tags[i].key, .body = STR("{}")};
+        *list = all;
+    }
+    question_free(q);
 }
 
 /* All tags, or those found by a text. False when the job was answered. */
@@ -75,6 +118,8 @@ void tags_list(struct job *j)
     if (!vantage_page_read(j, 100, 1000, &page) || !ask_list(j, "providers", providers, &asked) ||
         !read_tags(j, ask_text(j, "search_query"), &list, &count))
         return;
+    if (!asked)
+        add_file_tags(j, ask_text(j, "search_query"), &list, &count);
     for (size_t i = 0; i < asked; i++)
         ours = i == 0 ? str_eq(providers[i], STR("open_ai")) : ours || str_eq(providers[i], STR("open_ai"));
     sort_tags(list, count, str_eq(ask_text(j, "sort_direction"), STR("desc")));
@@ -137,13 +182,13 @@ void tags_update(struct job *j)
     jdoc_free(&body);
 }
 
-static void write_value(struct job *j, struct str value)
+static void write_value(struct job *j, struct str value, bool made)
 {
     if (!value.n)
         return;
     json_write_object(&j->json);
     json_write_member_string(&j->json, "tag_value", value);
-    write_providers(&j->json);
+    write_providers(&j->json, made);
     json_write_object_end(&j->json);
 }
 
@@ -152,10 +197,35 @@ static void write_values(struct job *j, struct jval list)
 {
     for (struct jval v = jdoc_first(list); jdoc_has(v); v = jdoc_next(list, v)) {
         struct jval shares = jdoc_get(v, "percentages");
-        write_value(j, jdoc_text(jdoc_get(v, "name"), j->arena));
+        write_value(j, jdoc_text(jdoc_get(v, "name"), j->arena), true);
         for (struct jval s = jdoc_first(shares); jdoc_has(s); s = jdoc_next(shares, s))
-            write_value(j, jdoc_text(jdoc_get(s, "value"), j->arena));
+            write_value(j, jdoc_text(jdoc_get(s, "value"), j->arena), true);
     }
+}
+
+/* Values of a key that only files have. */
+static void list_file_values(struct job *j, const struct vantage_page *page, struct str key)
+{
+    size_t first;
+    struct question *q = file_tags(j, &first);
+    const struct cost_tag *tag = NULL;
+    for (size_t i = q ? first : 0; q && i < q->query.tag_count; i++)
+        if (str_eq(q->query.tags[i].key, key))
+            tag = &q->query.tags[i];
+    if (!tag) {
+        vantage_fail(j, 404, "There is no such tag");
+    } else {
+        job_reply_json(j, 200);
+        json_write_object(&j->json);
+        vantage_links(j, page, tag->count, false);
+        json_write_key(&j->json, STR("tag_values"));
+        json_write_array(&j->json);
+        for (size_t i = 0; i < tag->count; i++)
+            write_value(j, tag->values[i].value, false);
+        json_write_array_end(&j->json);
+        json_write_object_end(&j->json);
+    }
+    question_free(q);
 }
 
 void tags_values(struct job *j)
@@ -170,7 +240,7 @@ void tags_values(struct job *j)
     while (at < count && !str_eq(list[at].title, key))
         at++;
     if (at == count) {
-        vantage_fail(j, 404, "There is no such tag");
+        list_file_values(j, &page, key);
         return;
     }
     jdoc_init(&body);
