@@ -12,8 +12,7 @@
 #include "base/must.h"
 #include "console/vantage/cost_ask.h"
 #include "console/vantage/vantage_reply.h"
-#include "report/bill/bill_decimal.h"
-#include "report/cost/cost_dates.h"
+#include "report/question/budget_period.h"
 
 #define MONTHS_MAX 120
 #define PERIODS_MAX 500
@@ -83,37 +82,20 @@ static bool spent(struct performance *p, struct jval budget, int64_t from, int64
     return ok;
 }
 
-/* Without an end a period lasts to the day before the next one begins, the last one to the end of its month. */
-int64_t budgets_period_end(struct job *j, struct jval list, struct jval period, int64_t start)
-{
-    int64_t end, next;
-    if (cost_dates_day_parse(jdoc_text(jdoc_get(period, "end_at"), j->arena), &end))
-        return end;
-    struct jval following = jdoc_next(list, period);
-    if (jdoc_has(following) && cost_dates_day_parse(jdoc_text(jdoc_get(following, "start_at"), j->arena), &next) &&
-        next > start)
-        return next - 1;
-    return bill_month_day(bill_month_of(start) + 1) - 1;
-}
-
 static bool add_period(struct performance *p, struct jval budget, struct jval list, struct jval period)
 {
-    struct job *j = p->job;
-    int64_t start;
-    money_sum amount, cost;
-    bool exact;
-    if (!cost_dates_day_parse(jdoc_text(jdoc_get(period, "start_at"), j->arena), &start) || start > p->today ||
-        !bill_decimal_read(jdoc_text(jdoc_get(period, "amount"), j->arena), 12, &amount, &exact))
+    struct budget_period b;
+    money_sum cost;
+    if (!budget_period_read(list, period, p->job->arena, &b) || b.from_day > p->today)
         return true;
-    int64_t end = budgets_period_end(j, list, period, start), days = end - start + 1;
-    int64_t last = end < p->today ? end : p->today;
-    struct month *m = month_of(p, bill_month_of(start));
+    int64_t days = b.last_day - b.from_day + 1, last = b.last_day < p->today ? b.last_day : p->today;
+    struct month *m = month_of(p, bill_month_of(b.from_day));
     if (!m)
         return true;
-    if (!spent(p, budget, start, last, &cost))
+    if (!spent(p, budget, b.from_day, last, &cost))
         return false;
-    m->amount += amount;
-    m->due += amount * (last - start + 1) / days;
+    m->amount += b.amount;
+    m->due += b.amount * (last - b.from_day + 1) / days;
     m->spent += cost;
     return true;
 }

@@ -16,7 +16,5 @@ struct sight;
  * False when the job was answered.
  */
 bool budgets_performance(struct job *j, const struct sight *s, const struct doc *budget, struct str *ret);
-/* The last day of one of a budget's periods: as it says, or as follows from the next one. `start`: its first day. */
-int64_t budgets_period_end(struct job *j, struct jval periods, struct jval period, int64_t start);
 
 #endif

@@ -8,12 +8,12 @@
 #include "base/clock.h"
 #include "base/must.h"
 #include "console/vantage/ask.h"
-#include "console/vantage/budgets.h"
 #include "console/vantage/report_forecasts.h"
 #include "console/vantage/vantage_reply.h"
 #include "report/bill/bill.h"
 #include "report/cost/cost_dates.h"
 #include "report/docs/docs_view.h"
+#include "report/question/budget_period.h"
 
 enum { CREATED = 1, UPDATED = 2, PLACE = 4 };
 
@@ -104,12 +104,11 @@ static void write_periods(struct job *j, struct jval list)
     json_write_array(w);
     for (struct jval p = jdoc_first(list); jdoc_has(p); p = jdoc_next(list, p)) {
         char end[BILL_DAY_TEXT_MAX];
-        int64_t start;
+        struct budget_period b;
         json_write_object(w);
         json_write_member_raw(w, "start_at", jdoc_raw(jdoc_get(p, "start_at")));
-        if (cost_dates_day_parse(jdoc_text(jdoc_get(p, "start_at"), j->arena), &start))
-            json_write_member_string(w, "end_at",
-                                     str_of(end, bill_day_format(budgets_period_end(j, list, p, start), end)));
+        if (budget_period_read(list, p, j->arena, &b))
+            json_write_member_string(w, "end_at", str_of(end, bill_day_format(b.last_day, end)));
         json_write_member_raw(w, "amount", jdoc_raw(jdoc_get(p, "amount")));
         json_write_object_end(w);
     }

@@ -19,9 +19,8 @@
 #include "base/json_write.h"
 #include "base/log.h"
 #include "base/must.h"
-#include "report/bill/bill_decimal.h"
-#include "report/cost/cost_dates.h"
 #include "report/forecast/forecast_report.h"
+#include "report/question/budget_period.h"
 #include "report/watch/watch_fire.h"
 #include "report/watch/watch_inner.h"
 #include "report/watch/watch_text.h"
@@ -66,32 +65,19 @@ struct alert {
 
 /* ---- the budget of a day ---- */
 
-/* Without an end a period lasts to the day before the next one begins, the last one to the end of its month. */
-static int64_t end_of(struct watch_turn *t, struct jval list, struct jval period, int64_t start)
-{
-    int64_t end, next;
-    if (cost_dates_day_parse(jdoc_text(jdoc_get(period, "end_at"), t->arena), &end))
-        return end;
-    struct jval following = jdoc_next(list, period);
-    if (jdoc_has(following) && cost_dates_day_parse(jdoc_text(jdoc_get(following, "start_at"), t->arena), &next) &&
-        next > start)
-        return next - 1;
-    return bill_month_day(bill_month_of(start) + 1) - 1;
-}
-
-static void add_leaf(struct budget *b, struct str report, int64_t from, int64_t end, money_sum amount)
+static void add_leaf(struct budget *b, struct str report, const struct budget_period *p)
 {
     struct watch_turn *t = b->turn;
     struct leaf *l = &b->leaves[b->leaf_count];
     if (b->leaf_count == LEAVES_MAX)
         return;
-    *l = (struct leaf){.from = from, .end = end, .amount = amount};
+    *l = (struct leaf){.from = p->from_day, .end = p->last_day, .amount = p->amount};
     if (report.n && docs_find(t->docs, DOCS_COST_REPORT, report, t->arena, &l->report) != ERR_OK &&
         docs_find(t->docs, DOCS_SEGMENT, report, t->arena, &l->report) != ERR_OK)
         l->report.id = 0;
-    b->from = !b->leaf_count || from < b->from ? from : b->from;
-    b->end = !b->leaf_count || end > b->end ? end : b->end;
-    b->amount += amount;
+    b->from = !b->leaf_count || l->from < b->from ? l->from : b->from;
+    b->end = !b->leaf_count || l->end > b->end ? l->end : b->end;
+    b->amount += l->amount;
     b->leaf_count++;
 }
 
@@ -107,16 +93,10 @@ static void gather(struct budget *b, struct str text, int64_t day, unsigned dept
     }
     struct jval root = jdoc_root(&body), periods = jdoc_get(root, "periods"),
                 children = jdoc_get(root, "child_budget_tokens");
-    for (struct jval p = jdoc_first(periods); jdoc_has(p) && !jdoc_size(children); p = jdoc_next(periods, p)) {
-        int64_t from;
-        money_sum amount;
-        bool exact;
-        if (!cost_dates_day_parse(jdoc_text(jdoc_get(p, "start_at"), t->arena), &from) || from > day ||
-            !bill_decimal_read(jdoc_text(jdoc_get(p, "amount"), t->arena), 12, &amount, &exact))
-            continue;
-        int64_t end = end_of(t, periods, p, from);
-        if (day <= end)
-            add_leaf(b, jdoc_text(jdoc_get(root, "cost_report_token"), t->arena), from, end, amount);
+    for (struct jval v = jdoc_first(periods); jdoc_has(v) && !jdoc_size(children); v = jdoc_next(periods, v)) {
+        struct budget_period p;
+        if (budget_period_read(periods, v, t->arena, &p) && p.from_day <= day && day <= p.last_day)
+            add_leaf(b, jdoc_text(jdoc_get(root, "cost_report_token"), t->arena), &p);
     }
     for (struct jval v = jdoc_first(children); jdoc_has(v); v = jdoc_next(children, v)) {
         struct doc child;
