@@ -160,10 +160,33 @@ static cost_sum oracle(struct cost_rig *r, struct str weight, const char *also)
     "(CASE WHEN project = 'proj_a' THEN 'search' WHEN key = 'key_2' THEN 'Ads Team' WHEN model = 'gpt-4o' THEN 'search' END)"
 #define ENV "(CASE WHEN " TEAM " = 'search' THEN 'prod' WHEN service = 'Audio' THEN 'dev' END)"
 
+/* The millionths of a row that have the value x, y, none of the tag half. */
+#define HALF_X "(CASE WHEN project = 'proj_b' THEN 1000000 WHEN service = 'Audio' THEN 250000 ELSE 100000 END)"
+#define HALF_Y "(CASE WHEN project = 'proj_b' THEN 0 WHEN service = 'Audio' THEN 750000 ELSE 600000 END)"
+#define HALF_NONE "(CASE WHEN project = 'proj_b' OR service = 'Audio' THEN 0 ELSE 300000 END)"
+
+static const char *stands_for(char c)
+{
+    switch (c) {
+    case 'P':
+        return P;
+    case 'T':
+        return TEAM;
+    case 'X':
+        return HALF_X;
+    case 'Y':
+        return HALF_Y;
+    case 'N':
+        return HALF_NONE;
+    default:
+        return ENV;
+    }
+}
+
 static void expand(struct str text, struct buf *out)
 {
     for (ptrdiff_t at; (at = str_find(text, '$')) >= 0; text = str_from(text, (size_t)at + 2)) {
-        const char *with = text.p[at + 1] == 'P' ? P : text.p[at + 1] == 'T' ? TEAM : ENV;
+        const char *with = stands_for(text.p[at + 1]);
         assert_true(buf_add(out, text.p, (size_t)at) && buf_add_str(out, str_c(with)));
     }
     assert_true(buf_add_str(out, text));
@@ -179,7 +202,21 @@ static struct cost_query whole_period(void)
 }
 
 static struct cost_tag_value team_values[3], env_values[2];
-static struct cost_tag tags[2];
+static struct cost_tag_value half_values[3];
+static struct cost_tag tags[3];
+
+/* half: x for proj_b, in quarters for audio, else a tenth x and six tenths y. */
+static void make_half(void)
+{
+    static const struct cost_share quarters[] = {{COST_MONTH_ANY, {"x", 1}, 25}, {COST_MONTH_ANY, {"y", 1}, 75}};
+    static const struct cost_share tenths[] = {{COST_MONTH_ANY, {"x", 1}, 10}, {COST_MONTH_ANY, {"y", 1}, 60}};
+    half_values[0] =
+        (struct cost_tag_value){.value = STR("x"), .filter = cost_rig_parse(STR(P " AND costs.account_id = 'proj_b'"))};
+    half_values[1] = (struct cost_tag_value){
+        .filter = cost_rig_parse(STR(P " AND costs.service = 'Audio'")), .shares = quarters, .share_count = 2};
+    half_values[2] = (struct cost_tag_value){.shares = tenths, .share_count = 2, .whole = 100};
+    tags[2] = (struct cost_tag){.key = STR("half"), .values = half_values, .count = 3};
+}
 
 /* team: search, ads or the rest of gpt-4o; env: prod where there is a team, by another tag. */
 static void make_tags(void)
@@ -196,6 +233,7 @@ static void make_tags(void)
         (struct cost_tag_value){.value = STR("dev"), .filter = cost_rig_parse(STR(P " AND costs.service = 'Audio'"))};
     tags[0] = (struct cost_tag){.key = STR("team"), .values = team_values, .count = 3};
     tags[1] = (struct cost_tag){.key = STR("env"), .values = env_values, .count = 2};
+    make_half();
 }
 
 static void free_tags(void)
@@ -206,6 +244,8 @@ static void free_tags(void)
         vql_free(filters[0]);
         if (i < 2) {
             memcpy(filters, &env_values[i].filter, sizeof filters);
+            vql_free(filters[0]);
+            memcpy(filters, &half_values[i].filter, sizeof filters);
             vql_free(filters[0]);
         }
     }
@@ -230,7 +270,7 @@ static cost_sum total_of(struct cost_rig *r, struct cost_query q, const struct v
 static void check_golden(struct cost_rig *r, struct str query, struct str sql, unsigned line)
 {
     static const char *const groupings[] = {NULL,        "service",  "account_id", "resource_id",
-                                            "line_item", "tag:team", "model"};
+                                            "line_item", "tag:team", "model",      "tag:half"};
     static const enum cost_bin bins[] = {COST_BIN_DAY, COST_BIN_MONTH, COST_BIN_TOTAL, COST_BIN_WEEK, COST_BIN_QUARTER};
     struct buf text;
     struct cost_query q = whole_period();
@@ -243,7 +283,7 @@ static void check_golden(struct cost_rig *r, struct str query, struct str sql, u
     expand(str_from(sql, weighted ? 2 : 0), &text);
     assert_true(buf_add_str(&text, STR(")")));
     q.tags = tags;
-    q.tag_count = 2;
+    q.tag_count = str_search(query, STR("half")) >= 0 ? 3 : 2; /* the others know of two */
     q.bin = bins[line % COUNT(bins)];
     cost_sum want = oracle(r, buf_str(&text), "1"), got = total_of(r, q, filter, groupings[line % COUNT(groupings)]);
     if (want != got) {
