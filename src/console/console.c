@@ -280,8 +280,30 @@ static void refuse_caller(struct http_exchange *x, enum job_dialect dialect, enu
     refuse_with(x, e, &lines, &json, ok);
 }
 
+bool console_is_secure(const struct console *c, struct str proto)
+{
+    return c->settings.tls || str_eq_nocase(proto, STR("https")) || str_starts(c->settings.public_url, STR("https://"));
+}
+
+/* The session of a browser; "" when there is none. */
+static struct str session_of(const struct console *c, const struct http1_head *head)
+{
+    const struct http1_field *proto = http1_find(head, STR("x-forwarded-proto"));
+    return cookie_session(head, console_is_secure(c, proto ? proto->value : STR("")));
+}
+
+/* Vantage's callers name a workspace in what they send: any that they reach will do here (vantage/ask.h asks again). */
+static bool may_somewhere(const struct snapshot *s, const struct snapshot_key *key, const struct route *route)
+{
+    struct reach there;
+    bool may = console_may_call(key, key->role, route);
+    for (size_t n = 0; !may && route->dialect == JOB_VANTAGE && reach_at(s, key, n, &there); n++)
+        may = console_may_call(key, there.role, route);
+    return may;
+}
+
 /* True when the key may call the route; otherwise the exchange is answered. */
-static bool admit(struct http_exchange *x, const struct route *route, struct snapshot *s,
+static bool admit(const struct console *c, struct http_exchange *x, const struct route *route, struct snapshot *s,
                   const struct snapshot_key **ret_key)
 {
     /* Who is not signed in yet could be signed in as somebody else by a form of another site. */
@@ -294,7 +316,7 @@ static bool admit(struct http_exchange *x, const struct route *route, struct sna
         return true;
     struct str presented = route->dialect == JOB_BLAXEL ? model_api_credential(&x->head) : credentials_find(&x->head);
     if (!presented.n)
-        presented = cookie_session(&x->head);
+        presented = session_of(c, &x->head);
     if (!presented.n) {
         refuse_caller(x, route->dialect, ERR_KEY_MISSING, STR(""));
         return false;
@@ -305,7 +327,7 @@ static bool admit(struct http_exchange *x, const struct route *route, struct sna
         return false;
     }
     /* What Blaxel's callers may depends on the workspace they name. */
-    if (route->dialect != JOB_BLAXEL && !console_may_call(*ret_key, (*ret_key)->role, route)) {
+    if (route->dialect != JOB_BLAXEL && !may_somewhere(s, *ret_key, route)) {
         refuse_caller(x, route->dialect, ERR_FORBIDDEN, str_c(missing_scope(*ret_key, route)));
         return false;
     }
@@ -409,7 +431,7 @@ void console_request(void *console, struct http_exchange *x)
         return;
     }
     struct snapshot *s = snapshot_ref(worker_snapshot(x->server_ctx));
-    if (!admit(x, route, s, &key)) {
+    if (!admit(c, x, route, s, &key)) {
         snapshot_unref(s);
         return;
     }

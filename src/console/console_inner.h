@@ -31,6 +31,8 @@ struct console {
     struct calls *calls;                     /* vantage/access/calls.h; NULL: no limit */
 };
 
+/* Whether clients come over TLS, here or in front of us; `proto` is what x-forwarded-proto says. */
+bool console_is_secure(const struct console *c, struct str proto);
 /* Whether a role and the key's scopes allow the route. */
 bool console_may_call(const struct snapshot_key *key, enum kind_role role, const struct route *route);
 

@@ -2,9 +2,9 @@
 /* Reading and setting the two cookies there are. */
 #include "console/cookie.h"
 
-#define NAME "tollgate_session"
+#define OVER_TLS "__Host-"
+#define SESSION "tollgate_session"
 #define TICKET "tollgate_sign_in"
-#define TICKET_OVER_TLS "__Host-" TICKET
 
 bool cookie_is_foreign(const struct http1_head *head)
 {
@@ -32,26 +32,28 @@ struct str cookie_find(struct str field, struct str name)
     return STR("");
 }
 
-struct str cookie_session(const struct http1_head *head)
+struct str cookie_session(const struct http1_head *head, bool secure)
 {
     const struct http1_field *field = http1_find_id(head, HTTP1_COOKIE);
-    return field && !cookie_is_foreign(head) ? cookie_find(field->value, STR(NAME)) : STR("");
+    return field && !cookie_is_foreign(head) ? cookie_find(field->value, secure ? STR(OVER_TLS SESSION) : STR(SESSION))
+                                             : STR("");
 }
 
 bool cookie_line(struct buf *lines, struct str token, int64_t seconds, bool secure)
 {
-    return buf_printf(lines, "Set-Cookie: " NAME "=%.*s; Path=/; Max-Age=%lld; HttpOnly; SameSite=Lax%s\r\n",
-                      STR_ARG(token), (long long)seconds, secure ? "; Secure" : "");
+    return buf_printf(lines, "Set-Cookie: %s=%.*s; Path=/; Max-Age=%lld; HttpOnly; SameSite=Lax%s\r\n",
+                      secure ? OVER_TLS SESSION : SESSION, STR_ARG(token), (long long)seconds,
+                      secure ? "; Secure" : "");
 }
 
 struct str cookie_ticket(struct str field, bool secure)
 {
-    return cookie_find(field, secure ? STR(TICKET_OVER_TLS) : STR(TICKET));
+    return cookie_find(field, secure ? STR(OVER_TLS TICKET) : STR(TICKET));
 }
 
 bool cookie_ticket_line(struct buf *lines, struct str ticket, int64_t seconds, bool secure)
 {
     return buf_printf(lines, "Set-Cookie: %s=%.*s; Path=%s; Max-Age=%lld; HttpOnly; SameSite=Lax%s\r\n",
-                      secure ? TICKET_OVER_TLS : TICKET, STR_ARG(ticket), secure ? "/" : "/tollgate/v1/sign-in/",
+                      secure ? OVER_TLS TICKET : TICKET, STR_ARG(ticket), secure ? "/" : "/tollgate/v1/sign-in/",
                       (long long)seconds, secure ? "; Secure" : "");
 }

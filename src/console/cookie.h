@@ -7,8 +7,9 @@
  * for requests that are not another site's: SameSite=Lax keeps it away from those in the first place,
  * and what changes something is refused when the browser says that it comes from elsewhere.
  *
- * A second one holds the ticket of a sign-in at a provider that is under way (people/oidc_ticket.h). Over TLS its name
- * begins with "__Host-", so that no other host of the same domain can have put it there (RFC 6265bis §4.1.3.2).
+ * A second one holds the ticket of a sign-in at a provider that is under way (people/oidc_ticket.h). Over TLS the names
+ * of both begin with "__Host-", so that no other host of the same domain can have put them there (RFC 6265bis §4.1.3.2);
+ * only by these names they count then.
  */
 
 #include "base/buf.h"
@@ -16,7 +17,7 @@
 #include "net/http1_head.h"
 
 /* The token in the cookie, a view into the head; empty when there is none or it does not count. */
-struct str cookie_session(const struct http1_head *head);
+struct str cookie_session(const struct http1_head *head, bool secure);
 /* Whether the browser says that another site's page makes this request, which is not a GET or HEAD. */
 bool cookie_is_foreign(const struct http1_head *head);
 /* The cookie of that name in a Cookie field's value; empty when it is not there. */

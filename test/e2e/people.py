@@ -112,7 +112,11 @@ def cookies_and_guessing():
         check(status == 201 and "HttpOnly" in cookie and "SameSite=Lax" in cookie and "Secure" not in cookie, f"cookie {cookie}")
         _, head, _ = gw.request("POST", T + "/session", {"email": "ann@example.com", "password": PASSWORD},
                                 {"X-Forwarded-Proto": "https"}, key=None)
-        check("Secure" in head["set-cookie"], "behind TLS the cookie is Secure")
+        over_tls = head["set-cookie"].split(";")[0]
+        check("Secure" in head["set-cookie"] and over_tls.startswith("__Host-tollgate_session="), "behind TLS the cookie is Secure")
+        ask(gw, "GET", T + "/session", key=None, headers={"Cookie": over_tls, "X-Forwarded-Proto": "https"}, expect=200)
+        for cookie_there in (over_tls.replace("__Host-", ""), "a=b; " + cookie.split(";")[0]):  # what another host of the domain can plant
+            ask(gw, "GET", T + "/session", key=None, headers={"Cookie": cookie_there, "X-Forwarded-Proto": "https"}, expect=401)
         for elsewhere in ({"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"}, {"Origin": "null"}):
             _, head, _ = gw.request("POST", T + "/session", b'{"email": "ann@example.com", "password": "' + PASSWORD.encode() + b'"}',
                                     {"Content-Type": "text/plain", **elsewhere}, key=None)

@@ -13,8 +13,7 @@
 
 bool people_is_secure(const struct job *j)
 {
-    return j->console->settings.tls || str_eq_nocase(j->blaxel.proto, STR("https")) ||
-           str_starts(j->console->settings.public_url, STR("https://"));
+    return console_is_secure(j->console, j->blaxel.proto);
 }
 
 void sessions_create(struct job *j)
