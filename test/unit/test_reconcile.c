@@ -419,6 +419,49 @@ static void an_account_that_nobody_uses_blurs_nothing(void **state)
     reconcile_rig_close(&r);
 }
 
+static void amounts_without_quantities_take_those_of_the_usage_pages(void **state)
+{
+    struct reconcile_rig r;
+    int64_t day = day_of("2026-03-10");
+    bool changed;
+    (void)state;
+    reconcile_rig_open(&r, day);
+    struct rig_call c = call(day, RIG_ONE, "key_1", 1000000, 100000);
+    c.quantity[METER_CACHED] = 400000;
+    reconcile_rig_meter(&r, &c);
+    reconcile_rig_bill(&r, &c, 3, 2);
+    for (size_t i = 0; i < r.row_count[0]; i++)
+        r.rows[0][i].quantity = -1;
+    struct bill_used used = {.project = STR("proj_a"),
+                             .user = STR(""),
+                             .key = STR("key_1"),
+                             .model = STR(MODEL),
+                             .tier = STR("default"),
+                             .extra = STR(""),
+                             .source = STR("")};
+    used.figure[BILL_FIGURE_INPUT] = 1400000;
+    used.figure[BILL_FIGURE_CACHED] = 400000;
+    used.figure[BILL_FIGURE_OUTPUT] = 100000;
+    used.figure[BILL_FIGURE_REQUESTS] = 1;
+    for (int known = 0; known < 2; known++) {
+        const struct bill_bucket bucket = {.account = RIG_ACCOUNT,
+                                           .kind = BILL_USAGE_COMPLETIONS,
+                                           .start = day * 24,
+                                           .rows = &used,
+                                           .count = 1,
+                                           .now_us = 1};
+        if (known)
+            assert_int_equal(bill_usage_put(r.bill, &bucket, &changed), ERR_OK);
+        struct reconcile *x = settled(&r, day);
+        same("gap", x->total.sums.billed - x->total.sums.metered, "2.0");
+        same("rate", x->total.sums.rate, known ? "2.0" : "0.0");
+        same("volume", x->total.sums.volume, known ? "0.0" : "2.0");
+        assert_int_equal(x->total.cause, known ? RECONCILE_CAUSE_PRICE : RECONCILE_CAUSE_BYPASSED);
+        reconcile_free(x);
+    }
+    reconcile_rig_close(&r);
+}
+
 static void use_around_midnight_agrees_over_two_days(void **state)
 {
     struct reconcile_rig r;
@@ -512,6 +555,7 @@ int main(void)
         cmocka_unit_test(long_context_and_other_tiers_agree),
         cmocka_unit_test(a_key_that_openai_does_not_list_shares_the_rest),
         cmocka_unit_test(an_account_that_nobody_uses_blurs_nothing),
+        cmocka_unit_test(amounts_without_quantities_take_those_of_the_usage_pages),
         cmocka_unit_test(use_around_midnight_agrees_over_two_days),
         cmocka_unit_test(a_rotated_key_belongs_to_each_in_its_time),
         cmocka_unit_test(without_a_bill_or_a_ledger_one_side_is_empty),

@@ -144,6 +144,8 @@ static enum err add_row(void *ctx, const struct reconcile_bill_row *r)
     c->billed_rows++;
     if (r->quantity && reconcile_book_value(&price, r->quantity, &value) && cost_amount_add(&c->book_billed, value))
         return ERR_OK;
+    if (!r->quantity && r->billed)
+        c->no_quantity = j->no_quantity = true;
     c->plain_billed += r->billed;
     c->plain_quantity += r->quantity;
     return ERR_OK;

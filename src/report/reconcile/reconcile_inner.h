@@ -32,6 +32,7 @@ struct reconcile_cell {
     int32_t day;
     uint32_t place, sku;
     uint32_t billed_rows;
+    bool no_quantity; /* OpenAI gave amounts only; then its usage pages may know */
     money_sum billed, billed_quantity;
     money_sum plain_billed, plain_quantity; /* of these the ones the catalogue has no price for */
     cost_sum book_billed;                   /* what it makes of the others */
@@ -60,6 +61,7 @@ struct reconcile_job {
     struct reconcile_cell *cells; /* owned */
     size_t cell_count, cell_cap;
     struct match_table index; /* (day, place, sku) → cell */
+    bool no_quantity;         /* of some cell */
     struct match_table days;  /* (account, day, 0) → 1 + enum bill_day_state */
     struct match_table billed_requests, seen_requests, estimated_requests; /* reconcile_usage.c */
     struct reconcile_excluded_list excluded;

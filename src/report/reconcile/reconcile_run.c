@@ -221,7 +221,7 @@ static enum err give_row(void *ctx, const struct reconcile_bill_row *r)
         return ERR_BAD_PARAMETER;
     struct reconcile_found f;
     reconcile_gap(x->j, c, &f);
-    bool by_quantity = c->billed_quantity > 0;
+    bool by_quantity = c->billed_quantity > 0 && !c->no_quantity;
     money_sum all = by_quantity ? c->billed_quantity : c->billed;
     c->seen += by_quantity ? r->quantity : r->billed;
     c->seen_rows++;
