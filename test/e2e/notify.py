@@ -398,6 +398,14 @@ def imports_tell_admins():
         gw.cli("connect", "openai-admin", "--slug", "bill", "--api-key-env", "K", "--base-url", up.url, env={"K": "sk-admin-good-0123456789"})
         mail = mails.wait("boss@example.com", seconds=40)[0]
         equal(mail["Subject"], "The import of OpenAI's bill for bill is complete", "the subject")
+        up.status = "401 Unauthorized"
+        for _ in range(2):  # it goes on failing, and is told once
+            gw.cli("import", check=False)
+        mail = mails.wait("boss@example.com", 2)[1]
+        equal(mail["Subject"], "The import of OpenAI's bill for bill fails", "the subject")
+        check("401" in mail.get_content(), mail.get_content())
+        time.sleep(0.5)
+        equal(len(mails.to("boss@example.com")), 2, "told once")
         up.close()
     mails.stop()
 
