@@ -105,6 +105,12 @@ def a_team_opens_its_workspaces(v):
     v.call("costReports.create", {"title": "no", "workspace_token": made}, token=eve_key).refused("lab: as a viewer", 403)
     v.call("teams.addTeamMember", lab["token"], {"user_email": "eve@example.com", "role": "editor"}).fine("lab")
     v.call("costReports.create", {"title": "mine", "workspace_token": made}, token=eve_key).fine("lab: as an editor")
+    _, ivy_key = person(v, "ivy", there="viewer")
+    v.call("teams.addTeamMember", lab["token"], {"user_email": "ivy@example.com", "role": "editor"}).fine("lab")
+    here = v.call("me.get").fine("lab")["default_workspace_token"]
+    v.call("costReports.create", {"title": "there", "workspace_token": made}, token=ivy_key).fine("lab: an editor there")
+    v.call("costReports.create", {"title": "here", "workspace_token": here}, token=ivy_key).refused("lab: a viewer at home", 404)
+    v.call("workspaces.update", made, {"name": "Mine"}, token=ivy_key).refused("lab: no admin", 403)
     v.call("teams.delete", lab["token"]).fine("lab")
     check(not v.call("costReports.list", {"workspace_token": made}, token=eve_key).ok, "lab: closed again")
     v.call("workspaces.delete", made).fine("lab")
