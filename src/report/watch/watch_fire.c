@@ -381,8 +381,8 @@ enum err watch_deliver(struct watch_turn *t)
 enum err watch_tidy(struct watch_turn *t)
 {
     static const char *const statements[] = {
-        "DELETE FROM alert_fired WHERE NOT open AND at_us < ?1 AND id IN"
-        " (SELECT id FROM alert_fired ORDER BY id LIMIT 10000)",
+        ("DELETE FROM alert_fired WHERE NOT open AND at_us < ?1"
+         " AND id IN (SELECT id FROM alert_fired ORDER BY id LIMIT 10000)"),
         "DELETE FROM alert_events WHERE created_us < ?1 OR NOT EXISTS (SELECT 1 FROM docs WHERE token = alert)",
         "DELETE FROM anomalies WHERE created_us < ?1 OR NOT EXISTS (SELECT 1 FROM docs WHERE token = report)",
     };
