@@ -531,6 +531,28 @@ static void a_wrong_rollup_is_found(void **state)
     }
 }
 
+/* As after an update that changes rollups: they are made when the file is opened for writing, and not read before. */
+static void a_bill_without_its_sums_is_not_read_as_nothing(void **state)
+{
+    struct place *t = *state;
+    struct bill_stored s;
+    struct bill_reader *r;
+    char why[256];
+    bool ok = false;
+    assert_int_equal(put(t, 20100, day_one, 4, NULL, 20100, &s), ERR_OK);
+    assert_int_equal(store_exec(bill_db(t->bill), "DELETE FROM month_pack; DELETE FROM places; DELETE FROM day_item;"
+                                                  " DELETE FROM settings WHERE name='services'"),
+                     ERR_OK);
+    assert_int_equal(bill_reader_open(t->dir, &r), ERR_OVERLOADED);
+    assert_non_null(strstr(bill_open_reason(), "made anew"));
+    bill_close(t->bill);
+    open_bill(t);
+    assert_int_equal(bill_reader_open(t->dir, &r), ERR_OK);
+    assert_int_equal(bill_verify(bill_reader_db(r), &ok, why, sizeof why), ERR_OK);
+    assert_true(ok);
+    bill_reader_close(r);
+}
+
 static void services_follow_the_administrators_file(void **state)
 {
     struct place *t = *state;
@@ -743,6 +765,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(filters_choose_rows, setup, teardown),
         cmocka_unit_test_setup_teardown(rollups_equal_rows_after_any_history, setup, teardown),
         cmocka_unit_test_setup_teardown(a_wrong_rollup_is_found, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_bill_without_its_sums_is_not_read_as_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(services_follow_the_administrators_file, setup, teardown),
         cmocka_unit_test(the_smallest_table_is_named),
         cmocka_unit_test(months_and_days_agree),
