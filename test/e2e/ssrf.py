@@ -379,6 +379,37 @@ def a_stored_key_goes_to_its_own_host_only():
     print(f"  {times[True]} times at its own host, 0 elsewhere")
 
 
+def an_account_moves_only_with_its_key():
+    """Who may edit an account and not see its key cannot have it sent elsewhere: in no dialect, and not by taking the slug anew."""
+    s, number_of = Server(), itertools.count()
+    blaxel = {"Authorization": "Bearer " + ADMIN_KEY, "X-Blaxel-Workspace": "default"}
+    other = f"http://elsewhere.{GOOD}:9000/v1"
+    moves = {
+        "ours": lambda slug, url: s.ask("PATCH", f"/tollgate/v1/integrations/{slug}", {"base_url": url}),
+        "ours, empty key": lambda slug, url: s.ask("PATCH", f"/tollgate/v1/integrations/{slug}", {"base_url": url, "api_key": ""}),
+        "Portkey's integration": lambda slug, url: s.ask("PUT", f"/v1/integrations/{slug}", {"configurations": {"custom_host": url}}),
+        "Portkey's virtual key": lambda slug, url: s.ask("PUT", f"/v1/virtual-keys/{slug}", {"custom_host": url}),
+        "Portkey's virtual key, masked": lambda slug, url: s.ask("PUT", f"/v1/virtual-keys/{slug}", {"custom_host": url, "key": "sk-…cdef"}),
+        "Blaxel's": lambda slug, url: s.ask("PUT", f"/v0/integrations/connections/{slug}", {"metadata": {"name": slug}, "spec": {
+            "integration": "openai-compatible", "config": {"endpoint": url}}}, blaxel),
+        "Blaxel's, masked": lambda slug, url: s.ask("PUT", f"/v0/integrations/connections/{slug}", {"metadata": {"name": slug}, "spec": {
+            "integration": "openai-compatible", "config": {"endpoint": url}, "secret": {"apiKey": "sk-********def"}}}, blaxel),
+        "anew": lambda slug, url: (s.ask("DELETE", f"/tollgate/v1/integrations/{slug}"), s.ask("POST", "/tollgate/v1/integrations", {
+            "slug": slug, "kind": "openai-compatible", "base_url": url}))[1]}
+    for name, move in moves.items():
+        for url in (other, other.replace("http:", "https:"), f"http://home.{GOOD}:8001/v1", f"http://home.{GOOD}./v1"):
+            slug = f"m{next(number_of)}"
+            status, made = s.ask("POST", "/tollgate/v1/integrations", {"slug": slug, "kind": "openai-compatible", "base_url": f"http://home.{GOOD}:8000/v1", "api_key": SECRET % slug})
+            check(status in (200, 201), made)
+            status, answer = move(slug, url)
+            used(s, slug)
+            s.ask("POST", f"/tollgate/v1/integrations/{slug}/test")
+            wrong = [host for host, _, _, fields in s.world.seen if SECRET % slug in str(fields) and host != f"home.{GOOD}:8000"]
+            check(not wrong, f"{name} to {url}: the key went to {wrong}; {status} {answer}")
+            check(status >= 400 or name in ("ours, empty key", "anew"), f"{name} to {url}: {status} {answer}")
+    s.close()
+
+
 def the_operator_allows_what_he_names():
     """--allow-upstream opens its range and nothing beside it, and a metadata service only when that very address is named."""
     s = Server("--allow-upstream", "10.1.0.0/16", "--allow-upstream", "169.254.0.0/16", "--allow-upstream", "fd00::/8")
@@ -433,4 +464,4 @@ def behind_a_proxy():
 
 if __name__ == "__main__":
     run(nowhere_but_the_internet, rebinding_gains_nothing, redirects_are_not_followed, a_stored_key_goes_to_its_own_host_only,
-        the_operator_allows_what_he_names, what_the_operator_names_is_checked_too, behind_a_proxy)
+        an_account_moves_only_with_its_key, the_operator_allows_what_he_names, what_the_operator_names_is_checked_too, behind_a_proxy)
