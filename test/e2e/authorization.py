@@ -14,7 +14,9 @@ import json
 import os
 import pathlib
 import re
+import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
@@ -262,4 +264,21 @@ def an_owner_of_one_workspace_is_not_the_organizations():
     check(cells > 20 and not wrong, "\n".join(wrong))
 
 
-run(every_cell_of_the_table, no_other_way_in, keys_that_are_over, an_owner_of_one_workspace_is_not_the_organizations)
+def a_route_without_a_policy_does_not_build():
+    """Rows without a least role or a scope, or with words that are none, in each of the four tables."""
+    root = PAGE.parent.parent
+    for table in ("native", "portkey", "blaxel", "vantage"):
+        header = root / f"src/console/{table}/{table}.h"
+        for row, fine in (('X(GET, "/x", VIEWER, ANY, health_live, "x")', True), ('X(GET, "/x", , ANY, health_live, "x")', False), ('X(GET, "/x", VIEWER, , health_live, "x")', False),
+                          ('X(GET, "/x", NOBODY, ANY, health_live, "x")', False), ('X(GET, "/x", health_live, "x")', False)):
+            with tempfile.TemporaryDirectory() as folder:
+                other = pathlib.Path(folder, f"console/{table}/{table}.h")
+                other.parent.mkdir(parents=True)
+                other.write_text(re.sub(r"(#define \w+_ROUTES\(X\)) *\\\n", lambda m: m[1] + " \\\n    " + row + " \\\n", header.read_text(), count=1))
+                check(row in other.read_text(), f"the table of {table}.h was not found")
+                done = subprocess.run(["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-w", "-fsyntax-only", "-I", folder, "-I", str(root / "src"), str(root / "src/console/routes.c")],
+                                      capture_output=True, text=True)
+                check((done.returncode == 0) == fine, f"{table}: {row}: {done.returncode} {done.stderr[:300]}")
+
+
+run(a_route_without_a_policy_does_not_build, every_cell_of_the_table, no_other_way_in, keys_that_are_over, an_owner_of_one_workspace_is_not_the_organizations)
