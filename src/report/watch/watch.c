@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "report/docs/docs_audit.h"
 #include "report/question/question_known.h"
 #include "report/watch/watch_eval.h"
 #include "report/watch/watch_fire.h"
@@ -318,6 +319,8 @@ enum err watch_open(const struct watch_options *options, struct watch **ret, cha
     pthread_condattr_destroy(&clock);
     w->arena = arena_new(ARENA_FIRST, ARENA_MAX);
     enum err e = docs_open(options->dir, &w->docs, why, WATCH_WHY_MAX);
+    if (e == ERR_OK)
+        docs_audit_to(w->docs, options->control);
     if (e == ERR_OK && !options->by_hand && !start_thread(w)) {
         snprintf(why, WATCH_WHY_MAX, "the kernel refused another thread");
         e = ERR_INTERNAL;
