@@ -63,7 +63,8 @@ static void add_file_tags(struct job *j, struct str search, struct doc **list, s
     size_t more = q ? q->query.tag_count - first : 0;
     struct doc *all = more ? arena_alloc(j->arena, (*count + more) * sizeof *all) : NULL;
     if (all) {
-        memcpy(all, *list, *count * sizeof *all);
+        if (*count)
+            memcpy(all, *list, *count * sizeof *all);
         for (size_t i = first; i < q->query.tag_count; i++)
             if (!search.n || str_search(q->query.tags[i].key, search) >= 0)
                 all[(*count)++] = (struct doc){.title = q->query.tags[i].key, .body = STR("{}")};
