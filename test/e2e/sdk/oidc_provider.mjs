@@ -12,7 +12,9 @@ import { generateKeyPairSync } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import Provider from 'oidc-provider';
 
-const settings = JSON.parse((await createInterface({ input: process.stdin })[Symbol.asyncIterator]().next()).value);
+const lines = createInterface({ input: process.stdin });
+const settings = JSON.parse(await new Promise((resolve) => lines.once('line', resolve)));
+lines.on('close', () => process.exit(0)); // the test is over, however it ended
 const scheme = settings.cert ? 'https' : 'http';
 const issuer = `${scheme}://${settings.host}:${settings.port}`;
 const state = { alg: 'RS256', id_token: false, accounts: {}, generation: 0, keys: [], seen: [] };
