@@ -55,6 +55,11 @@ void mem_keep_freed(void)
     (void)mallopt(M_TRIM_THRESHOLD, 8 << 20);
 }
 
+void mem_give_back(void)
+{
+    (void)malloc_trim(0);
+}
+
 void mem_wipe(void *p, size_t n)
 {
     if (n)

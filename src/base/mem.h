@@ -23,6 +23,8 @@ void mem_free(void *p); /* NULL does nothing */
  * fault for each page. Call before threads start.
  */
 void mem_keep_freed(void);
+/* Gives back what is free now: after a start, which needs more than what follows it. */
+void mem_give_back(void);
 
 /* Overwrites with zeros in a way the compiler keeps. */
 void mem_wipe(void *p, size_t n);

@@ -543,6 +543,7 @@ static void announce(const struct server *s, struct control_start *start)
         printf("next     tollgate connect openai --api-key-env OPENAI_API_KEY\n");
     snapshot_unref(snapshot);
     fflush(stdout);
+    mem_give_back();
     log_info("serving", LOG_STR("listen", listen), LOG_INT("port", gateway_port(s->gateway)),
              LOG_INT("workers", value(s, "workers")->number));
 }
