@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "report/cost/cost_dates.h"
 
 #define ACCOUNT 3
@@ -142,14 +143,14 @@ void watch_rig_bill(struct watch_rig *r, int64_t day, const char *rows)
 
 struct str watch_rig_make(struct watch_rig *r, enum docs_kind kind, const char *format, ...)
 {
-    char text[8192];
+    char *text = mem_alloc(DOCS_BODY_MAX);
     struct docs_new what = {.kind = kind, .workspace = WATCH_RIG_PLACE};
-    struct arena *arena = arena_new(1u << 16, 1u << 20);
+    struct arena *arena = arena_new(1u << 16, 8u << 20);
     struct jdoc given;
     struct doc doc;
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    vsnprintf(text, DOCS_BODY_MAX, format, args);
     va_end(args);
     jdoc_init(&given);
     if (!jdoc_parse(&given, str_c(text)))
@@ -157,6 +158,7 @@ struct str watch_rig_make(struct watch_rig *r, enum docs_kind kind, const char *
     if (docs_create(r->docs, &what, jdoc_root(&given), arena, &doc) != ERR_OK)
         fail_msg("%s", docs_reason(r->docs));
     jdoc_free(&given);
+    mem_free(text);
     struct str token = arena_dup(r->arena, doc.token);
     arena_free(arena);
     return token;

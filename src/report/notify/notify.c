@@ -369,13 +369,13 @@ enum err notify_admins(struct notify *n, int64_t workspace_id, struct arena *a, 
     return e;
 }
 
-void notify_admins_send(struct notify *n, const struct notify_message *m)
+enum err notify_admins_send(struct notify *n, const struct notify_message *m)
 {
     struct str *to = NULL;
     size_t count = 0;
     char why[NOTIFY_WHY_MAX];
     if (!notify_can(n, NOTIFY_MAIL))
-        return;
+        return ERR_OK;
     struct arena *a = arena_new(4096, ADMINS_ARENA);
     enum err e = notify_admins(n, m->workspace_id, a, &to, &count);
     if (e != ERR_OK)
@@ -389,9 +389,10 @@ void notify_admins_send(struct notify *n, const struct notify_message *m)
         one.to = to[i];
         one.id = str_head(str_c(id), (size_t)length);
         enum err sent = length < (int)sizeof id ? notify_send(n, &one, why) : ERR_BAD_PARAMETER;
-        (void)sent; /* it is in the log */
+        e = sent == ERR_STORE_FAILED || sent == ERR_OVERLOADED ? sent : ERR_OK; /* others are in the log */
     }
     arena_free(a);
+    return e;
 }
 
 /* --- life ------------------------------------------------------------------------------------ */

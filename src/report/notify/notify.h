@@ -107,8 +107,11 @@ bool notify_defer(struct notify *n, void (*fn)(void *ctx), void *ctx) __attribut
  */
 enum err notify_admins(struct notify *n, int64_t workspace_id, struct arena *a, struct str **ret,
                        size_t *ret_count) ERR_USE;
-/* One mail to each of them; the address is put behind m->id. Nothing happens when mail is not set up. */
-void notify_admins_send(struct notify *n, const struct notify_message *m);
+/*
+ * One mail to each of them; the address is put behind m->id. Nothing happens when mail is not set up. ERR_STORE_FAILED,
+ * ERR_OVERLOADED: not for all of them; the same again later goes to those who did not get it.
+ */
+enum err notify_admins_send(struct notify *n, const struct notify_message *m);
 
 /* --- life ------------------------------------------------------------------------------------ */
 

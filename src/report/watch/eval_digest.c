@@ -42,7 +42,7 @@ static bool is_wanted(const struct digest *d, const struct anomaly *a, money_sum
     return a->created_us >= d->doc->created_us && !str_eq(a->status, STR(ANOMALY_IGNORED)) && excess >= threshold;
 }
 
-/* "2026-03-01 123": the day of the last summary, and the last anomaly it has seen. */
+/* "2026-03-01 123": the day of the last summary ("-": none yet), and the last anomaly that was looked at. */
 static enum err read_mark(struct digest *d, int64_t *ret_after, bool *ret_today)
 {
     struct str text, rest, day, id;
@@ -142,6 +142,14 @@ static enum err say(struct digest *d)
     return e;
 }
 
+/* A whole page of which nobody wants to hear: the next turn looks behind it. There was no summary today. */
+static enum err pass_by(const struct digest *d)
+{
+    char text[64];
+    int n = snprintf(text, sizeof text, "- %lld", (long long)d->last_id);
+    return watch_set_mark(d->turn, d->mark, str_of(text, (size_t)n));
+}
+
 static enum err look(struct watch_turn *t, const struct doc *doc, struct jval body)
 {
     struct digest d = {.turn = t, .doc = doc, .body = body};
@@ -158,6 +166,7 @@ static enum err look(struct watch_turn *t, const struct doc *doc, struct jval bo
     if (e != ERR_OK || today)
         return e;
     d.last_id = q.after_id;
+    q.after_id = q.after_id ? q.after_id : -1; /* in the order of their ids from the first one on */
     q.report = d.report.token;
     if (!str_to_i64(jdoc_raw(jdoc_get(body, "threshold")), &threshold))
         threshold = 0;
@@ -168,7 +177,9 @@ static enum err look(struct watch_turn *t, const struct doc *doc, struct jval bo
         if (is_wanted(&d, &rows[i], (money_sum)threshold * MONEY_PUSD_PER_USD))
             d.list[d.count++] = rows[i];
     }
-    return e == ERR_OK && d.count ? say(&d) : e;
+    if (e == ERR_OK && d.count)
+        return say(&d);
+    return e == ERR_OK && count == FOUND_MAX ? pass_by(&d) : e;
 }
 
 enum err eval_digest_run(struct watch_turn *t)

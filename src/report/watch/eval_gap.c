@@ -188,11 +188,13 @@ enum err eval_gap_run(struct watch_turn *t)
     if (e == ERR_OK)
         e = bill_accounts(bill_reader_db(t->bill), 0, t->arena, &accounts, &count);
     l.links = links;
+    enum err first = e;
     for (size_t i = 0; e == ERR_OK && i < count && !watch_ending(t); i++) {
         if (accounts[i].kind != BILL_IMPORTED_COSTS || accounts[i].status != BILL_IMPORTED)
             continue;
         l.account = &accounts[i];
-        e = one_account(&l);
+        enum err failed = one_account(&l); /* the others are looked at all the same */
+        first = first == ERR_OK ? failed : first;
     }
-    return e;
+    return first;
 }

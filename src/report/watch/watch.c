@@ -93,11 +93,10 @@ enum err watch_inner_send(struct watch *w, const struct notify_message *m)
     return ERR_OK;
 }
 
-void watch_inner_send_admins(struct watch *w, const struct notify_message *m)
+enum err watch_inner_send_admins(struct watch *w, const struct notify_message *m)
 {
     enum err e = w->options.send ? w->options.send(w->options.send_ctx, m) : ERR_OK;
-    if (w->options.notify && e == ERR_OK)
-        notify_admins_send(w->options.notify, m);
+    return w->options.notify && e == ERR_OK ? notify_admins_send(w->options.notify, m) : e;
 }
 
 /* One page from *at on. *ret_end: there is nothing behind it. */
@@ -237,7 +236,7 @@ static enum err turn(struct watch *w, bool imported, bool *ret_more)
     bill_reader_close(t.bill);
     arena_reset(w->arena);
     w->turns++;
-    *ret_more = t.more && first == ERR_OK;
+    *ret_more = t.more; /* also after a fault: what failed is done for this round, the others go on */
     if (*ret_more)
         return first;
     w->done_us = t.now_us;
@@ -249,11 +248,13 @@ static enum err turn(struct watch *w, bool imported, bool *ret_more)
 enum err watch_round(struct watch *w, bool imported)
 {
     bool more = true;
-    enum err e = ERR_OK;
+    enum err first = ERR_OK;
     must(w->options.by_hand);
-    for (unsigned n = 0; e == ERR_OK && more && n < ROUND_TURNS_MAX; n++)
-        e = turn(w, imported, &more);
-    return e;
+    for (unsigned n = 0; more && n < ROUND_TURNS_MAX; n++) {
+        enum err e = turn(w, imported, &more);
+        first = first == ERR_OK ? e : first;
+    }
+    return first;
 }
 
 /* ---- the thread ---- */

@@ -20,7 +20,7 @@
 #include "report/bill/bill_inner.h"
 #include "report/watch/watch_inner.h"
 
-#define MESSAGE_MAX (256u << 10)
+#define MESSAGE_MAX (1u << 20) /* text and recipients, in the longest spelling that JSON has for them */
 #define DELIVER_MAX 500
 #define TOKEN_EVENT "cstm_alrt_evnt_"
 #define DAY_US (INT64_C(86400) * 1000000)
@@ -344,7 +344,7 @@ static enum err send_all(struct watch_turn *t, const struct fired *f, struct jva
         m.id = str_of(id, (size_t)size);
         m.channel = NOTIFY_MAIL;
         m.to = STR("");
-        watch_inner_send_admins(t->watch, &m);
+        e = watch_inner_send_admins(t->watch, &m);
     }
     return e;
 }

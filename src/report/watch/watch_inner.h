@@ -11,7 +11,7 @@
  * logged); anything else: the same again later.
  */
 enum err watch_inner_send(struct watch *w, const struct notify_message *m) ERR_USE;
-void watch_inner_send_admins(struct watch *w, const struct notify_message *m);
+enum err watch_inner_send_admins(struct watch *w, const struct notify_message *m) ERR_USE;
 /* Counts. */
 void watch_inner_fired(struct watch *w);
 struct control *watch_inner_control(const struct watch *w);
