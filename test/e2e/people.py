@@ -104,6 +104,49 @@ def invitations():
         check(states == ["declined", "revoked", "accepted"], f"states {states}")
 
 
+def a_link_opens_nobodys_account():
+    """Whoever invites has the link: with it they may not become somebody who is a member already."""
+    with bench() as gw:
+        chief = ask(gw, "POST", T + "/members", {"email": "chief@example.com", "role": "owner"}, expect=201)  # signs in at a provider
+        admin = ask(gw, "POST", T + "/keys", {"name": "adm", "role": "admin"}, expect=201)["key"]
+        made = ask(gw, "POST", T + "/invitations", {"email": "chief@example.com", "role": "member"}, key=admin, expect=201)
+        answer = ask(gw, "POST", T + "/invitations/accept", {"secret": made["secret"], "password": PASSWORD}, key=None, expect=403)
+        check("provider" in answer["error"]["message"], f"says what to do: {answer}")
+        ask(gw, "POST", T + "/session", {"email": "chief@example.com", "password": PASSWORD}, key=None, expect=401)
+        ask(gw, "POST", T + "/invitations/accept", {"secret": made["secret"]}, key=None, expect=200)
+        there = ask(gw, "GET", T + "/members", expect=200)["data"]
+        check([m["has_password"] for m in there if m["id"] == chief["id"]] == [False], f"has a password now: {there}")
+
+
+def rights_are_not_taken_from_who_has_more():
+    with bench() as gw:
+        people = {}
+        for name, role in (("owen", "owner"), ("adam", "admin"), ("max", "member")):
+            made = ask(gw, "POST", T + "/members", {"email": f"{name}@example.com", "password": PASSWORD}, expect=201)
+            ask(gw, "PUT", T + f"/workspaces/default/members/{made['id']}", {"role": role}, expect=200)
+            people[name] = made["id"]
+        admin = ask(gw, "POST", T + "/session", {"email": "adam@example.com", "password": PASSWORD}, key=None, expect=201)["token"]
+        for portkey, path in ((False, T + "/workspaces/default/members/"), (True, "/v1/admin/workspaces/default/users/")):
+            owen = "owen@example.com" if portkey else str(people["owen"])
+            ask(gw, "PUT", path + owen, {"role": "viewer"}, key=admin, expect=403)
+            ask(gw, "DELETE", path + owen, key=admin, expect=403)
+        users = {"users": [{"id": "owen@example.com", "role": "viewer"}]}
+        ask(gw, "POST", "/v1/admin/workspaces/default/users", users, key=admin, expect=403)
+        ask(gw, "PUT", "/v1/admin/workspaces/default", users, key=admin, expect=403)
+        ask(gw, "PUT", T + f"/workspaces/default/members/{people['max']}", {"role": "admin"}, key=admin, expect=200)
+        ask(gw, "PUT", T + f"/workspaces/default/members/{people['max']}", {"role": "member"}, key=admin, expect=200)
+        # a member's key whose list has the scope sets roles up to its own
+        scopes = ["workspace_users.create", "workspace_users.update", "workspace_users.delete"]
+        listed = ask(gw, "POST", T + "/keys", {"name": "k", "role": "member", "scopes": scopes}, expect=201)["key"]
+        at = "/v1/admin/workspaces/default/users"
+        for role, status in (("admin", 403), ("manager", 403), ("viewer", 200), ("member", 200)):
+            ask(gw, "PUT", at + "/max@example.com", {"role": role}, key=listed, expect=status)
+            ask(gw, "POST", at, {"users": [{"id": "max@example.com", "role": role}]}, key=listed, expect=status)
+        ask(gw, "DELETE", at + "/adam@example.com", key=listed, expect=403)
+        ask(gw, "DELETE", at + "/max@example.com", key=listed, expect=200)
+        ask(gw, "DELETE", T + f"/workspaces/default/members/{people['owen']}", expect=204)  # an owner of the organization may
+
+
 def cookies_and_guessing():
     with bench() as gw:
         ask(gw, "POST", T + "/members", {"email": "ann@example.com", "role": "admin", "password": PASSWORD}, expect=201)
@@ -164,6 +207,11 @@ def service_accounts():
         check(asks_model(gw, by_body["access_token"][:-2] + "AA") == 401, "an altered token may ask")
         again = ask(gw, "POST", "/v0/oauth/token", {"grant_type": "refresh_token", "refresh_token": by_head["refresh_token"]}, key=None, expect=200)
         check(asks_model(gw, again["access_token"]) == 200, "a refreshed token may not ask")
+        fresh = ask(gw, "POST", T + "/service-accounts/" + made["client_id"] + "/secret", {}, expect=200)["client_secret"]
+        check(asks_model(gw, again["access_token"]) == 401, "a token outlives its secret")
+        ask(gw, "POST", "/v0/oauth/token", {"grant_type": "refresh_token", "refresh_token": again["refresh_token"]}, key=None, expect=400)
+        again = ask(gw, "POST", "/v0/oauth/token", dict(body, client_id=made["client_id"], client_secret=fresh), key=None, expect=200)
+        check(asks_model(gw, again["access_token"]) == 200, "a token of the fresh secret may not ask")
         ask(gw, "DELETE", T + "/service-accounts/" + made["client_id"], expect=204)
         check(asks_model(gw, again["access_token"]) == 401, "the token outlives its account")
         ask(gw, "POST", "/v0/oauth/token", {"grant_type": "refresh_token", "refresh_token": by_head["refresh_token"]}, key=None, expect=400)
@@ -249,5 +297,5 @@ def another_master_key_under_load():
         print(f"{count[0]} requests beside 5 rotations")
 
 
-run(members_and_roles, invitations, cookies_and_guessing, service_accounts, another_workspaces_things_are_not_there, audit_log,
+run(members_and_roles, invitations, a_link_opens_nobodys_account, rights_are_not_taken_from_who_has_more, cookies_and_guessing, service_accounts, another_workspaces_things_are_not_there, audit_log,
     another_master_key_under_load)

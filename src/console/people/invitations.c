@@ -110,9 +110,9 @@ void invitations_accept(struct job *j)
     if (fault)
         job_fail(j, ERR_BAD_PARAMETER, STR("password"), str_c(fault));
     bool ok = !fault && input_check(&in);
-    enum err e =
-        ok ? invitation_accept(control, secret.p ? secret : STR(""), name.p ? name : STR(""), j->arena, &m, &why)
-           : ERR_OK;
+    enum err e = ok ? invitation_accept(control, secret.p ? secret : STR(""), name.p ? name : STR(""),
+                                        password.p != NULL, j->arena, &m, &why)
+                    : ERR_OK;
     if (ok && !e && password.p && !m.has_password) /* who has one is known, and signs in with it */
         e = session_set_password(control, m.id, (struct str){NULL, 0}, password, &why);
     input_end(&in);

@@ -233,6 +233,25 @@ void members_unlink(struct job *j)
 
 /* ---- a workspace ---- */
 
+bool people_may_set(struct job *j, int64_t workspace_id, int64_t member_id, enum kind_role role)
+{
+    struct reach there;
+    struct membership *rows = NULL;
+    size_t count = 0;
+    struct control_why why = {.param = ""};
+    if (!reach_workspace(j->snapshot, j->key, workspace_id, &there))
+        return true; /* made by this call: nobody is in it */
+    enum err e = membership_of(j->console->settings.control, member_id, j->arena, &rows, &count, &why);
+    if (e)
+        job_fail_why(j, e, &why);
+    else if (role < there.role)
+        job_fail(j, ERR_FORBIDDEN, STR("role"), STR("nobody hands out more rights than they have"));
+    for (size_t i = 0; !j->status && i < count; i++)
+        if (rows[i].workspace_id == workspace_id && rows[i].role < there.role && member_id != j->key->member_id)
+            job_fail(j, ERR_FORBIDDEN, STR(""), STR("this person has more rights there than you"));
+    return j->status == 0;
+}
+
 void members_of_workspace(struct job *j)
 {
     struct membership *rows = NULL;
@@ -267,7 +286,8 @@ void members_set_role(struct job *j)
     if (!input_workspace(j, j->params[0], &workspace_id) || !people_id(j, j->params[1], &id) || !input_begin(&in, j))
         return;
     struct str text = input_text(&in, "role");
-    bool ok = input_check(&in) && people_role(j, text, KIND_ROLE_MEMBER, &role);
+    bool ok =
+        input_check(&in) && people_role(j, text, KIND_ROLE_MEMBER, &role) && people_may_set(j, workspace_id, id, role);
     enum err e = ok ? membership_set(j->console->settings.control, workspace_id, id, role, &why) : ERR_OK;
     input_end(&in);
     if (ok && e)
@@ -286,6 +306,8 @@ void members_remove(struct job *j)
         job_fail(j, ERR_FORBIDDEN, STR(""), STR("only an admin removes others"));
         return;
     }
+    if (!people_may_set(j, workspace_id, id, KIND_ROLE_COUNT))
+        return;
     enum err e = membership_remove(j->console->settings.control, workspace_id, id, &why);
     if (e)
         job_fail_why(j, e, &why);

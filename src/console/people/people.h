@@ -11,6 +11,11 @@
 bool people_organizes(struct job *j);
 /* A role nobody may hand out above their own; `otherwise` when it is not given. False when the job was answered. */
 bool people_role(struct job *j, struct str text, enum kind_role otherwise, enum kind_role *ret);
+/*
+ * Whether the caller's rights in that workspace are enough to give this person that role there, or to take away the one
+ * they have (KIND_ROLE_COUNT). False when the job was answered.
+ */
+bool people_may_set(struct job *j, int64_t workspace_id, int64_t member_id, enum kind_role role);
 /* The id in a path. False when the job was answered. */
 bool people_id(struct job *j, struct str text, int64_t *ret);
 /* Whether cookies of this server go over TLS only. */

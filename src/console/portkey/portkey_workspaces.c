@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "console/console_inner.h"
 #include "console/native/output.h"
+#include "console/people/people.h"
 #include "console/portkey/portkey.h"
 #include "console/portkey/portkey_limits.h"
 #include "control/people/member.h"
@@ -241,6 +242,15 @@ static bool read_wishes(struct given *g, struct wishes *w)
            read_users(g, w);
 }
 
+/* False when the job was answered. */
+static bool may_set_users(struct job *j, int64_t id, const struct wishes *w)
+{
+    for (size_t i = 0; i < w->user_count; i++)
+        if (!people_may_set(j, id, w->users[i], w->roles[i]))
+            return false;
+    return true;
+}
+
 static enum err put(struct job *j, int64_t id, const struct wishes *w, bool rename, struct control_why *why)
 {
     const struct control_workspace_change change = {.display_name = rename && w->name.p ? &w->name : NULL,
@@ -314,7 +324,7 @@ void portkey_workspaces_update(struct job *j)
     int64_t id;
     if (!given_workspace(j, j->params[0], &id) || !given_begin(&g, j))
         return;
-    if (read_wishes(&g, &w))
+    if (read_wishes(&g, &w) && may_set_users(j, id, &w))
         reply_done(j, put(j, id, &w, true, &why), &why);
     given_end(&g);
 }
@@ -415,7 +425,7 @@ void portkey_workspaces_add_users(struct job *j)
     if (!given_workspace(j, j->params[0], &id) || !given_begin(&g, j))
         return;
     w = (struct wishes){0};
-    if (read_users(&g, &w)) {
+    if (read_users(&g, &w) && may_set_users(j, id, &w)) {
         for (size_t i = 0; e == ERR_OK && i < w.user_count; i++)
             e = membership_set(control_of(j), id, w.users[i], w.roles[i], &why);
         reply_done(j, e, &why);
@@ -433,7 +443,8 @@ void portkey_workspaces_set_user(struct job *j)
     if (!find_membership(j, &id, &m) || !given_begin(&g, j))
         return;
     struct str text = given_text(&g, g.root, "role");
-    if (!j->status && portkey_workspaces_role(j, text.p ? text : STR(""), &role))
+    if (!j->status && portkey_workspaces_role(j, text.p ? text : STR(""), &role) &&
+        people_may_set(j, id, m.member.id, role))
         reply_done(j, membership_set(control_of(j), id, m.member.id, role, &why), &why);
     given_end(&g);
 }
@@ -443,6 +454,6 @@ void portkey_workspaces_remove_user(struct job *j)
     struct membership m;
     struct control_why why = {.param = ""};
     int64_t id;
-    if (find_membership(j, &id, &m))
+    if (find_membership(j, &id, &m) && people_may_set(j, id, m.member.id, KIND_ROLE_COUNT))
         reply_done(j, membership_remove(control_of(j), id, m.member.id, &why), &why);
 }

@@ -339,6 +339,16 @@ static enum err write_secret(struct control *c, const struct account *r, struct 
     return control_inner_run(c, st, why);
 }
 
+/* Tokens made with the secret before name the row that stood in for the account: another one does from now on. */
+static enum err end_tokens(struct control *c, const struct account *r, struct control_why *why)
+{
+    enum err e = people_inner_run(c,
+                                  "UPDATE api_key SET revoked_us = ?2 WHERE service_account_id = ?1 AND "
+                                  "kind = 'account' AND revoked_us = 0",
+                                  r->id, clock_wall_us(), why);
+    return e == ERR_OK ? insert_stand_in(c, r, why) : e;
+}
+
 enum err account_rotate(struct control *c, int64_t workspace_id, struct str client_id, struct secret *ret_secret,
                         struct control_why *why)
 {
@@ -352,6 +362,8 @@ enum err account_rotate(struct control *c, int64_t workspace_id, struct str clie
     e = find(c, workspace_id, client_id, a, &r, why);
     if (e == ERR_OK)
         e = write_secret(c, &r, secret_reveal(&secret), why);
+    if (e == ERR_OK)
+        e = end_tokens(c, &r, why);
     if (e == ERR_OK)
         e = note(c, "service_account.rotate", &r, &r, why);
     e = control_inner_end(c, e, why);

@@ -360,7 +360,26 @@ enum err people_inner_accept_all(struct control *c, struct str email, struct str
     return e;
 }
 
-enum err invitation_accept(struct control *c, struct str secret, struct str name, struct arena *a,
+/*
+ * A link opens no account that is there already: whoever made the invitation has the link too. ERR_FORBIDDEN when the
+ * address is a member's who has no password.
+ */
+static enum err check_password(struct control *c, const struct invitation *i, struct arena *a, struct control_why *why)
+{
+    struct member m;
+    int64_t member_id = 0;
+    enum err e = people_inner_id_of(c, i->email, &member_id, why);
+    if (e != ERR_OK || !member_id)
+        return e;
+    e = people_inner_find(c, member_id, a, &m, why);
+    if (e == ERR_OK && !m.has_password)
+        e = control_inner_fail(why, ERR_FORBIDDEN, "password",
+                               "This address is a member's, who has no password, and a link sets none. Sign in at your "
+                               "provider, or accept without one and have an admin of the organization set it.");
+    return e;
+}
+
+enum err invitation_accept(struct control *c, struct str secret, struct str name, bool with_password, struct arena *a,
                            struct member *ret_member, struct control_why *why)
 {
     struct invitation i;
@@ -371,6 +390,10 @@ enum err invitation_accept(struct control *c, struct str secret, struct str name
     if (e != ERR_OK)
         return e;
     e = find_by_secret(c, secret, a, &i, why);
+    if (e == ERR_OK)
+        e = check_open(&i, why);
+    if (e == ERR_OK && with_password)
+        e = check_password(c, &i, a, why);
     if (e == ERR_OK)
         e = accept(c, &i, 0, name, a, &m, why);
     e = control_inner_end(c, e, why);

@@ -54,8 +54,11 @@ enum err invitation_list(struct control *c, int64_t workspace_id, bool all, stru
 enum err invitation_list_for(struct control *c, struct str email, struct arena *a, struct invitation **ret_rows,
                              size_t *ret_count, struct control_why *why) ERR_USE;
 
-/* With the link's secret. `name` may be "". The member who accepted is *ret_member. */
-enum err invitation_accept(struct control *c, struct str secret, struct str name, struct arena *a,
+/*
+ * With the link's secret. `name` may be "". The member who accepted is *ret_member. `with_password`: the caller sets one
+ * for them then, if they have none; ERR_FORBIDDEN when they are a member already and have none.
+ */
+enum err invitation_accept(struct control *c, struct str secret, struct str name, bool with_password, struct arena *a,
                            struct member *ret_member, struct control_why *why) ERR_USE;
 /* By the person it is for, for that workspace. */
 enum err invitation_accept_as(struct control *c, int64_t member_id, int64_t workspace_id,
