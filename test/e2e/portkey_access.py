@@ -258,6 +258,10 @@ def row_111_rotation(b):
     left = (until - datetime.datetime.now(datetime.timezone.utc)).total_seconds()
     check(3500 < left <= 3600, f"row 111: the overlap is {left} s")
     sees("row 111", [chat(b, "@a/rot", key=k)[0] for k in (made["key"], turned["key"])], [200, 200], "both within the overlap")
+    few = good(b, "POST", "/v1/api-keys/workspace/service", {"name": "few", "scopes": ["workspace_service_api_keys.rotate"]})
+    ask(b, "POST", f"/v1/api-keys/{made['id']}/rotate", {}, key=few["key"], status=403)  # it would have that key's scopes then
+    good(b, "POST", f"/v1/api-keys/{few['id']}/rotate", key=few["key"])
+    good(b, "DELETE", f"/v1/api-keys/{few['id']}")
     again = good(b, "POST", f"/v1/api-keys/{made['id']}/rotate")
     sees("row 111", [chat(b, "@a/rot", key=k)[0] for k in (made["key"], turned["key"], again["key"])], [401, 200, 200], "after a second rotation")
     one = good(b, "GET", f"/v1/api-keys/{made['id']}")

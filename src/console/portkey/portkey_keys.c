@@ -209,6 +209,19 @@ static enum err find_anywhere(struct job *j, struct control_key *ret_row, struct
     return e;
 }
 
+/* Nobody gives away what they do not have. False when the job was answered. */
+static bool check_scopes(struct job *j, const scope_set *wanted)
+{
+    scope_set own = j->key->scopes;
+    if (j->status || own == SNAPSHOT_SCOPES_ALL)
+        return j->status == 0;
+    if (wanted && *wanted != SNAPSHOT_SCOPES_ALL && (*wanted & ~own) == 0)
+        return true;
+    job_fail(j, ERR_FORBIDDEN, STR("scopes"),
+             STR("a key with a list of scopes gives others some of those, and no more"));
+    return false;
+}
+
 /* The key in the path, when the caller may do that to it. False when the job was answered. */
 static bool find(struct job *j, enum verb verb, struct control_key *ret_row)
 {
@@ -223,6 +236,8 @@ static bool find(struct job *j, enum verb verb, struct control_key *ret_row)
         job_fail(j, ERR_FORBIDDEN, STR(""), STR("a person's key is rotated by them or by an owner"));
         return false;
     }
+    if (verb == ROTATE && !check_scopes(j, &ret_row->scopes)) /* whoever rotates it has it */
+        return false;
     if (verb != READ &&
         reach_is_above(j->key, ret_row->role, ret_row->member_id != 0)) { /* an admin does not change an owner's key */
         job_fail(j, ERR_FORBIDDEN, STR(""), STR("this key has more rights than yours"));
@@ -281,19 +296,6 @@ static void read_scopes(struct given *g, struct wishes *w)
     }
     w->scopes_store = scopes ? scopes : SNAPSHOT_SCOPES_ALL;
     w->scopes = &w->scopes_store;
-}
-
-/* Nobody gives away what they do not have. False when the job was answered. */
-static bool check_scopes(struct job *j, const scope_set *wanted)
-{
-    scope_set own = j->key->scopes;
-    if (j->status || own == SNAPSHOT_SCOPES_ALL)
-        return j->status == 0;
-    if (wanted && *wanted != SNAPSHOT_SCOPES_ALL && (*wanted & ~own) == 0)
-        return true;
-    job_fail(j, ERR_FORBIDDEN, STR("scopes"),
-             STR("a key with a list of scopes gives others some of those, and no more"));
-    return false;
 }
 
 static void read_defaults(struct given *g, struct wishes *w)
