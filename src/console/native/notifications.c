@@ -41,8 +41,10 @@ void notifications_list(struct job *j)
     uint64_t limit, before;
     struct notify *n = j->console->settings.notify;
     if (!job_query_u64(j, STR("limit"), LIST_DEFAULT, LIST_MAX, &limit) ||
-        !job_query_u64(j, STR("before"), 0, INT64_MAX, &before))
+        !job_query_u64(j, STR("before"), 0, INT64_MAX, &before)) {
+        job_fail(j, ERR_BAD_PARAMETER, STR("limit"), STR("limit is a number up to 1000, before the id of a message"));
         return;
+    }
     enum err e =
         n ? outbox_list(notify_outbox(n), j->key->workspace_id, (int64_t)before, limit, j->arena, &rows, &count)
           : ERR_OK;
