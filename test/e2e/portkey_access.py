@@ -14,7 +14,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from harness import ADMIN_KEY, check, wait_until
-from portkey import Bench, sees, suite, target
+from portkey import Bench, asked, sees, suite, target
 
 ADMIN = {"apiKey": ADMIN_KEY}
 PY = {"api_key": ADMIN_KEY}
@@ -299,6 +299,25 @@ def row_112_budget_of_a_key(b):
     good(b, "DELETE", f"/v1/providers/{slug}")
 
 
+def row_114_rate_limits(b):
+    body = {"name": "k114", "type": "workspace", "sub-type": "service", "scopes": ["completions.write"],
+            "rate_limits": [{"type": "requests", "unit": "rph", "value": 2}]}
+    made = b.node("apiKeys.create", body, **ADMIN).fine("row 114").value
+    found = [b.node("chat.completions.create", asked("@a/m114"), apiKey=made["key"]) for _ in range(3)]
+    sees("row 114", [f.status for f in found], [200, 200, 429], "two an hour, through the SDK")
+    status, head, body = chat(b, "@a/m114", key=made["key"])
+    sees("row 114", (status, body["error"]["code"], "Error Code: 05" in body["message"]), (429, "05", True), "the refusal")
+    check(1 <= int(head["retry-after"]) <= 3600, f"row 114: {head}")
+    tokens = b.node("apiKeys.create", {**body_of_tokens("t114"), "type": "workspace", "sub-type": "service"}, **ADMIN).fine("row 114").value
+    first = chat(b, "@a/m114", key=tokens["key"])
+    wait_until("the tokens are counted", 5, lambda: chat(b, "@a/m114", key=tokens["key"])[0] == 429)
+    sees("row 114", first[0], 200, "tokens are consumed by the answer")
+
+
+def body_of_tokens(name):
+    return {"name": name, "scopes": ["completions.write"], "rate_limits": [{"type": "tokens", "unit": "rpd", "value": 12}]}
+
+
 def row_115_policies(b):
     usage = good(b, "POST", "/v1/policies/usage-limits", {"name": "by user", "conditions": [{"key": "model", "value": "@a/*"}, {"key": "metadata.env", "excludes": ["dev"]}],
                  "group_by": [{"key": "metadata._user"}], "type": "tokens", "credit_limit": 12, "periodicReset": "weekly"})["id"]
@@ -517,5 +536,5 @@ def other_workspaces_are_as_if_not_there(b):
 
 if __name__ == "__main__":
     suite(Bench, [row_117_virtual_keys_node, row_117_azure_in_both_spellings, row_116_providers, row_116_default_provider,
-                  row_111_node, row_111_python, row_111_kinds, row_111_rotation, row_112_budget_of_a_key, row_115_policies, row_119_workspaces, row_119_users_and_invites, row_119_audit,
+                  row_111_node, row_111_python, row_111_kinds, row_111_rotation, row_112_budget_of_a_key, row_114_rate_limits, row_115_policies, row_119_workspaces, row_119_users_and_invites, row_119_audit,
                   row_133_python_reads_all_of_it, other_workspaces_are_as_if_not_there])
