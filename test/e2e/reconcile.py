@@ -12,6 +12,7 @@ import http.client
 import io
 import json
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
@@ -242,11 +243,21 @@ def the_command_line_says_the_same(w, whole):
     for words in ("used without the gateway", "Billed, and never seen by the gateway", "gpt-4.1-nano output (standard): billed at $0.4",
                   "UNPRICED: 1 request to gpt-made-up", "metered through @azure: it did not go to OpenAI", "Billed through " + w.days.text(-4)):
         check(words in text, f"{words!r} is not in\n{text}")
+    what_is_printed_adds_up(text, whole["total"])
     rows = list(csv.DictReader(io.StringIO(w.gw.cli("reconcile", *span, "--csv").stdout)))
     equal(sum((D(r["Billed"]) for r in rows[:-1]), D(0)), D(whole["total"]["billed"]), "the sum of the CSV")
     equal((rows[-1]["Project"], D(rows[-1]["Gap"])), ("Total", D(whole["total"]["gap"])), "its last line")
     equal(json.loads(w.gw.cli("reconcile", *span, "--json").stdout)["total"]["billed"], whole["total"]["billed"], "--json")
     equal(w.gw.cli("reconcile", "--month", "soon", check=False).returncode, 4, "--month soon")
+
+
+def what_is_printed_adds_up(text, total):
+    lines = [[D(x.replace("$", "")) for x in re.findall(r"-?\$[0-9.]*[0-9]", line)] for line in text.splitlines()]
+    lines = [line for line in lines if len(line) == 6]
+    for billed, metered, gap, volume, rate, pricing in lines:
+        equal((gap, volume + rate + pricing), (billed - metered, gap), "a line of the table")
+    equal([sum(column) for column in zip(*lines[:-1])], lines[-1], "the lines of the table")
+    equal(lines[-1][:3], [D(total[x]) for x in ("billed", "metered", "gap")], "small sums have all digits")
 
 
 def others_do_not_see_it(w):

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tollgate reconcile: OpenAI's bill beside what the gateway metered, and where the difference comes from. The table is for
- * people who close a month: amounts to the cent where they are large; --json has all digits.
+ * tollgate reconcile: OpenAI's bill beside what the gateway metered, and where the difference comes from. The table is
+ * for people who close a month: amounts to the cent where they are large, which it says, and with all their digits where
+ * they are small, so that what is seen adds up; --json has all digits.
  */
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +14,11 @@
 #include "report/cost/cost_dates.h"
 #include "report/reconcile/reconcile_kind.h"
 
-#define FINE (COST_PER_PUSD * (cost_sum)MONEY_PUSD_PER_USD * 10) /* below ten dollars in all: six places */
+#define FINE (COST_PER_PUSD * (cost_sum)MONEY_PUSD_PER_USD * 10) /* below ten dollars in all: every digit */
+#define PLACES_MIN 2
+#define PLACES_MAX 12
+#define PLACES_ALL 24
+#define AMOUNT_WIDTH 14
 #define GROUP_WIDTH 24
 #define LIST_SHOWN 10
 
@@ -71,10 +76,33 @@ static const char *dollars(cost_sum amount, unsigned places, char out[COST_TEXT_
     return out;
 }
 
-static void print_amount(cost_sum amount, unsigned places)
+/* How all amounts of a table are written. */
+struct look {
+    unsigned places, needed; /* `needed` to leave nothing out */
+    int width;
+};
+
+typedef void amount_fn(struct look *l, cost_sum amount);
+
+static void need_places(struct look *l, cost_sum amount)
+{
+    unsigned places = PLACES_ALL;
+    for (; places > PLACES_MIN && amount % 10 == 0; amount /= 10)
+        places--;
+    l->needed = places > l->needed ? places : l->needed;
+}
+
+static void need_width(struct look *l, cost_sum amount)
 {
     char text[COST_TEXT_MAX + 4];
-    printf("%14s", dollars(amount, places, text));
+    int n = (int)strlen(dollars(amount, l->places, text)) + 2;
+    l->width = n > l->width ? n : l->width;
+}
+
+static void print_amount(cost_sum amount, const struct look *l)
+{
+    char text[COST_TEXT_MAX + 4];
+    printf("%*s", l->width, dollars(amount, l->places, text));
 }
 
 /* --- the table ------------------------------------------------------------------------------- */
@@ -112,15 +140,51 @@ static const char *label_of(const json_t *row, const char *key)
     return called && called[0] ? called : value && value[0] ? value : "(none)";
 }
 
-static void print_row(const json_t *row, const struct columns *c, const char *title, unsigned places)
+static const char *const amounts[] = {"billed", "metered", "gap", "volume_gap", "rate_gap", "pricing_gap"};
+#define AMOUNTS (sizeof amounts / sizeof amounts[0])
+
+/* Every amount that is printed. */
+static void each_amount(const json_t *root, struct look *l, amount_fn *fn)
 {
-    static const char *const amounts[] = {"billed", "metered", "gap", "volume_gap", "rate_gap", "pricing_gap"};
+    static const struct {
+        const char *list, *name;
+    } others[] = {{"shadow_traffic", "billed"}, {"excluded", "metered"}};
+    const json_t *row, *total = json_object_get(root, "total");
+    const char *cause;
+    json_t *amount;
+    size_t i;
+    for (size_t k = 0; k < AMOUNTS; k++) {
+        fn(l, member(total, amounts[k]));
+        json_array_foreach(json_object_get(root, "data"), i, row) fn(l, member(row, amounts[k]));
+    }
+    fn(l, member(total, "attributed"));
+    fn(l, member(total, "unattributed"));
+    json_object_foreach(json_object_get(total, "causes"), cause, amount) fn(l, amount_of(json_string_value(amount)));
+    for (size_t k = 0; k < sizeof others / sizeof others[0]; k++)
+        json_array_foreach(json_object_get(root, others[k].list), i, row) fn(l, member(row, others[k].name));
+}
+
+static struct look look_of(const json_t *root)
+{
+    struct look l = {.needed = PLACES_MIN, .width = AMOUNT_WIDTH};
+    const json_t *total = json_object_get(root, "total");
+    cost_sum billed = member(total, "billed"), metered = member(total, "metered");
+    each_amount(root, &l, need_places);
+    l.places = (billed > metered ? billed : metered) >= FINE ? PLACES_MIN
+               : l.needed > PLACES_MAX                       ? PLACES_MAX
+                                                             : l.needed;
+    each_amount(root, &l, need_width);
+    return l;
+}
+
+static void print_row(const json_t *row, const struct columns *c, const char *title, const struct look *l)
+{
     for (unsigned i = 0; i < c->count; i++)
         printf("%-*.*s  ", GROUP_WIDTH, GROUP_WIDTH, title ? (i ? "" : title) : label_of(row, c->keys[i]));
     if (!c->count)
         printf("%-8s", title ? title : "");
-    for (size_t i = 0; i < sizeof amounts / sizeof amounts[0]; i++)
-        print_amount(member(row, amounts[i]), places);
+    for (size_t i = 0; i < AMOUNTS; i++)
+        print_amount(member(row, amounts[i]), l);
     const char *cause = json_string_value(json_object_get(row, "cause"));
     bool said = cause && cause[0];
     long long unpriced = api_int(row, "unpriced_attempts");
@@ -130,7 +194,7 @@ static void print_row(const json_t *row, const struct columns *c, const char *ti
     printf("\n");
 }
 
-static void print_rows(const json_t *root, const struct columns *c, unsigned places)
+static void print_rows(const json_t *root, const struct columns *c, const struct look *l)
 {
     static const char *const heads[] = {"billed", "metered", "gap", "volume", "rate", "pricing"};
     const json_t *row, *rows = json_object_get(root, "data");
@@ -140,14 +204,14 @@ static void print_rows(const json_t *root, const struct columns *c, unsigned pla
     if (!c->count)
         printf("%-8s", "");
     for (size_t k = 0; k < sizeof heads / sizeof heads[0]; k++)
-        printf("%14s", heads[k]);
+        printf("%*s", l->width, heads[k]);
     printf("  %-12s  %s\n", "status", "mostly because");
     json_array_foreach(rows, i, row)
     {
         if (c->count)
-            print_row(row, c, NULL, places);
+            print_row(row, c, NULL, l);
     }
-    print_row(json_object_get(root, "total"), c, "total", places);
+    print_row(json_object_get(root, "total"), c, "total", l);
     if ((size_t)api_int(root, "rows") > json_array_size(rows))
         printf("%lld rows in all; see --limit\n", api_int(root, "rows"));
 }
@@ -171,31 +235,31 @@ static void print_period(const json_t *root)
     printf(".\n\n");
 }
 
-static void print_causes(const json_t *total, unsigned places)
+static void print_causes(const json_t *total, const struct look *l)
 {
     const char *cause;
     json_t *amount;
     cost_sum gap = member(total, "gap");
     printf("\n");
-    print_amount(member(total, "billed"), places);
+    print_amount(member(total, "billed"), l);
     printf("  billed by OpenAI\n");
-    print_amount(member(total, "attributed"), places);
+    print_amount(member(total, "attributed"), l);
     printf("  of it passed through the gateway\n");
-    print_amount(member(total, "unattributed"), places);
+    print_amount(member(total, "unattributed"), l);
     printf("  of it unattributed: used without the gateway\n");
     if (!json_object_size(json_object_get(total, "causes")))
         return;
     printf("\nThe gap of ");
     char text[COST_TEXT_MAX + 4];
-    printf("%s is\n", dollars(gap, places, text));
+    printf("%s is\n", dollars(gap, l->places, text));
     json_object_foreach(json_object_get(total, "causes"), cause, amount)
     {
-        print_amount(amount_of(json_string_value(amount)), places);
+        print_amount(amount_of(json_string_value(amount)), l);
         printf("  %s\n", sentence_of(cause));
     }
 }
 
-static void print_shadows(const json_t *root, unsigned places)
+static void print_shadows(const json_t *root, const struct look *l)
 {
     const json_t *row, *list = json_object_get(root, "shadow_traffic");
     size_t i;
@@ -207,7 +271,7 @@ static void print_shadows(const json_t *root, unsigned places)
             printf("  and %zu more; see --json\n", json_array_size(list) - i);
             break;
         }
-        print_amount(member(row, "billed"), places);
+        print_amount(member(row, "billed"), l);
         printf("  project %s, key %s (%s to %s)\n", label_of(row, "project"), label_of(row, "api_key"),
                api_text(row, "first_day"), api_text(row, "last_day"));
     }
@@ -248,7 +312,7 @@ static void print_prices(const json_t *root)
     }
 }
 
-static void print_left_out(const json_t *root, unsigned places)
+static void print_left_out(const json_t *root, const struct look *l)
 {
     const json_t *row;
     size_t i;
@@ -257,7 +321,7 @@ static void print_left_out(const json_t *root, unsigned places)
         char text[COST_TEXT_MAX + 4];
         const char *name = json_string_value(json_object_get(row, "integration"));
         printf("%sNot compared: %s metered through %s%s: %s.\n", i ? "" : "\n",
-               dollars(member(row, "metered"), places, text), name && name[0] ? "@" : "",
+               dollars(member(row, "metered"), l->places, text), name && name[0] ? "@" : "",
                name && name[0] ? name : "keys of callers", api_text(row, "meaning"));
     }
     json_array_foreach(json_object_get(root, "unpriced"), i, row)
@@ -271,15 +335,15 @@ static void print_left_out(const json_t *root, unsigned places)
 
 static void print_table(const json_t *root, const struct columns *c)
 {
-    const json_t *total = json_object_get(root, "total");
-    cost_sum billed = member(total, "billed"), metered = member(total, "metered");
-    unsigned places = (billed > metered ? billed : metered) < FINE ? 6 : 2;
+    struct look l = look_of(root);
     print_period(root);
-    print_rows(root, c, places);
-    print_causes(total, places);
-    print_shadows(root, places);
+    print_rows(root, c, &l);
+    print_causes(json_object_get(root, "total"), &l);
+    print_shadows(root, &l);
     print_prices(root);
-    print_left_out(root, places);
+    print_left_out(root, &l);
+    if (l.needed > l.places)
+        printf("\nEach amount is rounded to %u places by itself; --json has all digits.\n", l.places);
 }
 
 /* --- the command ----------------------------------------------------------------------------- */
