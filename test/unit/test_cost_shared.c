@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -276,6 +277,34 @@ static void other_workspaces_are_not_told_apart(void **state)
     vql_free(parsed);
 }
 
+/* Nothing went through 13, so its project's costs are not set apart from what 11 used; reconciliation says the same. */
+static void idle_integrations_set_nothing_apart(void **state)
+{
+    struct cost_rig *r = *state;
+    struct traffic t;
+    struct match_link more[COUNT(links) + 1];
+    int64_t day = cost_rig_day("2026-03-10");
+    const struct bill_cost costs[] = {cost("gpt-4o, input", "4.00", "400")};
+    put(r, day, costs, 1);
+    traffic_open(&t, r->dir);
+    call(&t, &(struct call){day, 1, 5, 11, "gpt-4o", NULL, NULL, NULL, 100, 0, 1});
+    call(&t, &(struct call){day + 1, 1, 5, 13, "gpt-4o", NULL, NULL, NULL, 50, 0, 1});
+    traffic_close(&t);
+    memcpy(more, links, sizeof links);
+    more[COUNT(links)] = links[1];
+    more[COUNT(links)].integration = 13;
+    more[COUNT(links)].project = STR("proj_a");
+    struct vql *parsed = cost_rig_parse(STR(P));
+    const struct vql *filters[] = {parsed};
+    struct cost_query q = query(filters, "api_key", day, day + 1);
+    q.known.links = more;
+    q.known.link_count = COUNT(more);
+    expect(r, &q, DIRECT "=3.0 tgk_5=1.0");
+    q.until_day = day + 2;
+    expect(r, &q, DIRECT "=4.0");
+    vql_free(parsed);
+}
+
 /* A key that is virtual and metadata: the metadata wins, unless the tag may override it. */
 static void overridable_tags_come_before_metadata(void **state)
 {
@@ -433,6 +462,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(shares_are_those_worked_out_by_hand, setup, teardown),
         cmocka_unit_test_setup_teardown(other_workspaces_are_not_told_apart, setup, teardown),
+        cmocka_unit_test_setup_teardown(idle_integrations_set_nothing_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(overridable_tags_come_before_metadata, setup, teardown),
         cmocka_unit_test_setup_teardown(shares_are_the_bill_on_a_thousand_random_months, setup, teardown),
         cmocka_unit_test(portions_add_up_and_are_never_off_by_one),

@@ -13,6 +13,7 @@
 #include "base/must.h"
 #include "report/bill/bill.h"
 #include "report/cost/cost_dates.h"
+#include "report/match/match_links.h"
 
 #define SQL_MAX (2u << 20)
 #define QUANTITY_SCALE INT64_C(1000000000000000) /* weights by quantity are 10^-15 of the meter's unit */
@@ -397,14 +398,22 @@ static enum err ask(struct shared *s)
 
 static enum err find_traffic(struct shared *s, struct store_db *ledger)
 {
-    const struct cost_scope *scope = &s->job->q->scope;
+    const struct cost_query *q = s->job->q;
+    const struct cost_scope *scope = &q->scope;
+    const struct cost_known *k = &q->known;
+    bool *used = arena_alloc(s->job->arena, k->link_count + 1);
     const struct match_scope seen = {.accounts = scope->accounts,
                                      .account_count = scope->account_count,
                                      .workspaces = scope->workspaces,
                                      .workspace_count = scope->workspace_count,
-                                     .all = scope->all};
-    const struct cost_known *k = &s->job->q->known;
-    enum err e = match_new(s->db, &seen, k->links, k->link_count, &s->match);
+                                     .all = scope->all,
+                                     .used = used};
+    if (!used)
+        return too_many(s);
+    /* Of the whole time that is asked about, as reconciliation has it, not of this piece of it. */
+    enum err e = match_links_used(ledger, k->links, k->link_count, q->from_day, q->until_day, used);
+    if (e == ERR_OK)
+        e = match_new(s->db, &seen, k->links, k->link_count, &s->match);
     if (e == ERR_OK)
         e = cost_traffic_metadata(s->job, &s->metadata);
     if (e == ERR_OK)

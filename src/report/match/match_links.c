@@ -6,6 +6,9 @@
 
 #include "control/base_url.h"
 #include "control/provider/past.h"
+#include "ledger/schema.h"
+
+#define HOURS 24
 
 enum err match_links_load(struct control *c, struct arena *a, struct match_link **ret_links, size_t *ret_count,
                           struct control_why *why)
@@ -41,4 +44,27 @@ enum err match_links_load(struct control *c, struct arena *a, struct match_link 
     *ret_links = links;
     *ret_count = count;
     return ERR_OK;
+}
+
+#define SELECT_USED                                                                                          \
+    "SELECT DISTINCT r.hour, c.integration_id FROM rollups AS r CROSS JOIN combos AS c WHERE c.id = r.combo" \
+    " AND r.hour >= ?1 AND r.hour < ?2 AND (r.cost_pusd <> 0 OR r.input_tok > 0 OR r.output_tok > 0)"
+
+enum err match_links_used(struct store_db *ledger, const struct match_link *links, size_t count, int64_t from_day,
+                          int64_t until_day, bool *used)
+{
+    struct store_stmt *st;
+    bool row;
+    enum err e = ledger ? store_prepare(ledger, SELECT_USED, &st) : ERR_OK;
+    if (e != ERR_OK || !ledger)
+        return e;
+    store_bind_i64(st, 1, from_day * HOURS);
+    store_bind_i64(st, 2, until_day * HOURS);
+    while ((e = store_step(st, &row)) == ERR_OK && row) {
+        size_t at = match_link_index(links, count, store_i64(st, 1), store_i64(st, 0) * SCHEMA_HOUR_US);
+        if (at < count)
+            used[at] = true;
+    }
+    store_clear(st);
+    return e;
 }

@@ -8,6 +8,7 @@
 #include "ledger/rollup.h"
 #include "ledger/schema.h"
 #include "openai/cost.h"
+#include "report/match/match_links.h"
 #include "report/reconcile/reconcile_inner.h"
 
 #define HOURS 24
@@ -177,28 +178,14 @@ static enum err read_row(struct reconcile_job *j, struct store_stmt *st)
     return add_row(j, &r);
 }
 
-#define SELECT_USED                                                                                          \
-    "SELECT DISTINCT r.hour, c.integration_id FROM rollups AS r CROSS JOIN combos AS c WHERE c.id = r.combo" \
-    " AND r.hour >= ?1 AND r.hour < ?2 AND (r.cost_pusd <> 0 OR r.input_tok > 0 OR r.output_tok > 0)"
-
 enum err reconcile_metered_links(struct reconcile_job *j, const bool **ret_used)
 {
-    struct store_stmt *st;
-    bool row, *used = arena_alloc(j->arena, j->q->link_count + 1);
+    const struct reconcile_query *q = j->q;
+    bool *used = arena_alloc(j->arena, q->link_count + 1);
     if (!used)
         return reconcile_no_room(j);
     *ret_used = used;
-    enum err e = j->ledger ? store_prepare(j->ledger, SELECT_USED, &st) : ERR_OK;
-    if (e != ERR_OK || !j->ledger)
-        return e == ERR_OK ? e : reconcile_store_failed(j, j->ledger, e);
-    store_bind_i64(st, 1, j->q->from_day * HOURS);
-    store_bind_i64(st, 2, j->q->until_day * HOURS);
-    while ((e = store_step(st, &row)) == ERR_OK && row) {
-        size_t at =
-            match_link_index(j->q->links, j->q->link_count, store_i64(st, 1), store_i64(st, 0) * SCHEMA_HOUR_US);
-        if (at < j->q->link_count)
-            used[at] = true;
-    }
+    enum err e = match_links_used(j->ledger, q->links, q->link_count, q->from_day, q->until_day, used);
     return e == ERR_OK ? e : reconcile_store_failed(j, j->ledger, e);
 }
 
