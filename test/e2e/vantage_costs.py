@@ -10,9 +10,11 @@ import csv
 import datetime
 import decimal
 import io
+import json
 import os
 import re
 import sys
+import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from bill_upstream import BillUpstream, day_text, today
@@ -380,10 +382,14 @@ def rows_10_and_11_whose_costs_they_are(v):
     def amount(workspace):
         return D(ask(v, "row 10", workspace_token=workspace)["total_cost"]["amount"])
     v.call("costs.list", {"filter": ALL}).refused("row 10: which workspace", 400, "workspace_token")
+    def reconciled():
+        return D(json.loads(v.gw.get("/tollgate/v1/reconciliation?" + urllib.parse.urlencode(SPAN))[2])["total"]["billed"])
     equal((amount(first), amount(other)), (total(v.up.rows), D(0)), "row 10: at first")
+    check(reconciled() > 0, "row 10: reconciled at first")
     changed = v.call("integrations.update", v.token, {"workspace_tokens": [other]}).fine("row 10")
     equal(changed["workspace_tokens"], [other], "row 10")
     equal((amount(first), amount(other)), (D(0), total(v.up.rows)), "row 10: moved")
+    equal(reconciled(), D(0), "row 10: moved for reconciliation too")
     equal(v.call("costProviders.list", {"workspace_token": first}).fine("row 10")["cost_providers"], [], "row 10: not even its name")
     v.call("integrations.update", v.token, {"workspace_tokens": ["wrkspc_00000000000000ff"]}).refused("row 10", 404)
     v.call("integrations.delete", v.token).fine("row 11")

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * GET /tollgate/v1/reconciliation: the bills that were imported into the key's workspace against the traffic of the same
- * organizations. Traffic of other workspaces counts where the integration's key or organization is on that bill: the
+ * GET /tollgate/v1/reconciliation: the bills that the key's workspace sees, as reports have it, against the traffic of the
+ * same organizations. Traffic of other workspaces counts where the integration's key or organization is on that bill: the
  * bill has its costs too, and only sums are shown.
  */
 #include "base/clock.h"
@@ -13,6 +13,7 @@
 #include "report/bill/bill.h"
 #include "report/cost/cost_dates.h"
 #include "report/match/match_links.h"
+#include "report/question/question.h"
 
 #define ACCOUNTS_MAX 64
 #define LIMIT_DEFAULT 1000
@@ -106,7 +107,7 @@ static bool read_tolerance(struct job *j, struct reconcile_query *q)
 
 /* --- what it is about ------------------------------------------------------------------------ */
 
-/* The accounts whose bills belong to the workspace. None: no bill was ever imported. */
+/* The accounts whose bills the workspace sees. None: no bill was ever imported. */
 static enum err find_accounts(struct job *j, struct reconcile_query *q)
 {
     struct bill_reader *bill;
@@ -118,7 +119,7 @@ static enum err find_accounts(struct job *j, struct reconcile_query *q)
     q->scope = (struct cost_scope){.accounts = accounts, .workspaces = &j->workspace_id, .workspace_count = 1};
     if (bill_reader_open(j->console->settings.dir, &bill))
         return ERR_OK; /* what is wrong, if anything, reconcile_run says */
-    enum err e = bill_accounts(bill_reader_db(bill), j->workspace_id, j->arena, &list, &count);
+    enum err e = question_accounts(j->console->docs, bill, j->workspace_id, j->arena, &list, &count);
     for (size_t i = 0; !e && i < count && n < ACCOUNTS_MAX; i++)
         if (list[i].kind == BILL_IMPORTED_COSTS)
             accounts[n++] = list[i].id;

@@ -166,32 +166,47 @@ static struct str id_token(const char *prefix, int64_t id, char out[PLACES_TOKEN
     return str_of(out, (size_t)n);
 }
 
-static bool is_seen(struct docs *d, const struct bill_account *account, int64_t workspace, struct arena *a)
+static bool is_seen(struct docs *d, const struct bill_account *account, int64_t workspace, struct arena *a,
+                    int64_t *ret_first)
 {
     struct doc doc;
     struct jdoc body;
     char own[PLACES_TOKEN_MAX], place[PLACES_TOKEN_MAX];
-    struct str wanted = id_token("wrkspc_", workspace, place);
+    struct str wanted = id_token("wrkspc_", workspace, place), prefix = STR("wrkspc_");
+    *ret_first = account->workspace;
     if (docs_find(d, DOCS_INTEGRATION, id_token("accss_crdntl_", account->id, own), a, &doc) != ERR_OK)
         return account->workspace == workspace;
     bool seen = false;
+    uint64_t first = 0;
     jdoc_init(&body);
     struct jval list = jdoc_parse(&body, doc.body) ? jdoc_get(jdoc_root(&body), "workspace_tokens") : (struct jval){0};
-    for (struct jval v = jdoc_first(list); !seen && jdoc_has(v); v = jdoc_next(list, v))
-        seen = str_eq(jdoc_text(v, a), wanted);
+    for (struct jval v = jdoc_first(list); !seen && jdoc_has(v); v = jdoc_next(list, v)) {
+        struct str token = jdoc_text(v, a);
+        seen = str_eq(token, wanted);
+        if (!first && !(str_starts(token, prefix) && str_hex_to_u64(str_from(token, prefix.n), &first)))
+            first = 0;
+    }
     jdoc_free(&body);
+    *ret_first = first <= INT64_MAX ? (int64_t)first : 0;
     return seen;
+}
+
+int64_t question_told(struct docs *d, const struct bill_account *account, struct arena *a)
+{
+    int64_t first;
+    return is_seen(d, account, account->workspace, a, &first) ? account->workspace : first;
 }
 
 enum err question_accounts(struct docs *d, struct bill_reader *r, int64_t workspace, struct arena *a,
                            struct bill_account **ret, size_t *ret_count)
 {
     size_t all = 0;
+    int64_t first;
     *ret = NULL;
     *ret_count = 0;
     enum err e = r ? bill_accounts(bill_reader_db(r), 0, a, ret, &all) : ERR_OK;
     for (size_t i = 0; e == ERR_OK && i < all; i++)
-        if (is_seen(d, &(*ret)[i], workspace, a))
+        if (is_seen(d, &(*ret)[i], workspace, a, &first))
             (*ret)[(*ret_count)++] = (*ret)[i];
     return e;
 }

@@ -59,6 +59,8 @@ enum err question_groups(struct question *q, struct str text, char why[QUESTION_
 /* The accounts whose costs a workspace sees, as ids; from an integration's resource, else its own workspace. */
 enum err question_accounts(struct docs *d, struct bill_reader *r, int64_t workspace, struct arena *a,
                            struct bill_account **ret, size_t *ret_count) ERR_USE;
+/* Who is told of an account: its own workspace where that sees it, else the first one that does; 0: nobody. */
+int64_t question_told(struct docs *d, const struct bill_account *account, struct arena *a);
 /* Sets the scope to what the workspace sees. `r` NULL: nothing billed. */
 enum err question_scope(struct question *q, struct bill_reader *r) ERR_USE;
 

@@ -28,6 +28,7 @@ struct look {
     const struct match_link *links;
     size_t link_count;
     const struct bill_account *account;
+    int64_t workspace;   /* that is told */
     int64_t from, until; /* days */
 };
 
@@ -115,7 +116,7 @@ static enum err say(const struct look *l, const struct reconcile *r)
     must(ok);
     struct watch_alert alert = {.kind = KIND,
                                 .key = str_of(key, (size_t)k),
-                                .workspace = l->account->workspace,
+                                .workspace = l->workspace,
                                 .people = &people,
                                 .subject = str_of(subject, (size_t)n),
                                 .text = buf_str(&text),
@@ -159,7 +160,7 @@ static enum err one_account(struct look *l)
     l->until = l->turn->today - SETTLED_DAYS;
     l->from = l->until - l->rule.days;
     q.scope = (struct cost_scope){
-        .accounts = &l->account->id, .account_count = 1, .workspaces = &l->account->workspace, .workspace_count = 1};
+        .accounts = &l->account->id, .account_count = 1, .workspaces = &l->workspace, .workspace_count = 1};
     q.links = l->links;
     q.link_count = l->link_count;
     q.from_day = l->from;
@@ -193,6 +194,9 @@ enum err eval_gap_run(struct watch_turn *t)
         if (accounts[i].kind != BILL_IMPORTED_COSTS || accounts[i].status != BILL_IMPORTED)
             continue;
         l.account = &accounts[i];
+        l.workspace = question_told(t->docs, l.account, t->arena);
+        if (!l.workspace)
+            continue;
         enum err failed = one_account(&l); /* the others are looked at all the same */
         first = first == ERR_OK ? failed : first;
     }
