@@ -25,7 +25,7 @@ struct block {
 
 struct arena {
     unsigned magic;
-    size_t cap;
+    size_t cap, spare;
     size_t held;  /* sum of block sizes */
     size_t given; /* bytes handed out */
     struct block *newest;
@@ -48,6 +48,18 @@ struct arena *arena_new(size_t first_bytes, size_t cap_bytes)
     *a = (struct arena){.magic = MAGIC, .cap = cap_bytes, .held = first_bytes};
     a->first = a->newest = block_new(first_bytes);
     return a;
+}
+
+void arena_spare(struct arena *a, size_t bytes)
+{
+    a->spare = bytes;
+}
+
+/* How much a further block for `size` bytes may hold. */
+static size_t room_for(const struct arena *a, size_t size)
+{
+    size_t most = a->cap + (size <= ARENA_SMALL ? a->spare : 0);
+    return most > a->held ? most - a->held : 0;
 }
 
 void arena_reset(struct arena *a)
@@ -83,9 +95,9 @@ void *arena_alloc(struct arena *a, size_t size)
     if (b->size - b->used < need) {
         size_t twice = b->size < BLOCK / 2 ? b->size * 2 : BLOCK;
         size_t block_size = need > twice ? need : twice;
-        if (block_size > a->cap - a->held) {
+        if (block_size > room_for(a, size)) {
             block_size = need;
-            if (block_size > a->cap - a->held)
+            if (block_size > room_for(a, size))
                 return NULL;
         }
         b = block_new(block_size);

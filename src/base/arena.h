@@ -20,6 +20,12 @@ struct arena;
 
 /* `first_bytes` is the size of the block that is kept, `cap_bytes` the most it may ever hold. */
 struct arena *arena_new(size_t first_bytes, size_t cap_bytes) __attribute__((returns_nonnull));
+/*
+ * Allocations of at most ARENA_SMALL bytes may go `bytes` beyond the cap: where what is large is counted and refused, small
+ * things made of it afterwards still have room.
+ */
+#define ARENA_SMALL 4096
+void arena_spare(struct arena *a, size_t bytes);
 void arena_free(struct arena *a); /* NULL does nothing */
 void arena_reset(struct arena *a);
 

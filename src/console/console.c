@@ -39,6 +39,7 @@
 
 #define ARENA_FIRST 4096
 #define ARENA_CAP (16u << 20)
+#define ARENA_SPARE (48u << 20) /* for the small things that are written of what was read */
 
 static void job_free(struct job *j)
 {
@@ -361,6 +362,7 @@ static struct job *job_new(struct console *c, struct http_exchange *x, const str
         .owner = {&job_app}, .console = c, .x = x, .loop = x->loop, .worker = x->server_ctx, .route = route};
     list_init(&j->node);
     j->arena = arena_new(ARENA_FIRST, ARENA_CAP);
+    arena_spare(j->arena, ARENA_SPARE);
     j->method = arena_dup(j->arena, x->head.method);
     j->path = arena_dup(j->arena, x->head.path);
     j->query = arena_dup(j->arena, x->head.query);

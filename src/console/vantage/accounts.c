@@ -6,41 +6,46 @@
 #include "console/console_inner.h"
 #include "console/vantage/vantage_reply.h"
 
+#define PLACES_MAX 1000
+
 struct bill_reader *accounts_reader(struct job *j)
 {
     struct bill_reader *r;
     return bill_reader_open(j->console->settings.dir, &r) == ERR_OK ? r : NULL;
 }
 
-void accounts_places(struct job *j, int64_t account, int64_t workspace, struct str **ret, size_t *ret_count)
+void accounts_places(struct job *j, int64_t account, int64_t workspace, struct arena *a, struct str **ret,
+                     size_t *ret_count)
 {
     struct doc doc;
     struct jdoc body;
     struct str token = ask_id_token(j, "accss_crdntl_", account);
-    *ret = arena_alloc(j->arena, 1001 * sizeof **ret);
+    *ret = arena_alloc(a, PLACES_MAX * sizeof **ret);
     must(*ret);
     *ret_count = 0;
     jdoc_init(&body);
-    bool named =
-        docs_find(ask_docs(j), DOCS_INTEGRATION, token, j->arena, &doc) == ERR_OK && jdoc_parse(&body, doc.body);
+    bool named = docs_find(ask_docs(j), DOCS_INTEGRATION, token, a, &doc) == ERR_OK && jdoc_parse(&body, doc.body);
     struct jval list = named ? jdoc_get(jdoc_root(&body), "workspace_tokens") : (struct jval){0};
-    for (struct jval v = jdoc_first(list); jdoc_has(v) && *ret_count < 1000; v = jdoc_next(list, v))
-        (*ret)[(*ret_count)++] = arena_dup(j->arena, jdoc_text(v, j->arena));
+    for (struct jval v = jdoc_first(list); jdoc_has(v) && *ret_count < PLACES_MAX; v = jdoc_next(list, v))
+        (*ret)[(*ret_count)++] = arena_dup(a, jdoc_text(v, a));
     jdoc_free(&body);
     if (!named)
         (*ret)[(*ret_count)++] = ask_id_token(j, "wrkspc_", workspace);
 }
 
-static bool is_seen(struct job *j, const struct bill_account *a, const struct sight *s, int64_t workspace)
+/* There may be many accounts, each with many places: none of them stays in the job's arena. */
+static bool is_seen(struct job *j, const struct bill_account *account, const struct sight *s, int64_t workspace)
 {
+    struct arena *a = arena_new(4096, ACCOUNTS_PLACES_ARENA);
     struct str *places;
     size_t count;
     int64_t id;
-    accounts_places(j, a->id, a->workspace, &places, &count);
-    for (size_t i = 0; i < count; i++)
-        if (ask_id(places[i], "wrkspc_", &id) && (workspace ? id == workspace : id && ask_sees(s, id)))
-            return true;
-    return false;
+    bool seen = false;
+    accounts_places(j, account->id, account->workspace, a, &places, &count);
+    for (size_t i = 0; !seen && i < count; i++)
+        seen = ask_id(places[i], "wrkspc_", &id) && (workspace ? id == workspace : id && ask_sees(s, id));
+    arena_free(a);
+    return seen;
 }
 
 bool accounts_seen(struct job *j, struct bill_reader *r, const struct sight *s, int64_t workspace, struct accounts *ret)

@@ -18,7 +18,9 @@ struct bill_reader *accounts_reader(struct job *j);
 /* Of all workspaces of `s`, or of one (not 0). False when the job was answered. */
 bool accounts_seen(struct job *j, struct bill_reader *r, const struct sight *s, int64_t workspace,
                    struct accounts *ret);
-/* The workspaces that see an account of a workspace: tokens, in the job's arena. */
-void accounts_places(struct job *j, int64_t account, int64_t workspace, struct str **ret, size_t *ret_count);
+/* The workspaces that see an account of a workspace: tokens, in an arena of ACCOUNTS_PLACES_ARENA bytes. */
+#define ACCOUNTS_PLACES_ARENA (1u << 20)
+void accounts_places(struct job *j, int64_t account, int64_t workspace, struct arena *a, struct str **ret,
+                     size_t *ret_count);
 
 #endif

@@ -260,13 +260,24 @@ static bool read_sources(struct job *j, const struct sight *s, struct source **r
     return e == ERR_OK && *ret;
 }
 
+static void write_places(struct job *j, const struct source *x)
+{
+    struct arena *a = arena_new(4096, ACCOUNTS_PLACES_ARENA);
+    struct str *places;
+    size_t count;
+    accounts_places(j, x->row.id, x->row.workspace_id, a, &places, &count);
+    json_write_key(&j->json, STR("workspace_tokens"));
+    json_write_array(&j->json);
+    for (size_t i = 0; i < count; i++)
+        json_write_string(&j->json, places[i]);
+    json_write_array_end(&j->json);
+    arena_free(a);
+}
+
 static void write_source(struct job *j, const struct source *x)
 {
     struct json_write *w = &j->json;
-    struct str *places;
-    size_t count;
     bool known = x->bill.id != 0;
-    accounts_places(j, x->row.id, x->row.workspace_id, &places, &count);
     json_write_object(w);
     json_write_member_string(w, "token", ask_id_token(j, PREFIX, x->row.id));
     json_write_member_string(w, "provider", is_files(x) ? STR(FILES_PROVIDER) : STR(PROVIDER));
@@ -274,11 +285,7 @@ static void write_source(struct job *j, const struct source *x)
                            known && x->bill.organization.n ? x->bill.organization : x->row.organization);
     json_write_member_string(w, "status", str_c(bill_status_text(known ? x->bill.status : BILL_PENDING)));
     vantage_time(w, "last_updated", known ? x->bill.success_us : 0);
-    json_write_key(w, STR("workspace_tokens"));
-    json_write_array(w);
-    for (size_t i = 0; i < count; i++)
-        json_write_string(w, places[i]);
-    json_write_array_end(w);
+    write_places(j, x);
     vantage_time(w, "created_at", x->row.created_us);
     json_write_key(w, STR("managed_account_tokens"));
     json_write_array(w);
