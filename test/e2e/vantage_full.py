@@ -45,4 +45,18 @@ def pages_end_at_the_memory_of_an_answer():
         equal(status, 200, "it goes on")
 
 
-run(pages_end_at_the_memory_of_an_answer)
+def a_body_is_longer_in_memory_than_it_is():
+    """What takes two bytes in a body takes forty when it is read."""
+    with Gateway() as gw:
+        for name in ("values", "forecasted_values"):
+            body = '{"title":"m","%s":[%s]}' % (name, ",".join(["0"] * 500000))
+            status, _, text = gw.request("POST", "/v2/business_metrics", body.encode(), {"Content-Type": "application/json"})
+            check(status == 422 and b"100,000" in text, f"{name}: {status} {text[:200]}")
+        users = '{"name":"t","user_tokens":[%s],"workspace_tokens":[%s]}' % (",".join(["0"] * 250000), ",".join(["0"] * 250000))
+        status, _, text = gw.request("POST", "/v2/teams", users.encode(), {"Content-Type": "application/json"})
+        equal(status, 404, f"a team: {text[:200]}")
+        status, _, _ = gw.request("GET", "/readyz")
+        equal(status, 200, "it goes on")
+
+
+run(pages_end_at_the_memory_of_an_answer, a_body_is_longer_in_memory_than_it_is)

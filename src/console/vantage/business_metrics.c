@@ -50,8 +50,12 @@ static bool put_list(struct job *j, const struct doc *metric, struct jval list, 
     size_t count = jdoc_size(list), n = 0;
     if (jdoc_kind(list) != JDOC_ARRAY)
         return true;
+    if (count > ROWS_MAX) {
+        vantage_fail(j, 422, "A metric takes at most 100,000 values at once");
+        return false;
+    }
     struct docs_value *rows = arena_alloc(j->arena, (count + 1) * sizeof *rows);
-    must(rows); /* a body is short */
+    must(rows);
     for (struct jval v = jdoc_first(list); jdoc_has(v); v = jdoc_next(list, v))
         if (!read_value(j, v, &rows[n++]))
             return false;
