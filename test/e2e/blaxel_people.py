@@ -173,6 +173,15 @@ def own_keys(b):
     check(set(names) == {"laptop", "own@example.com"} and not any("apiKey" in k for k in names.values()), f"own keys: {names}")
     check(b.call("DELETE", f"/profile/api_keys/{made['id']}", {}, key=key)[0] == 200 and b.asks(made["apiKey"]) == 401, "own keys: revoked")
     sees("own keys", b.call("GET", "/profile/api_keys")[0], 403, "a service key has none")
+    here = {"x-blaxel-workspace": "default"}
+    short = b.post("/profile/api_keys", {"name": "short", "expires_in": "1h"}, key=key, headers=here)
+    for life in ({}, {"expires_in": "1y"}):
+        child = b.post("/profile/api_keys", {"name": f"child {len(life)}", **life}, key=short["apiKey"], headers=here)
+        sees("own keys", child["expiresAt"], short["expiresAt"], "no longer than what it was made with")
+    status, _, answer = b.gw.request("PUT", f"/v1/api-keys/{short['id']}", {"usage_limits": {"credit_limit": 5}})
+    sees("own keys", status, 200, f"a budget: {answer[:200]}")
+    status, _, answer = b.gw.request("POST", "/v0/profile/api_keys", {"name": "free"}, here, key=short["apiKey"])
+    check(status == 403 and b"sign in" in answer, f"own keys: a key with a budget makes one without: {status} {answer}")
     _, other = b.person("other@example.com", "default")
     sees("own keys", b.call("DELETE", f"/profile/api_keys/{names['own@example.com']['id']}", {}, key=other)[0], 404, "another's")
 

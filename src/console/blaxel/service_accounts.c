@@ -11,6 +11,7 @@
 #include "console/native/output.h"
 #include "console/portkey/given.h"
 #include "control/control_key.h"
+#include "control/limit/rule.h"
 #include "control/people/account.h"
 
 #define HOUR_US INT64_C(3600000000)
@@ -209,6 +210,29 @@ static struct str some_name(struct job *j, const struct holder *h)
     return arena_dup(j->arena, str_of(text, (size_t)n));
 }
 
+/* What was made of a key would not have its limits or its config. False when the job was answered. */
+static bool may_beget(struct job *j)
+{
+    struct limit *rules;
+    size_t count = 0;
+    struct control_why why = {.param = ""};
+    const struct rule_filter own = {RULE_ANY_WORKSPACE, LIMIT_KEY, j->key->id, -1, NULL};
+    if (!fail(j, rule_list(control_of(j), &own, j->arena, &rules, &count, &why), &why))
+        return false;
+    if (count || j->key->config_fixed)
+        job_fail(j, ERR_FORBIDDEN, STR(""),
+                 STR("This key has limits or a config of its own, which another would not have; sign in to make one."));
+    return j->status == 0;
+}
+
+/* No key outlives the one that it was made with; sessions and programs let in are for making lasting ones. */
+static int64_t end_of(const struct job *j, int64_t wanted_us)
+{
+    bool fleeting = j->key->session || j->key->device;
+    int64_t own_us = fleeting ? 0 : j->key->expires_us;
+    return own_us && (!wanted_us || wanted_us > own_us) ? own_us : wanted_us;
+}
+
 static void create_key(struct job *j, const struct holder *h)
 {
     struct given g;
@@ -222,8 +246,10 @@ static void create_key(struct job *j, const struct holder *h)
                                     .role = h->account ? h->account->role : j->key->granted,
                                     .member_id = h->account ? 0 : j->key->member_id,
                                     .service_account_id = h->account ? h->account->id : 0};
-    if (!j->status && read_life(j, life.p ? life : STR(""), &spec.expires_us) &&
-        fail(j, control_key_create(control_of(j), j->workspace_id, &spec, j->arena, &row, &text, &why), &why)) {
+    bool ok = !j->status && read_life(j, life.p ? life : STR(""), &spec.expires_us) && (h->account || may_beget(j));
+    if (!h->account)
+        spec.expires_us = end_of(j, spec.expires_us);
+    if (ok && fail(j, control_key_create(control_of(j), j->workspace_id, &spec, j->arena, &row, &text, &why), &why)) {
         job_reply_json(j, 200);
         write_key(j, &row, h, life.p ? life : STR(""), &text);
     }
