@@ -16,6 +16,8 @@
 #include "base/clock.h"
 #include "base/rng.h"
 #include "cost_rig.h"
+#include "ledger/ledger.h"
+#include "ledger_fixture.h"
 #include "report/bill/bill_decimal.h"
 #include "report/bill/bill_upload.h"
 #include "report/focus/focus.h"
@@ -361,6 +363,88 @@ static void a_prepaid_account_bills_what_is_bought(void **state)
     close_file(&f);
 }
 
+/* One request. */
+static void meter(struct place *t, int64_t day)
+{
+    char why[LEDGER_WHY_MAX];
+    const struct ledger_options o = {.dir = t->rig.dir, .workers = 1, .drain_ms = 5};
+    struct fixture_record *f = malloc(sizeof *f);
+    struct record_ids ids = {0};
+    struct ledger *ledger;
+    int64_t at = bill_day_us(day) + 3600000000;
+    if (ledger_open(&o, &ledger, why) != ERR_OK)
+        fail_msg("%s", why);
+    fixture_record(f, 7, 1, record_ids_next(&ids, at), false);
+    struct record *r = &f->r;
+    r->started_us = at;
+    r->request_id = r->id;
+    r->workspace_id = 1;
+    r->integration_id = 11;
+    r->model_asked = r->model_answered = STR("gpt-4o-2024-08-06");
+    r->service_tier = STR("default");
+    memset(&r->usage.quantity, 0, sizeof r->usage.quantity);
+    memset(&r->cost.part_pusd, 0, sizeof r->cost.part_pusd);
+    r->usage.quantity[METER_INPUT] = 500;
+    r->cost.part_pusd[METER_INPUT] = r->cost.total_pusd = MONEY_PUSD_PER_USD / 2;
+    journal_add(ledger_journal(ledger, 0), r);
+    assert_int_equal(journal_flush(ledger_journal(ledger, 0)), ERR_OK);
+    assert_int_equal(ledger_flush(ledger, 60000), ERR_OK);
+    ledger_close(ledger, 60000);
+    free(f);
+}
+
+/* A line item in two units, and a credit by its name: what was metered stands in the file once. */
+static void what_was_metered_is_there_once(void **state)
+{
+    static const struct match_link links[] = {
+        {.integration = ACCOUNT,
+         .workspace = 1,
+         .kind = KIND_INTEGRATION_OPENAI_ADMIN,
+         .name = STR("admin"),
+         .host = STR("api.openai.com")},
+        {.integration = 11,
+         .workspace = 1,
+         .kind = KIND_INTEGRATION_OPENAI,
+         .name = STR("openai"),
+         .host = STR("api.openai.com")},
+    };
+    static const int64_t accounts[] = {ACCOUNT}, workspaces[] = {1};
+    struct place *t = *state;
+    struct bill_cost costs[3];
+    struct bill_stored stored;
+    struct file f;
+    money_sum metered = 0, requests = 0;
+    for (size_t i = 0; i < 3; i++)
+        costs[i] = (struct bill_cost){.project = STR("proj_a"),
+                                      .key = STR("key_1"),
+                                      .line_item = STR("gpt-4o-2024-08-06, input"),
+                                      .unit = i == 1 ? STR("1000_tokens") : STR("tokens"),
+                                      .charge = i == 2 ? BILL_CHARGE_CREDIT : BILL_CHARGE_USAGE,
+                                      .amount = i == 2 ? STR("-0.1") : STR("0.5"),
+                                      .quantity = i == 0   ? STR("1000")
+                                                  : i == 1 ? STR("1")
+                                                           : STR("")};
+    const struct bill_day d = {
+        .account = ACCOUNT, .day = FIRST, .costs = costs, .count = 3, .now_us = bill_day_us(FIRST + 1)};
+    assert_int_equal(bill_day_put(t->rig.bill, &d, &stored), ERR_OK);
+    meter(t, FIRST);
+    struct focus_query q = query_of(t);
+    q.from_day = FIRST;
+    q.until_day = FIRST + 1;
+    q.scope =
+        (struct cost_scope){.accounts = accounts, .account_count = 1, .workspaces = workspaces, .workspace_count = 1};
+    q.links = links;
+    q.link_count = 2;
+    open_file(&f, &q);
+    while (next_row(&f)) {
+        metered += cell(&f, "x_MeteredCost").n ? number(&f, "x_MeteredCost") : 0;
+        requests += cell(&f, "x_GatewayRequests").n ? number(&f, "x_GatewayRequests") : 0;
+    }
+    close_file(&f);
+    assert_true(metered == MONEY_PUSD_PER_USD / 2);
+    assert_true(requests == COST_PER_PUSD);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -369,6 +453,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(parts_are_the_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(columns_belong_to_their_versions, setup, teardown),
         cmocka_unit_test_setup_teardown(a_prepaid_account_bills_what_is_bought, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_metered_is_there_once, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,19 +71,27 @@ static enum err check_day(struct focus_run *r, const struct bill_account *accoun
     return e;
 }
 
-/* The whole of what rows of one place and item have, which differ by charge and unit only. */
-static void set_checked(struct focus_row *row, const struct checked *c, int64_t project, int64_t key, int64_t item)
+/*
+ * What was metered for a place and item. Several rows may have them, which differ by unit: the first one has it all, so
+ * that a file's rows add up to what was metered.
+ */
+static void set_checked(struct focus_row *row, struct checked *c, int64_t project, int64_t key, int64_t item)
 {
     const struct reconcile_billed wanted = {.project = project, .key = key, .item = item};
-    const struct reconcile_billed *found =
-        c->count ? bsearch(&wanted, c->list, c->count, sizeof *c->list, compare) : NULL;
+    struct reconcile_billed *found = c->count ? bsearch(&wanted, c->list, c->count, sizeof *c->list, compare) : NULL;
     if (!found)
         return;
+    while (found > c->list && compare(&found[-1], &wanted) == 0)
+        found--;
     row->state = str_c(reconcile_status_text(found->status));
     row->has_metered = true;
-    row->metered = found->metered;
-    row->metered_quantity = found->metered_quantity;
-    row->requests = found->attempts;
+    for (; found < c->list + c->count && compare(found, &wanted) == 0; found++) {
+        row->metered += found->metered;
+        row->metered_quantity += found->metered_quantity;
+        row->requests += found->attempts;
+        found->metered = found->metered_quantity = 0;
+        found->attempts = 0;
+    }
 }
 
 /* --- a charge -------------------------------------------------------------------------------- */
@@ -258,7 +266,7 @@ static void set_subject(struct focus_subject *s, const struct focus_row *row, co
                        " LEFT JOIN names p ON p.id=x.project LEFT JOIN names k ON k.id=x.key"                                                  \
                        " ORDER BY x.project, x.key, x.item, x.charge, x.unit, x.correction"
 
-static enum err put_row(struct focus_run *r, const struct bill_account *account, int64_t day, const struct checked *c,
+static enum err put_row(struct focus_run *r, const struct bill_account *account, int64_t day, struct checked *c,
                         struct store_stmt *st)
 {
     struct focus_tag_pair tags[FILE_TAGS_MAX];
@@ -281,7 +289,7 @@ static enum err put_row(struct focus_run *r, const struct bill_account *account,
     set_what(r, &row, account, &w);
     struct focus_list list = list_of(r, item, row.line_item, row.used_unit, day);
     set_costs(&row, account, (cost_sum)bill_money(store_i64(st, 5), store_i64(st, 6)) * COST_PER_PUSD, &list);
-    if (!row.correction)
+    if (!row.correction && charge == BILL_CHARGE_USAGE)
         set_checked(&row, c, store_i64(st, 1), store_i64(st, 2), item);
     set_subject(&s, &row, account, &w, (enum bill_charge)charge, provider);
     s.own_count = read_tags(r, row.line_item, tags);

@@ -42,7 +42,7 @@ struct reconcile_cell {
     money_sum estimated, unpriced_quantity;
     uint64_t attempts, estimated_attempts, unpriced_attempts; /* in the cell of their first meter */
     /* For reconcile_each: what earlier rows of the cell were given. */
-    money_sum seen, given, given_quantity;
+    money_sum seen, reached, given, given_quantity;
     uint64_t seen_rows, given_attempts;
 };
 

@@ -226,6 +226,7 @@ static enum err give_row(void *ctx, const struct reconcile_bill_row *r)
     c->seen += by_quantity ? r->quantity : r->billed;
     c->seen_rows++;
     money_sum upto = c->seen_rows == c->billed_rows ? all : c->seen;
+    c->reached = upto = upto > c->reached ? upto : c->reached; /* what is corrected downwards gets nothing, not less */
     struct reconcile_billed row = {.account = r->account,
                                    .day = r->day,
                                    .project = r->project,

@@ -16,6 +16,7 @@
 #include "report/bill/bill_decimal.h"
 #include "report/upload/csv.h"
 
+#define QUANTITY_MAX INT64_C(100000000000000) /* so that sums of them fit into 64 bits */
 #define AMOUNT_MAX 64
 #define SENTENCE_MAX 300
 
@@ -221,8 +222,8 @@ static void read_quantity(struct reading *r, struct bill_cost *c)
     bool exact;
     c->quantity = r->field[COLUMN_QUANTITY];
     c->unit = c->quantity.n ? r->field[COLUMN_UNIT] : STR("");
-    if (c->quantity.n && (!bill_decimal_read(c->quantity, 9, &value, &exact) || value / 1000000000 > INT64_MAX / 4 ||
-                          value / 1000000000 < INT64_MIN / 4))
+    if (c->quantity.n && (!bill_decimal_read(c->quantity, 9, &value, &exact) || value / 1000000000 > QUANTITY_MAX ||
+                          value / 1000000000 < -QUANTITY_MAX))
         fault(r, "ConsumedQuantity must be a number");
 }
 
