@@ -95,6 +95,7 @@ static void units_become_those_of_the_meter(void **state)
 static const struct match_place *place_of(struct reconcile_rig *r, struct match_link link, enum match_miss *miss)
 {
     static struct match_place place;
+    static char project[64];
     const struct match_scope scope = {.all = true};
     struct match_link *last = &r->links[r->link_count++];
     *last = link;
@@ -102,8 +103,10 @@ static const struct match_place *place_of(struct reconcile_rig *r, struct match_
     last->workspace = 1;
     struct match *m = make(r, &scope);
     uint32_t at = match_metered(m, RIG_UNKNOWN, 1, 1, miss);
-    if (at != MATCH_NONE)
+    if (at != MATCH_NONE) {
         place = *match_place(m, at);
+        place.project_ext = str_c(str_copy(project, sizeof project, place.project_ext)); /* the rest dies with m */
+    }
     match_free(m);
     r->link_count--;
     return at == MATCH_NONE ? NULL : &place;
