@@ -290,6 +290,32 @@ long long api_int(const json_t *object, const char *name)
     return json_integer_value(json_object_get(object, name));
 }
 
+int api_width(const char *text)
+{
+    int width = 0;
+    for (; *text; text++)
+        width += ((unsigned char)*text & 0xc0) != 0x80;
+    return width;
+}
+
+int api_column(const json_t *rows, const char *name, int least)
+{
+    const json_t *row;
+    size_t i;
+    json_array_foreach(rows, i, row)
+    {
+        int width = api_width(api_text(row, name));
+        least = width > least ? width : least;
+    }
+    return least;
+}
+
+void api_cell(const char *text, int width)
+{
+    int filled = api_width(text);
+    printf("%s%*s  ", text, filled < width ? width - filled : 0, "");
+}
+
 void api_add_param(struct buf *path, const char *name, struct str value)
 {
     bool first = str_find(buf_str(path), '?') < 0;

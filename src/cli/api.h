@@ -55,6 +55,14 @@ json_t *api_json(const struct api_answer *a);
 const char *api_text(const json_t *object, const char *name);
 long long api_int(const json_t *object, const char *name);
 
+/*
+ * Columns of tables for people: the characters (not bytes) of a text, the widest of a member of all rows but at least
+ * `least`, and a text with the blanks that fill its column.
+ */
+int api_width(const char *text);
+int api_column(const json_t *rows, const char *name, int least);
+void api_cell(const char *text, int width);
+
 /* "&name=value" or "?name=value", percent-encoded, when the option was given. */
 void api_add_param(struct buf *path, const char *name, struct str value);
 

@@ -97,14 +97,16 @@ static int list(const struct command *self, struct option_value *values, int ope
     if (status == EXIT_DONE && option_get(self, values, "json")->given) {
         printf("%.*s\n", STR_ARG(buf_str(&answer.body)));
     } else if (status == EXIT_DONE) {
-        json_t *root = api_json(&answer), *key;
+        json_t *root = api_json(&answer), *keys = json_object_get(root, "data"), *key;
+        int names = api_column(keys, "name", 24);
         size_t i;
-        printf("%-8s  %-5s  %-24s  %-6s  %-8s  %-20s  %s\n", "ID", "LAST4", "NAME", "ROLE", "STATE", "CREATED",
+        printf("%-8s  %-5s  %-*s  %-6s  %-8s  %-20s  %s\n", "ID", "LAST4", names, "NAME", "ROLE", "STATE", "CREATED",
                "EXPIRES");
-        json_array_foreach(json_object_get(root, "data"), i, key)
+        json_array_foreach(keys, i, key)
         {
-            printf("%-8s  %-5s  %-24s  %-6s  %-8s  %.19sZ  %s\n", api_text(key, "id"), api_text(key, "last4"),
-                   api_text(key, "name"), api_text(key, "role"), state_of(key), api_text(key, "created_at"),
+            printf("%-8s  %-5s  ", api_text(key, "id"), api_text(key, "last4"));
+            api_cell(api_text(key, "name"), names);
+            printf("%-6s  %-8s  %.19sZ  %s\n", api_text(key, "role"), state_of(key), api_text(key, "created_at"),
                    api_text(key, "expires_at"));
         }
         json_decref(root);

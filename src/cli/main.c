@@ -48,12 +48,21 @@ static const struct command *const commands[] = {
 
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
 
+/* Of the longest name, so that all summaries begin in one column. */
+static int name_width(void)
+{
+    size_t width = 0;
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        width = strlen(commands[i]->name) > width ? strlen(commands[i]->name) : width;
+    return (int)width;
+}
+
 static int usage(FILE *to, int status)
 {
     fprintf(to, "tollgate: a gateway between your applications and OpenAI that accounts for every dollar\n\n"
                 "Usage: tollgate COMMAND [OPTION]...\n\nCommands:\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        fprintf(to, "  %-15s %s\n", commands[i]->name, commands[i]->summary);
+        fprintf(to, "  %-*s  %s\n", name_width(), commands[i]->name, commands[i]->summary);
     fprintf(to, "\n'tollgate COMMAND --help' shows a command's options.\n");
     return status;
 }
@@ -106,7 +115,7 @@ static bool print_group(FILE *to, const char *word)
             continue;
         if (!any)
             fprintf(to, "tollgate %s is one of:\n", word);
-        fprintf(to, "  %-15s %s\n", commands[i]->name, commands[i]->summary);
+        fprintf(to, "  %-*s  %s\n", name_width(), commands[i]->name, commands[i]->summary);
         any = true;
     }
     return any;

@@ -8,6 +8,9 @@
 
 #include "base/must.h"
 
+#define HELP_COLUMNS 100
+#define HELP_TEXT_MAX 1024 /* of one option */
+
 static bool parse_scaled(struct str s, const char *const *units, const uint64_t *factors, size_t count, uint64_t *ret)
 {
     uint64_t number;
@@ -192,19 +195,32 @@ const struct option_value *option_get(const struct command *c, const struct opti
     return &values[index];
 }
 
+/* Words in lines of HELP_COLUMNS, each line indented; what is longer than a line stands by itself. */
+static void print_wrapped(struct str text)
+{
+    struct str word;
+    size_t column = 0;
+    while (text.n && str_split(&text, ' ', &word)) {
+        bool fits = column && column + 1 + word.n <= HELP_COLUMNS;
+        printf("%s%.*s", fits ? " " : column ? "\n      " : "      ", STR_ARG(word));
+        column = fits ? column + 1 + word.n : 6 + word.n;
+    }
+    printf("\n");
+}
+
 void option_print_help(const struct command *c)
 {
+    char text[HELP_TEXT_MAX];
     printf("tollgate %s%s%s%s\n\n%s\n", c->name, c->option_count ? " [OPTION]..." : "", c->operands[0] ? " " : "",
            c->operands, c->summary);
     if (c->option_count)
         printf("\nOptions:\n");
     for (size_t i = 0; i < c->option_count; i++) {
         const struct option *o = &c->options[i];
-        printf("  --%s%s%s\n      %s", o->name, o->metavar ? " " : "", o->metavar ? o->metavar : "", o->text);
-        if (o->fallback)
-            printf(" Default: %s.", o->fallback);
-        if (o->env)
-            printf(" Also: %s.", o->env);
-        printf("\n");
+        printf("  --%s%s%s\n", o->name, o->metavar ? " " : "", o->metavar ? o->metavar : "");
+        snprintf(text, sizeof text, "%s%s%s%s%s%s%s", o->text, o->fallback ? " Default: " : "",
+                 o->fallback ? o->fallback : "", o->fallback ? "." : "", o->env ? " Also: " : "", o->env ? o->env : "",
+                 o->env ? "." : "");
+        print_wrapped(str_c(text));
     }
 }

@@ -7,6 +7,8 @@
 #include "cli/api.h"
 #include "report/cost/cost.h"
 
+#define GROUP_WIDTH 26
+
 #define X(name, kind, fallback, env, min, max, metavar, text) \
     {name, OPTION_##kind, fallback, env, min, max, metavar, text},
 static const struct option options[] = {
@@ -60,25 +62,31 @@ static const char *usage_of(const json_t *row, const char *name)
 
 static void print_table(const json_t *root, const struct columns *c)
 {
-    const json_t *row;
+    const json_t *row, *rows = json_object_get(root, "data");
+    int widths[COST_GROUPS_MAX];
     size_t i;
     printf("%-12s", "from");
-    for (unsigned k = 0; k < c->count; k++)
-        printf("%-26s  ", c->keys[k]);
+    for (unsigned k = 0; k < c->count; k++) {
+        widths[k] = api_column(rows, c->keys[k], GROUP_WIDTH);
+        widths[k] = api_width(c->keys[k]) > widths[k] ? api_width(c->keys[k]) : widths[k];
+        api_cell(c->keys[k], widths[k]);
+    }
     printf("%20s  %-12s  %24s\n", "usage", "unit", "cost (USD)");
-    json_array_foreach(json_object_get(root, "data"), i, row)
+    json_array_foreach(rows, i, row)
     {
         printf("%-12s", api_text(row, "accrued_at"));
         for (unsigned k = 0; k < c->count; k++)
-            printf("%-26s  ", api_text(row, c->keys[k]));
+            api_cell(api_text(row, c->keys[k]), widths[k]);
         printf("%20s  %-12s  %24s\n", usage_of(row, "amount"), usage_of(row, "unit"), api_text(row, "amount"));
     }
     printf("%-12s", "total");
     for (unsigned k = 0; k < c->count; k++)
-        printf("%-26s  ", "");
+        api_cell("", widths[k]);
     printf("%20s  %-12s  %24s\n", "", "", api_text(root, "total_cost"));
-    if ((size_t)api_int(root, "rows") > json_array_size(json_object_get(root, "data")))
+    if ((size_t)api_int(root, "rows") > json_array_size(rows))
         printf("%lld rows in all; see --limit and --page\n", api_int(root, "rows"));
+    else if (!json_array_size(rows))
+        fprintf(stderr, "tollgate report: no costs match; 'tollgate import status' shows which bills are here\n");
 }
 
 /* --- CSV (RFC 4180) -------------------------------------------------------------------------- */

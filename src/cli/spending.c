@@ -6,6 +6,10 @@
 #include "base/must.h"
 #include "cli/api.h"
 
+#define DIMS_MAX 8 /* the server takes no more than six */
+#define DIM_WIDTH 26
+#define DIM_TEXT_MAX 513
+
 #define X(name, kind, fallback, env, min, max, metavar, text) \
     {name, OPTION_##kind, fallback, env, min, max, metavar, text},
 static const struct option options[] = {
@@ -66,40 +70,57 @@ static int time_width(struct str dim)
     return str_eq(dim, STR("month")) ? 7 : 512;
 }
 
-static void print_dim(const json_t *g, struct str dim)
+static const char *dim_text(const json_t *g, struct str dim, char out[DIM_TEXT_MAX])
 {
-    char name[64], flag[8];
+    char name[64];
     str_copy(name, sizeof name, str_eq(dim, STR("key")) ? STR("key_name") : dim);
     const json_t *v = json_object_get(g, name);
-    if (json_is_integer(v)) {
-        printf("%-26lld  ", (long long)json_integer_value(v));
-    } else if (json_is_boolean(v)) {
-        snprintf(flag, sizeof flag, "%s", json_is_true(v) ? "yes" : "no");
-        printf("%-26s  ", flag);
-    } else {
-        printf("%-26.*s  ", time_width(dim), api_text(g, name));
+    if (json_is_integer(v))
+        snprintf(out, DIM_TEXT_MAX, "%lld", (long long)json_integer_value(v));
+    else if (json_is_boolean(v))
+        snprintf(out, DIM_TEXT_MAX, "%s", json_is_true(v) ? "yes" : "no");
+    else
+        snprintf(out, DIM_TEXT_MAX, "%.*s", time_width(dim), api_text(g, name));
+    return out;
+}
+
+static int dim_width(const json_t *data, struct str dim)
+{
+    char text[DIM_TEXT_MAX];
+    const json_t *g;
+    int widest = DIM_WIDTH;
+    size_t i;
+    json_array_foreach(data, i, g)
+    {
+        int width = api_width(dim_text(g, dim, text));
+        widest = width > widest ? width : widest;
     }
+    return widest;
 }
 
 static void print_table(const json_t *root, struct str dims)
 {
     const json_t *data = json_object_get(root, "data"), *total = json_object_get(root, "total"), *g;
     struct str rest = dims, dim;
-    size_t i;
-    while (rest.n && str_split(&rest, ',', &dim))
-        printf("%-26.*s  ", STR_ARG(str_trim(dim)));
+    char text[DIM_TEXT_MAX];
+    int widths[DIMS_MAX] = {0};
+    size_t i, k = 0;
+    for (; k < DIMS_MAX && rest.n && str_split(&rest, ',', &dim); k++) {
+        widths[k] = dim_width(data, str_trim(dim));
+        str_copy(text, sizeof text, str_trim(dim));
+        api_cell(text, widths[k]);
+    }
     print_extra_head(total);
     printf("%10s  %8s  %12s  %12s  %18s\n", "requests", "errors", "input", "output", "cost (USD)");
     json_array_foreach(data, i, g)
     {
-        for (rest = dims; rest.n && str_split(&rest, ',', &dim);)
-            print_dim(g, str_trim(dim));
+        for (rest = dims, k = 0; k < DIMS_MAX && rest.n && str_split(&rest, ',', &dim); k++)
+            api_cell(dim_text(g, str_trim(dim), text), widths[k]);
         print_extra(g, total);
         print_sums(g);
     }
-    bool first = true;
-    for (rest = dims; rest.n && str_split(&rest, ',', &dim); first = false)
-        printf("%-26s  ", first ? "total" : "");
+    for (rest = dims, k = 0; k < DIMS_MAX && rest.n && str_split(&rest, ',', &dim); k++)
+        api_cell(k ? "" : "total", widths[k]);
     print_extra(total, total);
     print_sums(total);
 }

@@ -76,6 +76,10 @@ def help_is_there_for_everything():
             check(name == "version" or "Options:\n  --" in done.stdout, f"{name}: options")
         helped = tollgate(*command, "--help", "--limit")
         equal(helped.returncode, 0, f"{name}: help comes before mistakes")
+        for text in tollgate(*name.split(), "--help").stdout.split("Options:")[-1].splitlines():
+            check(len(text) <= 100, f"{name} --help fits a terminal: {text!r}")
+    summaries = {len(re.match(r"  [a-z]+(-[a-z]+)*( [a-z]+(-[a-z]+)*)*  +", text)[0]) for text in listing.stdout.splitlines() if text.startswith("  ")}
+    equal(len(summaries), 1, "summaries begin in one column")
     equal(tollgate("key", "--help").returncode, 0, "a group's help")
     equal(tollgate("version").stdout, tollgate("--version").stdout, "version")
     check(re.fullmatch(r"tollgate \d+\.\d+\.\d+\n", tollgate("version").stdout), "the version's form")
@@ -189,6 +193,10 @@ def keys_live_and_die():
         check({"laptop", "ci"} <= set(listed) and all("key" not in k for k in listed.values()), "the list has no texts")
         table = g.cli("key", "list").stdout
         check(text.strip() not in table and "laptop" in table and "viewer" in table, "the table")
+        g.cli("key", "create", "--name", "né " + "long" * 12)
+        head, *rows = g.cli("key", "list").stdout.splitlines()
+        at = head.index("ROLE")
+        check(len(rows) > 3 and all(r[at - 1] == " " and r[at] != " " for r in rows), "one long name moves the column of all")
         equal(g.post("/v1/chat/completions", chat(), key=text.strip())[0], 200, "it works")
         equal(g.cli("key", "revoke", listed["laptop"]["id"]).stdout, f"revoked {listed['laptop']['id']}\n", "revoke")
         wait_until("revocation", 1, lambda: g.post("/v1/chat/completions", chat(), key=text.strip())[0] == 401)

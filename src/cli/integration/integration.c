@@ -21,14 +21,17 @@ static int list(const struct command *self, struct option_value *values, int ope
     if (status == EXIT_DONE && option_get(self, values, "json")->given) {
         printf("%.*s\n", STR_ARG(buf_str(&answer.body)));
     } else if (status == EXIT_DONE) {
-        json_t *root = api_json(&answer), *row;
+        json_t *root = api_json(&answer), *rows = json_object_get(root, "data"), *row;
+        int slugs = api_column(rows, "slug", 24);
         size_t i;
-        printf("%-24s  %-17s  %-7s  %-16s  %s\n", "SLUG", "KIND", "DEFAULT", "KEY", "ADDRESS");
-        json_array_foreach(json_object_get(root, "data"), i, row)
+        printf("%-*s  %-17s  %-7s  %-16s  %s\n", slugs, "SLUG", "KIND", "DEFAULT", "KEY", "ADDRESS");
+        json_array_foreach(rows, i, row)
         {
             bool is_default = json_is_true(json_object_get(row, "is_default"));
-            printf("%-24s  %-17s  %-7s  %-16s  %s\n", api_text(row, "slug"), api_text(row, "kind"),
-                   is_default ? "yes" : "no", api_text(row, "key_hint"), api_text(row, "base_url"));
+            api_cell(api_text(row, "slug"), slugs);
+            printf("%-17s  %-7s  ", api_text(row, "kind"), is_default ? "yes" : "no");
+            api_cell(api_text(row, "key_hint"), 16);
+            printf("%s\n", api_text(row, "base_url"));
         }
         json_decref(root);
     }
