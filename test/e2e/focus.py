@@ -226,6 +226,8 @@ def the_command_line_writes_files(v):
             found = check_metadata(open(f"{place}/focus-metadata.json").read(), list(rows[0]), "1.2")
             check(not found, f"metadata: {dict(found)}")
         equal(sorted(os.listdir(place)), sorted({f"{m}.csv{z}" for m in (day_text(OLD)[:7], day_text(DAY)[:7]) for z in ("", ".zst")} | {"focus-metadata.json"}), "nothing else is left there")
+        printed = v.gw.cli("export", "focus", "--month", month, "--version", "1.2", "--output", "-").stdout
+        equal(stamp(printed), stamp(text), "printed, it is the file")
         check(v.gw.cli("export", "focus", "--month", "May", "--output", plain, check=False).returncode == 2, "a month that is none")
         check(v.gw.cli("export", "focus", "--month", "2026-01", check=False).returncode == 2, "without a file")
         done = v.gw.cli("export", "focus", "--month", "2026-01", "--output", f"{place}/none/x.csv", check=False)

@@ -24,7 +24,7 @@
 static const struct option options[] = {
     {"month", OPTION_TEXT, NULL, NULL, 0, 0, "YYYY-MM", "Which month. Required."},
     {"output", OPTION_TEXT, NULL, NULL, 0, 0, "FILE",
-     "Where to. Required. " METADATA " is written into the same folder."},
+     "Where to. Required. " METADATA " is written into the same folder; '-' prints the rows alone."},
     {"version", OPTION_TEXT, "1.3", NULL, 0, 0, "V", "Of the specification: 1.2, 1.3 or 1.4."},
     {"ledger", OPTION_TEXT, "billed", NULL, 0, 0, "L",
      "billed: what is on the bill. metered: what the gateway counted; never in one dataset with the former."},
@@ -37,7 +37,7 @@ static const struct option options[] = {
 struct writing {
     const struct command *command;
     char path[PATH_MAX_BYTES], part[PATH_MAX_BYTES + 8];
-    int fd;
+    int fd; /* -1: to stdout */
     uint64_t size, rows;
     ZSTD_CCtx *zip; /* NULL: plain */
     bool quoted;    /* within a cell in quotes */
@@ -51,7 +51,11 @@ static int failed(const struct writing *w)
 
 static enum err put(struct writing *w, const void *bytes, size_t n)
 {
-    enum err e = n ? file_write_at(w->fd, bytes, n, w->size) : ERR_OK;
+    enum err e = ERR_OK;
+    if (n && w->fd < 0)
+        e = fwrite(bytes, 1, n, stdout) == n ? ERR_OK : ERR_FILE_FAILED;
+    else if (n)
+        e = file_write_at(w->fd, bytes, n, w->size);
     w->size += e == ERR_OK ? n : 0;
     return e;
 }
@@ -163,6 +167,8 @@ static int write_metadata(struct writing *w, const struct option_value *values)
 static int finish(struct writing *w)
 {
     enum err e = w->zip ? add(w, STR(""), true) : ERR_OK;
+    if (w->fd < 0)
+        return e == ERR_OK && fflush(stdout) == 0 ? EXIT_DONE : failed(w);
     if (e == ERR_OK)
         e = file_sync(w->fd);
     if (e == ERR_OK)
@@ -172,7 +178,8 @@ static int finish(struct writing *w)
 
 static int write_month(struct writing *w, const struct option_value *values, int64_t from_us, int64_t until_us)
 {
-    enum err e = file_open(w->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644, &w->fd);
+    bool print = strcmp(w->path, "-") == 0;
+    enum err e = print ? ERR_OK : file_open(w->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644, &w->fd);
     if (e != ERR_OK)
         return failed(w);
     if (option_get(w->command, values, "zstd")->given) {
@@ -185,6 +192,8 @@ static int write_month(struct writing *w, const struct option_value *values, int
     if (status == EXIT_DONE)
         status = finish(w);
     ZSTD_freeCCtx(w->zip);
+    if (print)
+        return status;
     file_close(w->fd);
     if (status != EXIT_DONE)
         (void)!file_unlink(w->part);
@@ -224,10 +233,11 @@ static int run(const struct command *self, struct option_value *values, int oper
                 output.n ? "--month takes a month, such as 2026-03" : "--output names the file");
         return EXIT_USAGE;
     }
+    bool print = str_eq(output, STR("-"));
     str_copy(w.path, sizeof w.path, output);
-    snprintf(w.part, sizeof w.part, "%s.part", w.path);
+    snprintf(w.part, sizeof w.part, "%s%s", print ? "stdout" : w.path, print ? "" : ".part");
     int status = write_month(&w, values, from_us, until_us);
-    if (status == EXIT_DONE)
+    if (status == EXIT_DONE && !print)
         printf("%s: %llu rows, %llu bytes\n", w.path, (unsigned long long)(w.rows ? w.rows - 1 : 0),
                (unsigned long long)w.size);
     return status;
