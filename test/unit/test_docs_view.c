@@ -17,6 +17,7 @@
 #include "report/docs/docs_audit.h"
 #include "report/docs/docs_values.h"
 #include "report/docs/docs_view.h"
+#include "report/question/question.h"
 #include "report/watch/anomaly_store.h"
 
 #define PLACE 1
@@ -112,6 +113,42 @@ static bool seen(struct rig *r, const struct doc *doc)
     assert_int_equal(found, !docs_view_hides(r->docs, doc->token));
     assert_int_equal(docs_find_any(r->docs, doc->kind, doc->token, r->arena, &again), ERR_OK);
     return found;
+}
+
+static const char *segment_names(struct rig *r, char out[200])
+{
+    char why[QUESTION_WHY_MAX];
+    struct question *q;
+    size_t n = 0;
+    assert_int_equal(question_new(r->docs, PLACE, r->arena, &q, why), ERR_OK);
+    assert_int_equal(question_segments(q, why), ERR_OK);
+    for (size_t i = 0; i < q->query.segments->count; i++)
+        n += (size_t)snprintf(out + n, 200 - n, "%s%.*s", i ? "; " : "", STR_ARG(q->query.segments->values[i].value));
+    question_free(q);
+    return out;
+}
+
+/* They take their part of the costs all the same. */
+static void hidden_segments_have_no_names(void **state)
+{
+    struct rig r = open_rig(state);
+    char out[200];
+    struct doc top = make(&r, DOCS_SEGMENT, "{\"title\":\"Search\",\"priority\":1,\"track_unallocated\":true}");
+    struct doc below = make(&r, DOCS_SEGMENT,
+                            "{\"title\":\"Ranking\",\"priority\":2,\"filter\":\"costs.provider = 'open_ai'\","
+                            "\"parent_segment_token\":\"%s\"}",
+                            top.token.p);
+    (void)make(&r, DOCS_SEGMENT, "{\"title\":\"Ads\",\"priority\":3,\"filter\":\"costs.provider = 'open_ai'\"}");
+    assert_string_equal(segment_names(&r, out), "Search / Ranking; Search / Unallocated; Ads");
+    grant(&r, &below, "team_b", "denied");
+    grant(&r, &top, "team_a", "denied");
+    look_as(&r, "team_b", "team_b");
+    assert_string_equal(segment_names(&r, out), "Search / (hidden); Search / Unallocated; Ads");
+    look_as(&r, "team_a", "team_a");
+    assert_string_equal(segment_names(&r, out), "(hidden); (hidden); Ads");
+    look_as(&r, "", "");
+    assert_string_equal(segment_names(&r, out), "Search / Ranking; Search / Unallocated; Ads");
+    close_rig(&r);
 }
 
 static void the_best_grant_counts(void **state)
@@ -407,6 +444,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(the_best_grant_counts),
+        CASE(hidden_segments_have_no_names),
         CASE(what_is_inside_or_about_it_is_hidden_too),
         CASE(a_hidden_token_is_neither_shown_nor_lost),
         CASE(anomalies_of_a_hidden_report_are_hidden),

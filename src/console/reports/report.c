@@ -7,6 +7,7 @@
 #include "console/console_inner.h"
 #include "console/native/filter.h"
 #include "console/native/native.h"
+#include "console/vantage/access/persons.h"
 #include "report/bill/bill.h"
 #include "report/cost/cost.h"
 #include "report/cost/cost_dates.h"
@@ -39,11 +40,14 @@ static bool read_filter(struct request *r)
     return true;
 }
 
-/* Segments are read where they are asked for. */
+/* Segments are read where they are asked for, as the caller sees them. */
 static bool read_segments(struct request *r)
 {
     char why[QUESTION_WHY_MAX] = "";
+    if (!persons_view(r->job))
+        return false;
     enum err e = question_segments(r->question, why);
+    persons_view_end(r->job);
     if (e != ERR_OK)
         job_fail(r->job, e, STR("group_by"), str_c(why));
     r->query.segments = r->question->query.segments;

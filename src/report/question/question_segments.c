@@ -5,22 +5,26 @@
  * there, "Search / Ranking". What a segment with children keeps for itself is "Search", or "Search / Unallocated"
  * where it tracks that; what nobody has is "Unallocated". Without a filter a segment lets everything through, but
  * one that has children, and does not track, leaves to others what its children do not take.
+ *
+ * Segments that the viewer does not see (docs_view.h) take their part like all others, under one name for all of them.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/must.h"
+#include "report/docs/docs_view.h"
 #include "report/question/question.h"
 
 #define FAIL(e, ...) (snprintf(why, QUESTION_WHY_MAX, __VA_ARGS__), (enum err)(e))
 #define SEGMENTS_MAX 500
 #define SEPARATOR " / "
+#define HIDDEN STR("(hidden)")
 
 struct segment {
     struct str token, parent, title;
     int64_t priority;
     const struct vql *filter;
-    bool track;
+    bool track, hidden;
 };
 
 struct tree {
@@ -62,6 +66,7 @@ static enum err read_segment(struct tree *t, const struct doc *doc)
                           .parent = parent.p ? parent : STR(""),
                           .title = doc->title,
                           .priority = priority,
+                          .hidden = !docs_view_sees(t->q->docs, doc->id),
                           .track = jdoc_true(jdoc_get(root, "track_unallocated"))};
     if (filter.n)
         e = question_parse(t->q, filter, &s->filter, t->why);
@@ -88,6 +93,13 @@ static struct str join(const struct tree *t, struct str a, struct str b)
     return str_of(out, (size_t)k);
 }
 
+/* The segment's value, `path` being that of its parent; p == NULL: no room. */
+static struct str way_to(const struct tree *t, struct str path, const struct segment *s)
+{
+    struct str title = s->hidden ? HIDDEN : s->title;
+    return !path.n || (s->hidden && str_eq(path, HIDDEN)) ? title : join(t, path, title);
+}
+
 /* The children of `parent` ("" = none), each behind its own children. */
 static enum err walk(struct tree *t, struct str parent, struct str path, const struct vql *const *within, size_t depth)
 {
@@ -97,7 +109,7 @@ static enum err walk(struct tree *t, struct str parent, struct str path, const s
         if (!str_eq(s->parent, parent))
             continue;
         const struct vql **filters = arena_alloc(t->q->arena, (depth + 1) * sizeof(struct vql *));
-        struct str way = path.n ? join(t, path, s->title) : s->title;
+        struct str way = way_to(t, path, s);
         bool children = has_children(t, s);
         if (!filters || !way.p || depth >= DOCS_DEPTH_MAX)
             return no_room(t->why);
@@ -108,7 +120,7 @@ static enum err walk(struct tree *t, struct str parent, struct str path, const s
             e = walk(t, s->token, way, filters, depth + 1);
         if (e != ERR_OK || (children && !s->filter && !s->track))
             continue;
-        struct str own = children && s->track ? join(t, way, STR(COST_UNALLOCATED)) : way;
+        struct str own = children && s->track && !s->hidden ? join(t, way, STR(COST_UNALLOCATED)) : way;
         if (!own.p)
             return no_room(t->why);
         t->values[t->value_count++] =
