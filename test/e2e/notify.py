@@ -17,6 +17,7 @@ import logging
 import os
 import re
 import signal
+import socket
 import ssl
 import sys
 import time
@@ -261,7 +262,7 @@ def ways_to_a_mail_server():
         mails.stop()
     with Gateway() as gw:  # no mail server
         made = ask(gw, "POST", T + "/invitations", {"email": "ann@example.com"}, expect=201)
-        check(made["mailed"] is False and made["secret"], f"the answer {made}")
+        check(made["mailed"] is False and made["link"].endswith("/console/#/invitation/" + made["secret"]), f"the answer {made}")
         answer = ask(gw, "POST", T + "/notifications/test", {"to": "ann@example.com"}, expect=400)
         check("--smtp-url" in answer["error"]["message"], f"{answer}")
 
@@ -410,6 +411,27 @@ def imports_tell_admins():
     mails.stop()
 
 
+def who_does_not_answer_is_not_waited_for_often():
+    """All calls of the console wait while one waits for somebody outside, so a workspace does so three times a minute."""
+    silent = socket.socket()
+    silent.bind(("127.0.0.1", 0))
+    silent.listen(50)
+    url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
+    with Gateway() as gw:
+        ask(gw, "PUT", T + "/channels/silent", {"kind": "webhook", "url": url}, expect=200)
+        began = time.monotonic()
+        for i in range(3):
+            ask(gw, "POST", T + "/integrations", {"kind": "openai-admin", "slug": f"a{i}", "base_url": url, "api_key": "sk-admin-x"}, expect=201)
+        check(time.monotonic() - began < 12, "each waits some seconds at most")
+        began = time.monotonic()
+        for path, body in (("/integrations", {"kind": "openai-admin", "slug": "b", "base_url": url, "api_key": "sk-admin-x"}),
+                           ("/notifications/test", {"to": "silent"})):
+            answer = ask(gw, "POST", T + path, body, expect=429)
+            check("minute" in answer["error"]["message"], f"says what to do: {answer}")
+        check(time.monotonic() - began < 1, "nobody waits")
+    silent.close()
+
+
 if __name__ == "__main__":
     run(an_invitation_arrives_with_its_link,
         a_dead_mail_server_delays_and_a_kill_loses_nothing,
@@ -419,4 +441,5 @@ if __name__ == "__main__":
         a_damaged_outbox_stops_no_request,
         a_budget_tells_at_its_threshold_once,
         slack_teams_and_signed_webhooks,
-        imports_tell_admins)
+        imports_tell_admins,
+        who_does_not_answer_is_not_waited_for_often)

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Integrations: JSON to control and back. The provider's key goes in and never comes out. */
+#include "base/clock.h"
 #include "console/console_inner.h"
 #include "console/native/imports.h"
 #include "console/native/input.h"
 #include "console/native/native.h"
 #include "console/native/output.h"
+#include "console/patience.h"
 #include "control/control_integration.h"
 #include "control/integration_check.h"
 
@@ -62,8 +64,14 @@ static bool admin_key_may_do(struct job *j, const struct control_integration_spe
                              const struct control_integration *row)
 {
     char organization[128], why[IMPORT_WHY_MAX];
-    if (row->kind != KIND_INTEGRATION_OPENAI_ADMIN || !spec->api_key.n ||
-        imports_check(j, row->base_url, spec->api_key, organization, why) != IMPORT_KEY_REFUSED)
+    if (row->kind != KIND_INTEGRATION_OPENAI_ADMIN || !spec->api_key.n)
+        return true;
+    if (!patience_left(j))
+        return false;
+    uint64_t began_us = clock_mono_us();
+    enum import_verdict verdict = imports_check(j, row->base_url, spec->api_key, organization, why);
+    patience_used(j, began_us);
+    if (verdict != IMPORT_KEY_REFUSED)
         return true;
     job_fail(j, ERR_BAD_PARAMETER, STR("api_key"), str_c(why));
     return false;

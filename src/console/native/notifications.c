@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What was sent to people, and whether sending works. */
+#include "base/clock.h"
 #include "console/console_inner.h"
 #include "console/native/input.h"
 #include "console/native/native.h"
 #include "console/native/output.h"
+#include "console/patience.h"
 #include "control/outlet/outlet.h"
 #include "report/notify/notices.h"
 #include "report/notify/outbox.h"
@@ -100,10 +102,12 @@ void notifications_test(struct job *j)
     input_end(&in);
     if (ok && !to.n)
         job_fail(j, ERR_MISSING_PARAMETER, STR("to"), STR("to is a mail address or the name of a channel"));
-    if (!ok || !to.n || !read_receiver(j, to, &channel))
+    if (!ok || !to.n || !read_receiver(j, to, &channel) || !patience_left(j))
         return;
+    uint64_t began_us = clock_mono_us();
     struct str who = j->key->member ? j->key->member->name : j->key->name;
     enum err e = notices_test(j->console->settings.notify, channel, j->key->workspace_id, to, who, why);
+    patience_used(j, began_us);
     if (e == ERR_BAD_PARAMETER || e == ERR_FORBIDDEN) {
         job_fail(j, ERR_BAD_PARAMETER, STR("to"), str_c(why));
         return;
