@@ -53,6 +53,12 @@ static enum err too_many(const struct shared *s)
     return ERR_BAD_PARAMETER;
 }
 
+static enum err too_much(const struct shared *s)
+{
+    cost_error_set(s->job->error, "The bill has larger quantities than this program can hold.");
+    return ERR_BAD_PARAMETER;
+}
+
 /* --- a row ----------------------------------------------------------------------------------- */
 
 static int64_t bin_of(const struct cost_query *q, int64_t day)
@@ -157,8 +163,10 @@ static enum err find_cell(struct shared *s, struct row *r)
         return too_many(s);
     r->cell = (uint32_t)cost_ids_last(s->cells);
     (void)cost_texts_find(&s->billed.texts[COST_BILLED_TERMS], r->unit, &unit, &name);
-    cell->usage +=
-        ((money_sum)r->quantity * 1000000000 + r->nano) * match_unit(match_sku(s->match, r->sku)->meter, unit);
+    money_sum billionths = (money_sum)r->quantity * 1000000000 + r->nano, usage;
+    if (__builtin_mul_overflow(billionths, (money_sum)match_unit(match_sku(s->match, r->sku)->meter, unit), &usage) ||
+        __builtin_add_overflow(cell->usage, usage, &cell->usage))
+        return too_much(s);
     cell->pusd += bill_money(r->micro, r->pico);
     return ERR_OK;
 }

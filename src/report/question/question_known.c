@@ -82,6 +82,10 @@ static bool wants(const struct cost_query *q, unsigned *ret_ledgers)
     *ret_ledgers = 0;
     for (size_t i = 0; i < q->filter_count; i++)
         *ret_ledgers |= vql_ledgers(q->filters[i]);
+    /* Costs that a tag is shared out by are asked for in the same way, with a filter of their own. */
+    for (size_t i = 0; i < q->tag_count; i++)
+        for (size_t k = 0; k < q->tags[i].count; k++)
+            *ret_ledgers |= q->tags[i].values[k].metric ? vql_ledgers(q->tags[i].values[k].metric) : 0;
     return *ret_ledgers & (1u << VQL_METERED | 1u << VQL_ALLOCATED);
 }
 
