@@ -5,12 +5,16 @@
 
 const byId = (id) => document.getElementById(id);
 const count = (n) => Number(n).toLocaleString('en-US');
+const plural = (n, name) => count(n) + ' ' + name + (n === 1 ? '' : 's');
 const millis = (us) => (us ? (us / 1000).toFixed(us < 10000 ? 1 : 0) + ' ms' : '–');
 
 function say(text, bad) {
   byId('message').textContent = text;
   byId('message').className = bad ? 'bad' : 'note';
 }
+
+// The session has ended, or the key was revoked, while the page was open.
+class SignedOut extends Error {}
 
 // Answers keep amounts as decimal text: a double would lose digits.
 async function get(path) {
@@ -19,6 +23,7 @@ async function get(path) {
   const text = await answer.text();
   const exact = text.replace(/"((?:[a-z_]+_)?usd)":(-?[0-9.]+)/g, '"$1":"$2"');
   const body = JSON.parse(exact);
+  if (answer.status === 401) throw new SignedOut();
   if (!answer.ok) throw new Error(body.error ? body.error.message : 'status ' + answer.status);
   return body;
 }
@@ -29,6 +34,7 @@ function row(table, cells, open, kindOfRow) {
   for (const [text, kind] of cells) {
     const td = tr.insertCell();
     td.textContent = text;
+    if (String(text).length > 30) td.title = text; // what the column cuts off
     if (kind) td.className = kind;
   }
   if (!open) return;
@@ -46,7 +52,7 @@ function showTotals(total) {
     facts.push(['Wasted by retries and fallbacks', '$' + total.wasted_usd],
       ['Retries / fallbacks', count(total.retries) + ' / ' + count(total.fallbacks)]);
   }
-  if (total.cache_hits) facts.push(['Saved by ' + count(total.cache_hits) + ' cache hits', '$' + total.saved_usd]);
+  if (total.cache_hits) facts.push(['Saved by ' + plural(total.cache_hits, 'cache hit'), '$' + total.saved_usd]);
   for (const [name, value] of facts) {
     const cell = document.createElement('div');
     const figure = document.createElement('b');
@@ -62,7 +68,7 @@ function fill(id, items, cellsOf, openOf, kindOf) {
   const body = section.querySelector('tbody');
   body.replaceChildren();
   for (const item of items) row(body, cellsOf(item), openOf && (() => openOf(item)), kindOf && kindOf(item));
-  section.hidden = false;
+  section.hidden = !items.length;
 }
 
 function element(name, text) {
@@ -105,7 +111,7 @@ async function openRequest(item) {
   try {
     full = await get('/tollgate/v1/logs/' + item.id);
   } catch (e) {
-    say(e.message, true);
+    failed(e);
     return;
   }
   const { request_body: asked, response_body: answered, request_headers: askedWith, response_headers: answeredWith, ...facts } = full;
@@ -169,8 +175,9 @@ function unitPrice(p, price) {
 
 function billState(answer) {
   const { billed_through: through, provisional_days: provisional, missing_days: missing } = answer.completeness;
-  return [through ? 'Billed through ' + through : 'No day is settled yet', provisional && count(provisional) + ' days provisional',
-    missing && count(missing) + ' days not imported', dollars(answer.total.unattributed) + ' of the bill was used without the gateway'].filter(Boolean).join('; ') + '.';
+  if (!through && !provisional) return 'Nothing was imported of this month; “tollgate import status” says how far the import is.';
+  return [through ? 'Billed through ' + through : 'No day is settled yet', provisional && plural(provisional, 'day') + ' provisional',
+    missing && plural(missing, 'day') + ' not imported', dollars(answer.total.unattributed) + ' of the bill was used without the gateway'].filter(Boolean).join('; ') + '.';
 }
 
 // Nothing is shown where no bill was ever imported.
@@ -189,6 +196,17 @@ async function showBill() {
     ', the catalogue says ' + unitPrice(p, p.book_unit_price))));
 }
 
+// Nobody is shown what was on the page before.
+function failed(e) {
+  if (!(e instanceof SignedOut)) {
+    say(e.message, true);
+    return;
+  }
+  byId('detail').close();
+  for (const id of ['totals', 'by-model', 'bill', 'requests']) byId(id).hidden = true;
+  start().then(() => say('Your session has ended; sign in again.', true), () => say('The server cannot be reached; load this page again.', true));
+}
+
 async function refresh() {
   try {
     const [report, logs] = await Promise.all([get('/tollgate/v1/cost?group_by=model&since=30d'), get('/tollgate/v1/logs?limit=50')]);
@@ -200,7 +218,7 @@ async function refresh() {
     say(logs.data.length ? 'As of ' + new Date().toLocaleTimeString() + '. Select a request to see its bodies.'
       : 'No requests yet. Point an OpenAI client at ' + location.origin + '/v1 with a key.');
   } catch (e) {
-    say(e.message, true);
+    failed(e);
   }
 }
 
@@ -236,7 +254,7 @@ byId('signed-in').addEventListener('submit', (e) => {
   e.preventDefault();
   refresh();
 });
-byId('bill').addEventListener('change', () => showBill().catch((e) => say(e.message, true)));
+byId('bill').addEventListener('change', () => showBill().catch(failed));
 byId('sign-out').addEventListener('click', async () => {
   if (sessionStorage.getItem('key')) sessionStorage.removeItem('key');
   else await signIn.signOut();

@@ -232,7 +232,10 @@ static void print_period(const json_t *root)
         printf("; %lld day%s provisional", provisional, provisional == 1 ? " is" : "s are");
     if (missing)
         printf("; %lld day%s not imported", missing, missing == 1 ? " is" : "s are");
-    printf(".\n\n");
+    printf(".\n");
+    if (missing && !through && !provisional)
+        printf("No bill of this time is here, so nothing is compared: 'tollgate import status' says why.\n");
+    printf("\n");
 }
 
 static void print_causes(const json_t *total, const struct look *l)

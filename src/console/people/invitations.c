@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Invitations: made and revoked by admins, answered by whoever has the link. */
+#include "base/mem.h"
 #include "console/console_inner.h"
 #include "console/native/native.h"
 #include "console/native/output.h"
@@ -8,6 +9,19 @@
 #include "control/people/password.h"
 #include "control/people/session.h"
 #include "report/notify/notices.h"
+
+/* The address that accepts; it has the secret in it. */
+static void write_link(struct job *j, const struct secret *secret)
+{
+    struct buf link;
+    buf_init(&link, 4096);
+    bool ok = notices_invitation_link(j->console->settings.public_url, secret_reveal(secret), &link);
+    if (ok)
+        json_write_member_text(&j->json, "link", buf_str(&link));
+    if (link.p)
+        mem_wipe(link.p, link.cap);
+    buf_free(&link);
+}
 
 /* `secret` NULL: it is not shown. */
 static void write_invitation(struct job *j, const struct invitation *i, const struct secret *secret, bool mailed)
@@ -22,6 +36,7 @@ static void write_invitation(struct job *j, const struct invitation *i, const st
     json_write_member_string(w, "state", str_c(invitation_state_text(i->state)));
     if (secret) {
         json_write_member_string(w, "secret", secret_reveal(secret));
+        write_link(j, secret);
         json_write_member_bool(w, "mailed", mailed);
     }
     output_time(w, "created_at", i->created_us);
