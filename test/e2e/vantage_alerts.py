@@ -106,6 +106,21 @@ def connected(v):
     v.ann = v.call("users.list", {}).fine("users")["users"]
     v.ann = next(u["token"] for u in v.ann if u["email"] == "ann@example.com")
     v.report = v.call("costReports.create", {"title": "Everything", "filter": ALL, "groupings": "service"}).fine("report")["token"]
+    status, _, answer = v.gw.request("PUT", "/tollgate/v1/channels/hook", {"kind": "webhook", "url": v.hook.url})
+    equal(status, 200, f"a channel: {answer}")
+
+
+def channels_are_named_not_addressed(v):
+    """An address would be called for whoever makes an alert, and be shown to everybody who reads it and in the audit log."""
+    note = {"cost_report_token": v.report, "threshold": 50}
+    alert = {"title": "Jump", "interval": "day", "threshold": 50, "unit_type": "currency", "report_tokens": [v.report]}
+    for address in (v.hook.url, " HTTPS://hooks.slack.com/services/T0/B0/secret"):
+        v.call("anomalyNotifications.create", {**note, "recipient_channels": ["#Hook", address]}).refused("addresses", 422, "channels/NAME")
+        v.call("costAlerts.create", {**alert, "slack_channels": [address]}).refused("addresses", 422)
+        v.call("costAlerts.create", {**alert, "teams_channels": [address]}).refused("addresses", 422)
+    made = v.call("costAlerts.create", alert).fine("an alert")["token"]
+    v.call("costAlerts.update", made, {"slack_channels": [v.hook.url]}).refused("addresses", 422)
+    v.call("costAlerts.delete", made).fine("an alert")
 
 
 def row_45_a_budget_alert(v):
@@ -114,7 +129,7 @@ def row_45_a_budget_alert(v):
                     "periods": [{"start_at": day_text(TODAY - 20), "end_at": day_text(TODAY + 9), "amount": float(spent * 2)}]}).fine("row 45")["token"]
     for threshold in (10, 45, 90):
         v.call("budgetAlerts.create", {"budget_tokens": [budget], "threshold": threshold, "duration_in_days": "",
-               "recipient_emails": [f"at{threshold}@example.com"], "recipient_channels": [v.hook.url], "user_tokens": [v.ann, "usr_00000000000000ff"]}).fine("row 45")
+               "recipient_emails": [f"at{threshold}@example.com"], "recipient_channels": ["#Hook"], "user_tokens": [v.ann, "usr_00000000000000ff"]}).fine("row 45")
     refresh(v)
     wait_until("row 45: the webhook has it", 20, lambda: v.hook.of("budget_alert"))
     wait_until("row 45: the mail is there", 20, lambda: v.mail.to("at45@example.com"))
@@ -130,7 +145,7 @@ def rows_46_to_49_a_spike(v):
     dollars = v.call("costAlerts.create", {"title": "Jump", "interval": "day", "threshold": 50, "unit_type": "currency", "report_tokens": [v.report],
                      "email_recipients": ["jump@example.com"], "slack_channels": [], "teams_channels": []}).fine("row 46")["token"]
     v.call("anomalyNotifications.create", {"cost_report_token": v.report, "threshold": 50, "recipient_emails": ["odd@example.com"],
-           "recipient_channels": [v.hook.url]}).fine("row 49")
+           "recipient_channels": ["#Hook"]}).fine("row 49")
     v.call("anomalyNotifications.create", {"cost_report_token": v.report, "threshold": 5000, "recipient_emails": ["rich@example.com"]}).fine("row 49")
     equal(v.call("anomalyAlerts.list", {"cost_report_token": v.report}).fine("row 48")["anomaly_alerts"], [], "row 48: nothing is odd yet")
     for row in v.up.rows:
@@ -234,7 +249,7 @@ if __name__ == "__main__":
     v = Vantage(args=["--import-period", "1ms", "--smtp-url", f"smtp://127.0.0.1:{mail.server_address[1]}", "--smtp-plain", "on",
                       "--mail-from", "tollgate@example.com", "--public-url", "https://tollgate.example.com"])
     v.up, v.hook, v.mail = BillUpstream(bill()), Hook(), mail
-    tests = [connected, row_45_a_budget_alert, rows_46_to_49_a_spike, nothing_is_said_twice, row_48_a_person_decides, row_80_a_model_without_a_price,
+    tests = [connected, channels_are_named_not_addressed, row_45_a_budget_alert, rows_46_to_49_a_spike, nothing_is_said_twice, row_48_a_person_decides, row_80_a_model_without_a_price,
              row_39_a_forecast]
 
     def bound(test):

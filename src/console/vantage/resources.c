@@ -169,6 +169,26 @@ static bool add_values(struct job *j, const struct doc *doc, struct jval given)
     return doc->kind != DOCS_BUSINESS_METRIC || business_metrics_given(j, doc, given);
 }
 
+/*
+ * What is behind a channel's name admins store: an address here would be called for whoever makes an alert, and be shown to
+ * everybody who reads it, credential or not. False when the job was answered.
+ */
+static bool check_channels(struct job *j, struct jval given)
+{
+    static const char *const names[] = {"recipient_channels", "slack_channels", "teams_channels"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct jval list = jdoc_get(given, names[i]);
+        for (struct jval v = jdoc_first(list); jdoc_kind(list) == JDOC_ARRAY && jdoc_has(v); v = jdoc_next(list, v))
+            if (str_search(jdoc_text(v, j->arena), STR("://")) >= 0) {
+                vantage_fail(j, 422,
+                             "A channel is named, not addressed; an admin stores it with PUT "
+                             "/tollgate/v1/channels/NAME");
+                return false;
+            }
+    }
+    return true;
+}
+
 void resources_create(struct job *j)
 {
     struct docs_new what = {.kind = kind_of(j)};
@@ -177,7 +197,7 @@ void resources_create(struct job *j)
     struct doc doc;
     if (!ask_sight(j, &s) || !ask_body(j, &body))
         return;
-    if (place(j, &s, what.kind, jdoc_root(&body), &what.workspace)) {
+    if (check_channels(j, jdoc_root(&body)) && place(j, &s, what.kind, jdoc_root(&body), &what.workspace)) {
         what.created_by = ask_id_token(j, "usr_", j->key->member_id);
         enum err e = docs_create(ask_docs(j), &what, jdoc_root(&body), j->arena, &doc);
         if (e != ERR_OK) {
@@ -196,11 +216,12 @@ void resources_update(struct job *j)
     struct doc before, doc;
     if (!ask_sight(j, &s) || !ask_doc(j, &s, kind_of(j), ask_token(j, 0), &before) || !ask_body(j, &body))
         return;
-    enum err e = docs_update(ask_docs(j), &before, jdoc_root(&body), j->arena, &doc);
-    if (e != ERR_OK) {
-        vantage_fail_err(j, e, docs_reason(ask_docs(j)));
-    } else if (add_values(j, &doc, jdoc_root(&body))) {
-        reply(j, 200, &s, &doc);
+    if (check_channels(j, jdoc_root(&body))) {
+        enum err e = docs_update(ask_docs(j), &before, jdoc_root(&body), j->arena, &doc);
+        if (e != ERR_OK)
+            vantage_fail_err(j, e, docs_reason(ask_docs(j)));
+        else if (add_values(j, &doc, jdoc_root(&body)))
+            reply(j, 200, &s, &doc);
     }
     jdoc_free(&body);
 }
