@@ -251,6 +251,15 @@ static void days_are_those_of_all_files(void **state)
     assert_int_equal(put(t, "a", "2026-03-05,Usage,4,x,\n", &first), ERR_NOT_FOUND);
 }
 
+static void a_provider_that_is_gone_leaves_its_number_alone(void **state)
+{
+    struct place *t = *state;
+    int64_t again;
+    assert_int_equal(bill_account_remove(t->bill, t->account), ERR_OK);
+    assert_int_equal(bill_files_create(t->bill, 2, STR("Other"), STR(""), 5000, &again), ERR_OK);
+    assert_int_not_equal(again, t->account);
+}
+
 static void files_are_listed(void **state)
 {
     struct place *t = *state;
@@ -338,6 +347,7 @@ int main(void)
         cmocka_unit_test(a_line_item_says_it_all),
         cmocka_unit_test_setup_teardown(days_are_those_of_all_files, setup, teardown),
         cmocka_unit_test_setup_teardown(files_are_listed, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_provider_that_is_gone_leaves_its_number_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(killed_at_any_file_call_a_file_is_whole_or_not_there, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,7 +44,7 @@ enum err bill_files_create(struct bill *b, int64_t workspace, struct str name, s
                           &st);
     if (e != ERR_OK)
         return finish(b, e);
-    store_bind_i64(st, 1, BILL_FILES_FIRST);
+    store_bind_i64(st, 1, BILL_FILES_FIRST + now_us / 1000); /* never one again: filters and workspaces name it */
     store_bind_i64(st, 2, workspace);
     store_bind_text(st, 3, name);
     store_bind_text(st, 4, note);

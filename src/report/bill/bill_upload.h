@@ -16,7 +16,7 @@
 #define BILL_UPLOAD_ROWS_MAX 10000
 #define BILL_UPLOADS_MAX 10000 /* files of an account */
 
-/* Makes an account; *ret_id is from BILL_FILES_FIRST on. */
+/* Makes an account; *ret_id is from BILL_FILES_FIRST on, and not one that was there before and is removed. */
 enum err bill_files_create(struct bill *b, int64_t workspace, struct str name, struct str note, int64_t now_us,
                            int64_t *ret_id) ERR_USE;
 /* A NULL text stays as it is. ERR_NOT_FOUND: there is no such account of files. */
