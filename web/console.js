@@ -151,8 +151,7 @@ function requestCells(r) {
 // ---- the bill ----
 
 // Rounded for reading; tollgate reconcile --json has all digits.
-function dollars(text) {
-  const places = Math.abs(Number(text)) >= 1 || Number(text) === 0 ? 2 : 6;
+function dollars(text, places = Math.abs(Number(text)) >= 1 || Number(text) === 0 ? 2 : 6) {
   return Number(text).toLocaleString('en-US', { style: 'currency', currency: 'USD', minimumFractionDigits: places, maximumFractionDigits: places });
 }
 
@@ -160,11 +159,19 @@ const causes = { bypassed: 'used without the gateway', batch: 'batch work, not m
   unpriced: 'requests without a price', price: 'another price than the catalogue’s', free: 'used and not charged',
   own_price: 'priced differently at the time', not_on_bill: 'not on the bill', pending: 'the bill may still change' };
 
-function billCells(groups, r) {
+// What is seen adds up: below ten dollars the table has every digit, as that of tollgate reconcile.
+function billPlaces(rows) {
+  const large = Math.max(...rows.map((r) => Math.max(Number(r.billed), Number(r.metered)))) >= 10;
+  const digits = (text) => (text.split('.')[1] || '').replace(/0+$/, '').length;
+  return large ? 2 : Math.min(12, Math.max(2, ...rows.flatMap((r) => amountsOf(r).map(digits))));
+}
+
+const amountsOf = (r) => [r.billed, r.metered, r.gap, r.volume_gap, r.rate_gap, r.pricing_gap];
+
+function billCells(groups, places, r) {
   const of = r.title || groups.map((g) => r[g + '_name'] || r[g] || '(none)').join(', ');
-  const amounts = [r.billed, r.metered, r.gap, r.volume_gap, r.rate_gap, r.pricing_gap];
   const why = [causes[r.cause], r.unpriced_attempts && count(r.unpriced_attempts) + ' unpriced'].filter(Boolean).join('; ');
-  return [[of], ...amounts.map((a) => [dollars(a), 'n']), [r.status, r.status === 'matched' || r.status === 'pending' ? '' : 'bad'], [why]];
+  return [[of], ...amountsOf(r).map((a) => [dollars(a, places), 'n']), [r.status, r.status === 'matched' || r.status === 'pending' ? '' : 'bad'], [why]];
 }
 
 // Tokens are priced by the million.
@@ -175,9 +182,10 @@ function unitPrice(p, price) {
 
 function billState(answer) {
   const { billed_through: through, provisional_days: provisional, missing_days: missing } = answer.completeness;
-  if (!through && !provisional) return 'Nothing was imported of this month; “tollgate import status” says how far the import is.';
+  if (!through && !provisional && !answer.data.length) return 'Nothing was imported of this month; “tollgate import status” says how far the import is.';
+  const amount = dollars(answer.total.unattributed, billPlaces([answer.total]));
   return [through ? 'Billed through ' + through : 'No day is settled yet', provisional && plural(provisional, 'day') + ' provisional',
-    missing && plural(missing, 'day') + ' not imported', dollars(answer.total.unattributed) + ' of the bill was used without the gateway'].filter(Boolean).join('; ') + '.';
+    missing && plural(missing, 'day') + ' not imported', amount + ' of the bill was used without the gateway'].filter(Boolean).join('; ') + '.';
 }
 
 // Nothing is shown where no bill was ever imported.
@@ -188,7 +196,10 @@ async function showBill() {
   form.month.value = form.month.value || new Date().toISOString().slice(0, 7);
   const groups = form.group_by.value.split(',');
   const answer = await get('/tollgate/v1/reconciliation?limit=100&month=' + form.month.value + '&group_by=' + groups);
-  fill('bill', [...answer.data, { ...answer.total, title: 'Total' }], (r) => billCells(groups, r));
+  const rows = [...answer.data, { ...answer.total, title: 'Total' }];
+  const places = billPlaces(rows);
+  fill('bill', rows, (r) => billCells(groups, places, r));
+  byId('bill').querySelector('table').hidden = byId('bill-gap').hidden = !answer.data.length;
   byId('bill-state').textContent = billState(answer);
   byId('bill-why').replaceChildren(...answer.shadow_traffic.slice(0, 5).map((s) => element('li', dollars(s.billed) + ' by key ' +
     (s.api_key_name || s.api_key || '(none)') + ' of project ' + (s.project_name || s.project || '(none)') + ': billed, never seen here')),

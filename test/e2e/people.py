@@ -90,7 +90,7 @@ def invitations():
         ask(gw, "POST", T + "/invitations/accept", {"secret": made["secret"] + "x"}, key=None, expect=404)
         ask(gw, "POST", T + "/invitations/accept", {"secret": made["secret"], "password": "short"}, key=None, expect=400)
         bob = ask(gw, "POST", T + "/invitations/accept", {"secret": made["secret"], "name": "Bob", "password": PASSWORD}, key=None, expect=200)
-        check(bob["name"] == "Bob", f"accepted {bob}")
+        check(bob["name"] == "Bob" and bob["has_password"], f"accepted {bob}")
         ask(gw, "POST", T + "/invitations/accept", {"secret": made["secret"]}, key=None, expect=409)
         token = ask(gw, "POST", T + "/session", {"email": "bob@example.com", "password": PASSWORD}, key=None, expect=201)["token"]
         check(asks_model(gw, token) == 200, "a member's session may not ask")

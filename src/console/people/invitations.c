@@ -137,6 +137,7 @@ void invitations_accept(struct job *j)
         job_fail_why(j, e, &why);
         return;
     }
+    m.has_password |= password.n > 0;
     job_reply_json(j, 200);
     people_write_member(&j->json, &m);
 }
