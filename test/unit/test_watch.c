@@ -18,6 +18,8 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "ledger/ledger.h"
+#include "ledger_fixture.h"
 #include "report/watch/anomaly_store.h"
 #include "watch_rig.h"
 
@@ -450,6 +452,52 @@ static void summaries_get_past_what_nobody_wants(void **state)
     watch_rig_none(r);
 }
 
+/* ---- unpriced models ---- */
+
+/* One request each to `count` models without a price. */
+static void call_unpriced(struct watch_rig *r, int64_t workspace, unsigned count)
+{
+    char why[LEDGER_WHY_MAX], model[32];
+    const struct ledger_options o = {.dir = r->dir, .workers = 1, .drain_ms = 5};
+    struct fixture_record *f = mem_alloc(sizeof *f);
+    struct record_ids ids = {0};
+    struct ledger *ledger;
+    int64_t at = clock_wall_us() - 3600000000;
+    clock_set_source(NULL);
+    if (ledger_open(&o, &ledger, why) != ERR_OK)
+        fail_msg("%s", why);
+    for (unsigned i = 0; i < count; i++) {
+        fixture_record(f, 7, (unsigned)workspace, record_ids_next(&ids, at + workspace), false);
+        snprintf(model, sizeof model, "made-up-%u", i);
+        f->r.started_us = at;
+        f->r.request_id = f->r.id;
+        f->r.workspace_id = workspace;
+        f->r.model_asked = f->r.model_answered = str_c(model);
+        f->r.cost = (struct cost){.state = COST_UNPRICED, .reason = COST_REASON_MODEL, .meter = METER_INPUT};
+        journal_add(ledger_journal(ledger, 0), &f->r);
+        assert_int_equal(journal_flush(ledger_journal(ledger, 0)), ERR_OK);
+    }
+    assert_int_equal(ledger_flush(ledger, 60000), ERR_OK);
+    ledger_close(ledger, 60000);
+    mem_free(f);
+    watch_rig_now("2026-03-20T10:00:00Z");
+}
+
+static void one_workspace_keeps_no_other_from_hearing_of_models(void **state)
+{
+    struct watch_rig *r = *state;
+    call_unpriced(r, WATCH_RIG_PLACE, 30);
+    call_unpriced(r, WATCH_RIG_PLACE + 1, 1);
+    watch_rig_round(r);
+    assert_int_equal(watch_rig_number(r, "SELECT count(*) FROM alert_fired WHERE workspace = 7"), 20);
+    assert_int_equal(watch_rig_number(r, "SELECT count(*) FROM alert_fired WHERE workspace = 8"), 1);
+    watch_rig_round(r);
+    watch_rig_round(r);
+    for (int i = 0; i < 31; i++)
+        watch_rig_take(r, "unpriced_model");
+    watch_rig_none(r);
+}
+
 /* ---- report notifications ---- */
 
 static void notifications_come_by_the_calendar(void **state)
@@ -781,6 +829,7 @@ int main(void)
         CASE(a_spike_is_one_anomaly_and_archived_after_seven_days),
         CASE(one_summary_a_day),
         CASE(summaries_get_past_what_nobody_wants),
+        CASE(one_workspace_keeps_no_other_from_hearing_of_models),
         CASE(notifications_come_by_the_calendar),
         CASE(what_was_missed_is_made_up_for_but_not_for_ever),
         CASE(a_notification_waits_for_the_bill_but_not_long),

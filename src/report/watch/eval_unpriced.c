@@ -17,6 +17,7 @@
 #define KIND "unpriced_model"
 #define LATE_US (3 * BILL_DAY_US)
 #define MODELS_MAX 500
+#define EACH_MAX 20 /* of one workspace in a turn: nobody keeps others waiting, nor gets too much at once */
 #define MODEL_MAX_BYTES 200
 
 struct found {
@@ -26,18 +27,36 @@ struct found {
 };
 
 struct list {
-    struct arena *arena;
+    struct watch_turn *turn;
     struct found *rows; /* MODELS_MAX */
     size_t count;
 };
 
+static struct str key_of(const struct watch_turn *t, const struct found *f, char out[WATCH_KEY_MAX])
+{
+    char month[BILL_DAY_TEXT_MAX];
+    bill_day_format(t->today, month);
+    int n = snprintf(out, WATCH_KEY_MAX, "%lld/%.7s/%.*s", (long long)f->workspace, month, STR_ARG(f->model));
+    return str_of(out, (size_t)n);
+}
+
+/* Those of which nothing was said yet. */
 static bool add(void *context, const struct query_dim_value *values, const struct query_sums *sums)
 {
     struct list *l = context;
-    struct str model = arena_dup(l->arena, str_head(values[1].text, MODEL_MAX_BYTES));
-    if (!sums->unpriced || !model.p)
+    struct found f = {values[0].number, str_head(values[1].text, MODEL_MAX_BYTES), sums->unpriced};
+    char key[WATCH_KEY_MAX];
+    bool known = false;
+    size_t same = 0;
+    for (size_t i = 0; i < l->count; i++)
+        same += l->rows[i].workspace == f.workspace;
+    if (!sums->unpriced || same == EACH_MAX ||
+        watch_has_fired(l->turn, KIND, key_of(l->turn, &f, key), &known) != ERR_OK || known)
         return true;
-    l->rows[l->count++] = (struct found){values[0].number, model, sums->unpriced};
+    f.model = arena_dup(l->turn->arena, f.model);
+    if (!f.model.p)
+        return false;
+    l->rows[l->count++] = f;
     return l->count < MODELS_MAX;
 }
 
@@ -80,10 +99,8 @@ static bool write_json(const struct found *f, struct buf *out)
 static enum err say(struct watch_turn *t, const struct found *f)
 {
     struct watch_people people = {.admins = true};
-    char key[WATCH_KEY_MAX], month[BILL_DAY_TEXT_MAX], subject[NOTIFY_SUBJECT_MAX];
+    char key[WATCH_KEY_MAX], subject[NOTIFY_SUBJECT_MAX];
     struct buf text, json;
-    bill_day_format(t->today, month);
-    int k = snprintf(key, sizeof key, "%lld/%.7s/%.*s", (long long)f->workspace, month, STR_ARG(f->model));
     int n = snprintf(subject, sizeof subject, "No price for model %.*s", STR_ARG(f->model));
     buf_init(&text, 4096);
     buf_init(&json, 4096);
@@ -96,7 +113,7 @@ static enum err say(struct watch_turn *t, const struct found *f)
               write_json(f, &json);
     must(ok);
     struct watch_alert alert = {.kind = KIND,
-                                .key = str_of(key, (size_t)k),
+                                .key = key_of(t, f, key),
                                 .workspace = f->workspace,
                                 .people = &people,
                                 .subject = str_of(subject, (size_t)n),
@@ -115,7 +132,7 @@ static enum err say(struct watch_turn *t, const struct found *f)
 
 enum err eval_unpriced_run(struct watch_turn *t)
 {
-    struct list l = {.arena = t->arena, .rows = arena_alloc(t->arena, MODELS_MAX * sizeof *l.rows)};
+    struct list l = {.turn = t, .rows = arena_alloc(t->arena, MODELS_MAX * sizeof *l.rows)};
     if (!l.rows)
         return ERR_STORE_FAILED;
     enum err e = find(t, &l);
