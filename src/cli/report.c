@@ -150,7 +150,11 @@ static void print_forecast(const json_t *root)
             printf("%-12s%20s%20s%20s\n", api_text(row, "date"), api_text(row, "amount"), api_text(row, "lower"),
                    api_text(row, "upper"));
     }
-    printf("%-12s%20s\n", "total", api_text(root, "total_cost"));
+    const char *total = api_text(root, "total_cost");
+    printf("%-12s%20s\n", "total", total);
+    if (total[strspn(total, "0.")] == '\0')
+        fprintf(stderr, "tollgate report: the days before today say nothing about those to come; 'tollgate import "
+                        "status' shows which bills are here\n");
 }
 
 static int run_forecast(const struct command *self, struct option_value *values)

@@ -6,7 +6,7 @@
 #include "base/must.h"
 #include "cli/api.h"
 
-#define DIMS_MAX 8 /* the server takes no more than six */
+#define DIMS_MAX 9 /* the server takes no more */
 #define DIM_WIDTH 26
 #define DIM_TEXT_MAX 513
 

@@ -357,6 +357,13 @@ def costs_add_up_exactly():
         check(total.startswith("total") and str(cost.normalize()) in total and "UNPRICED" in total, f"{total!r}")
 
 
+def tables_take_all_the_dimensions():
+    with Gateway(Upstream(serve).url) as g:
+        g.post("/v1/chat/completions", chat())
+        head = g.cli("cost", "--group-by", "hour,day,month,workspace,key,model,tier,status,outcome").stdout.splitlines()[0]
+        equal(head.split()[:9], "hour day month workspace key model tier status outcome".split(), "nine columns")
+
+
 def damage_is_found():
     with Gateway(Upstream(serve).url) as g:
         fill(g)
@@ -519,4 +526,4 @@ def a_first_start_makes_an_owner_key():
 
 run(help_is_there_for_everything, wrong_command_lines_are_explained, servers_that_are_not_there, refusals_have_the_servers_sentence,
     accounts_are_connected_and_changed, keys_live_and_die, bodies_are_kept_by_the_keys_wish, logs_show_and_filter, logs_follow, costs_add_up_exactly,
-    damage_is_found, prices_are_read_again, starting_is_refused_with_a_reason, a_first_start_makes_an_owner_key)
+    tables_take_all_the_dimensions, damage_is_found, prices_are_read_again, starting_is_refused_with_a_reason, a_first_start_makes_an_owner_key)

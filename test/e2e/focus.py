@@ -228,6 +228,7 @@ def the_command_line_writes_files(v):
         equal(sorted(os.listdir(place)), sorted({f"{m}.csv{z}" for m in (day_text(OLD)[:7], day_text(DAY)[:7]) for z in ("", ".zst")} | {"focus-metadata.json"}), "nothing else is left there")
         printed = v.gw.cli("export", "focus", "--month", month, "--version", "1.2", "--output", "-").stdout
         equal(stamp(printed), stamp(text), "printed, it is the file")
+        check("no costs of this month" in v.gw.cli("export", "focus", "--month", "2021-01", "--output", f"{place}/none.csv").stderr, "an empty month is said")
         check(v.gw.cli("export", "focus", "--month", "May", "--output", plain, check=False).returncode == 2, "a month that is none")
         check(v.gw.cli("export", "focus", "--month", "2026-01", check=False).returncode == 2, "without a file")
         done = v.gw.cli("export", "focus", "--month", "2026-01", "--output", f"{place}/none/x.csv", check=False)

@@ -113,4 +113,5 @@ const struct command command_integration_list = {
 const struct command command_integration_test = {
     "integration test", "SLUG", "Ask the provider whether an account works.", options, COUNT(options), test};
 const struct command command_integration_remove = {
-    "integration remove", "SLUG", "Disconnect an account; its key is destroyed.", options, COUNT(options), drop};
+    "integration remove", "SLUG", "Disconnect an account; its key and its imported bill are deleted.", options,
+    COUNT(options),       drop};

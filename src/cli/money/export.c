@@ -240,6 +240,10 @@ static int run(const struct command *self, struct option_value *values, int oper
     if (status == EXIT_DONE && !print)
         printf("%s: %llu rows, %llu bytes\n", w.path, (unsigned long long)(w.rows ? w.rows - 1 : 0),
                (unsigned long long)w.size);
+    if (status == EXIT_DONE && w.rows <= 1)
+        fprintf(stderr,
+                "tollgate %s: no costs of this month are here; 'tollgate import status' shows which bills are\n",
+                self->name);
     return status;
 }
 
