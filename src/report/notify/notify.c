@@ -381,7 +381,8 @@ enum err notify_admins_send(struct notify *n, const struct notify_message *m)
     if (e != ERR_OK)
         log_warn("message_not_taken", LOG_TEXT("kind", m->kind), LOG_INT("workspace", m->workspace_id),
                  LOG_TEXT("why", "the workspace's admins cannot be read"));
-    for (size_t i = 0; e == ERR_OK && i < count; i++) {
+    enum err later = e == ERR_STORE_FAILED ? e : ERR_OK; /* all else would be the same then */
+    for (size_t i = 0; e == ERR_OK && later == ERR_OK && i < count; i++) {
         char id[NOTIFY_ID_MAX + 1];
         struct notify_message one = *m;
         int length = snprintf(id, sizeof id, "%.*s/%.*s", STR_ARG(m->id), STR_ARG(to[i]));
@@ -389,10 +390,10 @@ enum err notify_admins_send(struct notify *n, const struct notify_message *m)
         one.to = to[i];
         one.id = str_head(str_c(id), (size_t)length);
         enum err sent = length < (int)sizeof id ? notify_send(n, &one, why) : ERR_BAD_PARAMETER;
-        e = sent == ERR_STORE_FAILED || sent == ERR_OVERLOADED ? sent : ERR_OK; /* others are in the log */
+        later = sent == ERR_STORE_FAILED || sent == ERR_OVERLOADED ? sent : ERR_OK; /* it is in the log */
     }
     arena_free(a);
-    return e;
+    return later;
 }
 
 /* --- life ------------------------------------------------------------------------------------ */
