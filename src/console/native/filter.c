@@ -75,11 +75,12 @@ void filter_provider(struct job *j, struct query_filter *f)
     enum kind_integration kind;
     size_t count;
     f->provider = job_query(j, STR("provider"));
-    if (!f->provider.n || !kind_integration_from(f->provider, &kind) ||
-        control_integration_list(j->console->settings.control, j->key->workspace_id, j->arena, &rows, &count, &why))
+    if (!f->provider.n || !kind_integration_from(f->provider, &kind))
         return;
     int64_t *ids = arena_alloc(j->arena, QUERY_INTEGRATIONS_MAX * sizeof *ids);
-    must(ids != NULL);
+    must(ids != NULL); /* before what may be long */
+    if (control_integration_list(j->console->settings.control, j->key->workspace_id, j->arena, &rows, &count, &why))
+        return;
     f->provider_integrations = ids;
     for (size_t i = 0; i < count && f->provider_integration_count < QUERY_INTEGRATIONS_MAX; i++)
         if (rows[i].kind == kind)
