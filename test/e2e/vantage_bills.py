@@ -164,6 +164,10 @@ def providers_do_not_mix(v):
     everything = [r for r in v.call("costReports.list", {}).fine("mix")["cost_reports"] if r["title"] == "All Resources"][0]
     total = v.call("costs.list", {"cost_report_token": everything["token"], **SPAN}).fine("mix")["total_cost"]["amount"]
     equal(D(total), amount(v, "mix", OPENAI) + amount(v, "mix"), "All Resources has both")
+    segment = v.call("segments.create", {"title": "Everything"}).fine("mix")["token"]
+    budget = v.call("budgets.create", {"name": "All of it", "cost_report_token": segment,
+                                       "periods": [{"start_at": SPAN["start_date"], "end_at": SPAN["end_date"], "amount": str(D(total) * 2)}]}).fine("mix")
+    equal([m["actual"] for m in budget["performance"]], ["-50%"], "a segment without a filter has both")
     other = v.call("workspaces.create", {"name": "Other"}).fine("mix")["token"]
     equal(amount(v, "mix", workspace_token=other), D(0), "another workspace sees none of it")
     v.call("integrations.update", v.token, {"workspace_tokens": [other], "name": "Renamed"}).fine("mix")
