@@ -12,10 +12,13 @@ import json
 import os
 import pathlib
 import re
+import select
+import socket
 import ssl
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
@@ -530,6 +533,25 @@ def the_provider_is_who_the_operator_named():
         provider.stop()
 
 
+def a_provider_that_says_nothing_is_not_asked_by_all_at_once():
+    """Strangers begin sign-ins; while the provider's document is not known each asks for it, at a pace."""
+    silent, gw_port = socket.create_server(("127.0.0.1", 0), backlog=200), free_port()
+    at = f"http://127.0.0.1:{silent.getsockname()[1]}"
+    with Served(gw_port, ["--public-url", f"http://127.0.0.1:{gw_port}", "--oidc-issuer", at, "--oidc-client-id", "x"], {}):
+        strangers = [socket.create_connection(("127.0.0.1", gw_port), timeout=5) for _ in range(160)]
+        for s in strangers:
+            s.sendall(f"GET {START} HTTP/1.1\r\nHost: 127.0.0.1:{gw_port}\r\n\r\n".encode())
+        answered, deadline = 0, time.monotonic() + 5
+        while not answered and time.monotonic() < deadline:
+            answered = len(select.select(strangers, [], [], 0.5)[0])
+        check(answered, "all of them ask the provider")
+        said = select.select(strangers, [], [], 0)[0][0].recv(200)
+        check(said.startswith(b"HTTP/1.1 429 "), said)
+        for s in strangers:
+            s.close()
+    silent.close()
+
+
 def options_are_checked_at_the_start():
     issuer, public = ["--oidc-issuer", "https://id.example", "--oidc-client-id", "x"], ["--public-url", "https://tollgate.example"]
     for args, words in ((issuer, "needs --public-url"), (["--oidc-issuer", "http://id.example", "--oidc-client-id", "x", *public], "https address"),
@@ -546,4 +568,4 @@ if __name__ == "__main__":
     run(a_member_signs_in_and_out, clients_of_every_kind, a_provider_with_tls_is_verified, strangers_are_told_whom_to_ask,
         people_join_where_the_operator_says_so, addresses_may_be_taken_on_trust, foreign_and_used_answers_are_refused, changed_requests_are_refused, behind_tls_only_our_own_host_sets_the_ticket, nobody_is_led_elsewhere,
         keys_may_change, without_a_provider_there_is_a_sentence, strange_providers_do_no_harm,
-        the_provider_is_who_the_operator_named, options_are_checked_at_the_start)
+        the_provider_is_who_the_operator_named, a_provider_that_says_nothing_is_not_asked_by_all_at_once, options_are_checked_at_the_start)

@@ -31,17 +31,17 @@
 #define CODE_MAX 4096
 #define LINES_MAX 16384
 /*
- * Codes are traded at this pace and no faster, after a burst: what strangers may have us ask of the provider. By peer
- * it could not be said, as behind a proxy all are one.
+ * The provider is asked at this pace and no faster, after a burst, for what strangers may have us ask: to trade a code, and
+ * for its document while that is not known. By peer it could not be said, as behind a proxy all are one.
  */
-#define TRADE_EVERY_US UINT64_C(50000)
-#define TRADE_BURST 100
+#define ASK_EVERY_US UINT64_C(50000)
+#define ASK_BURST 100
 
 struct oidc {
     const struct oidc_settings *settings;
     struct ticket_box box;
     struct provider provider;
-    uint64_t traded_until_us; /* the time that the trades so far take at that pace */
+    uint64_t asked_until_us; /* the time that what was asked so far takes at that pace */
 };
 
 struct oidc *oidc_new(const struct oidc_settings *settings)
@@ -110,6 +110,25 @@ static bool begin(struct job *j)
     return !j->status;
 }
 
+/* Whether one more may be asked of the provider now; each job counts once for each step. */
+static bool may_ask(struct job *j, struct oidc *o, unsigned step)
+{
+    uint64_t now = clock_mono_us(), *until = &o->asked_until_us;
+    for (const struct fetch *f = j->fetch; f; f = f->earlier)
+        if (f->step == step)
+            return true;
+    if (*until < now)
+        *until = now;
+    if (*until - now > ASK_EVERY_US * ASK_BURST) {
+        sign_in_page_fail(j, ERR_RATE_LIMITED, STR("Very many people sign in just now"),
+                          STR("Go back to the console, wait some seconds, and sign in again."));
+        end_ticket(j);
+        return false;
+    }
+    *until += ASK_EVERY_US;
+    return true;
+}
+
 /* ---- there ---- */
 
 static bool add_param(struct buf *out, char before, const char *name, struct str value)
@@ -157,6 +176,8 @@ void oidc_start(struct job *j)
                      STR(""));
         return;
     }
+    if (!provider_is_known(&o->provider) && !may_ask(j, o, PROVIDER_STEP_DOCUMENT))
+        return;
     enum provider_state state = provider_document(&o->provider, j);
     if (state == PROVIDER_FAILED)
         provider_failed(j, &o->provider);
@@ -295,25 +316,6 @@ static enum provider_state ask_for_tokens(struct arrival *in, const struct fetch
     buf_free(&form);
     buf_free(&back);
     return state;
-}
-
-/* Whether one more may be asked of the provider now; each job counts once. */
-static bool may_trade(struct arrival *in)
-{
-    uint64_t now = clock_mono_us(), *until = &in->o->traded_until_us;
-    for (const struct fetch *f = in->j->fetch; f; f = f->earlier)
-        if (f->step == PROVIDER_STEP_TOKEN)
-            return true;
-    if (*until < now)
-        *until = now;
-    if (*until - now > TRADE_EVERY_US * TRADE_BURST) {
-        sign_in_page_fail(in->j, ERR_RATE_LIMITED, STR("Very many people sign in just now"),
-                          STR("Go back to the console, wait some seconds, and sign in again."));
-        end_ticket(in->j);
-        return false;
-    }
-    *until += TRADE_EVERY_US;
-    return true;
 }
 
 /* The tokens for the code. False when the job waits or was answered. */
@@ -465,8 +467,8 @@ void oidc_callback(struct job *j)
     enum provider_state state = provider_document(&in.o->provider, j);
     if (state == PROVIDER_FAILED)
         provider_failed(j, &in.o->provider);
-    if (state == PROVIDER_READY && check_answer(&in) && may_trade(&in) && get_tokens(&in) && check_token(&in) &&
-        complete_person(&in))
+    if (state == PROVIDER_READY && check_answer(&in) && may_ask(j, in.o, PROVIDER_STEP_TOKEN) && get_tokens(&in) &&
+        check_token(&in) && complete_person(&in))
         sign_in(&in);
     mem_wipe(&in.ticket, sizeof in.ticket);
 }

@@ -195,6 +195,11 @@ static enum provider_state keep_old(struct provider *p, bool there, uint64_t *re
     return PROVIDER_READY;
 }
 
+bool provider_is_known(const struct provider *p)
+{
+    return is_fresh(p->read_us);
+}
+
 enum provider_state provider_document(struct provider *p, struct job *j)
 {
     struct endpoint at;

@@ -50,6 +50,8 @@ void provider_done(struct provider *p);
 
 /* The endpoints are there; or the job must return and is run again; or not, and p->why says it. */
 enum provider_state provider_document(struct provider *p, struct job *j);
+/* Whether that asks nothing. */
+bool provider_is_known(const struct provider *p);
 /* The same of p->keys. `again`: a key was missing among those there are. */
 enum provider_state provider_keys(struct provider *p, struct job *j, bool again);
 /* A request for one of the endpoints; its texts are put into the job's arena. */
