@@ -264,19 +264,19 @@ static enum err make_defaults(struct watch_turn *t)
     enum err e = t->bill ? bill_accounts(bill_reader_db(t->bill), 0, t->arena, &rows, &count) : ERR_OK;
     if (e == ERR_OK && control)
         e = control_workspace_list(control, t->arena, &places, &place_count, &why);
-    for (size_t i = 0; e == ERR_OK && i < place_count; i++)
-        e = make_default(t, places[i].id);
-    for (size_t i = 0; e == ERR_OK && !control && i < count; i++)
-        e = make_default(t, rows[i].workspace);
-    return e;
+    enum err first = e;
+    for (size_t i = 0; e == ERR_OK && i < place_count + (control ? 0 : count); i++) {
+        enum err failed = make_default(t, control ? places[i].id : rows[i].workspace);
+        first = first == ERR_OK ? failed : first;
+    }
+    return first;
 }
 
 enum err eval_anomaly_run(struct watch_turn *t)
 {
-    enum err e = make_defaults(t);
-    if (e == ERR_OK)
-        e = watch_each(t, DOCS_COST_REPORT, look_at);
+    enum err made = make_defaults(t); /* a workspace that cannot have one keeps no other from being looked at */
+    enum err e = watch_each(t, DOCS_COST_REPORT, look_at);
     if (e == ERR_OK)
         e = anomaly_archive(t->docs, t->now_us - ACTIVE_US);
-    return e;
+    return e == ERR_OK ? made : e;
 }
