@@ -136,7 +136,8 @@ static enum err read_one(struct control *c, struct store_stmt *st, struct arena 
     if (e != ERR_OK)
         e = control_inner_store_failed(c, e, why);
     else if (!row)
-        e = control_inner_fail(why, ERR_NOT_FOUND, "invitation", "There is no such invitation.");
+        e = control_inner_fail(why, ERR_NOT_FOUND, "invitation",
+                               "There is no such invitation; check link or id, or ask for a new one.");
     else
         e = read_row(st, a, ret, why);
     store_done(st);
