@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "ledger/ledger.h"
 #include "ledger_fixture.h"
+#include "report/bill/bill_upload.h"
 #include "watch_rig.h"
 
 #define ALL "costs.provider = 'open_ai'"
@@ -190,6 +191,27 @@ static void what_fails_does_not_keep_others_waiting(void **state)
     assert_int_equal(after.fired - before.fired, WATCH_DOCS_MAX + PAGE_AND_MORE);
 }
 
+/* The bill was refreshed after eight; a file that came weeks ago will not be. */
+static void files_are_not_waited_for(void **state)
+{
+    struct watch_rig *r = *state;
+    struct bill_account a;
+    int64_t files;
+    struct str report = make_report(r, "service");
+    assert_int_equal(bill_files_create(r->bill, WATCH_RIG_PLACE, STR("Acme"), STR(""), 1, &files), ERR_OK);
+    watch_rig_make(r, DOCS_REPORT_NOTIFICATION,
+                   "{\"title\":\"D\",\"cost_report_token\":\"%s\",\"frequency\":\"daily\",\"change\":\"dollars\","
+                   "\"recipient_emails\":[\"d@example.com\"]}",
+                   report.p);
+    watch_rig_now("2026-03-21T08:05:00Z");
+    assert_int_equal(bill_account_find(bill_db(r->bill), 3, r->arena, &a), ERR_OK);
+    a.success_us = clock_wall_us();
+    assert_int_equal(bill_account_set(r->bill, &a), ERR_OK);
+    watch_rig_round(r);
+    watch_rig_take(r, "report_notification");
+    watch_rig_none(r);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -198,6 +220,7 @@ int main(void)
         CASE(one_workspace_keeps_no_other_from_hearing_of_models),
         CASE(what_the_outbox_has_no_room_for_reaches_admins_later_too),
         CASE(long_lists_of_channels_are_told),
+        CASE(files_are_not_waited_for),
         CASE(what_fails_does_not_keep_others_waiting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -174,7 +174,10 @@ static enum err say(struct note *n, struct str key)
     return e;
 }
 
-/* Bills that the report reads have been looked at since the slot; or it is too late to wait for them. */
+/*
+ * Bills that the report reads have been looked at since the slot; or it is too late to wait for them. Files of costs come
+ * when somebody brings them.
+ */
 static bool is_fresh(struct note *n)
 {
     struct watch_turn *t = n->turn;
@@ -184,7 +187,7 @@ static bool is_fresh(struct note *n)
         question_accounts(t->docs, t->bill, n->doc->workspace, t->arena, &rows, &count) != ERR_OK)
         return true;
     for (size_t i = 0; i < count; i++)
-        if (rows[i].status != BILL_DISCONNECTED && rows[i].success_us < n->slot.at_us)
+        if (rows[i].kind != BILL_FILES && rows[i].status != BILL_DISCONNECTED && rows[i].success_us < n->slot.at_us)
             return false;
     return true;
 }
