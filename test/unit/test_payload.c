@@ -49,13 +49,17 @@ static void slack_gets_its_own_escapes(void **state)
 
 static void teams_gets_a_card_with_a_block_a_line(void **state)
 {
-    json_t *root = written(NOTIFY_TEAMS, "one\n\ntwo\n", "https://x/", "");
+    json_t *root = written(NOTIFY_TEAMS, "one\n\ntwo [x](https://evil/)\n", "https://x/", "");
     (void)state;
     assert_string_equal(json_string_value(json_object_get(root, "type")), "message");
     const json_t *content = json_object_get(json_array_get(json_object_get(root, "attachments"), 0), "content");
     const json_t *body = json_object_get(content, "body");
     assert_int_equal(json_array_size(body), 3);
-    assert_string_equal(json_string_value(json_object_get(json_array_get(body, 2), "text")), "two");
+    const json_t *last = json_array_get(body, 2);
+    assert_string_equal(json_string_value(json_object_get(last, "type")), "RichTextBlock"); /* no Markdown */
+    const json_t *run = json_array_get(json_object_get(last, "inlines"), 0);
+    assert_string_equal(json_string_value(json_object_get(run, "type")), "TextRun");
+    assert_string_equal(json_string_value(json_object_get(run, "text")), "two [x](https://evil/)");
     const json_t *action = json_array_get(json_object_get(content, "actions"), 0);
     assert_string_equal(json_string_value(json_object_get(action, "url")), "https://x/");
     json_decref(root);

@@ -53,20 +53,26 @@ static bool write_slack(const struct notify_message *m, struct str link, struct 
 
 /* --- Teams ----------------------------------------------------------------------------------- */
 
+/* A TextBlock reads Markdown, so that a group's name could be a link; runs of text are what they are. */
 static void write_block(struct json_write *w, struct str text, bool headline)
 {
     json_write_object(w);
-    json_write_member_string(w, "type", STR("TextBlock"));
+    json_write_member_string(w, "type", STR("RichTextBlock"));
+    json_write_key(w, STR("inlines"));
+    json_write_array(w);
+    json_write_object(w);
+    json_write_member_string(w, "type", STR("TextRun"));
     json_write_member_string(w, "text", text);
-    json_write_member_bool(w, "wrap", true);
     if (headline) {
         json_write_member_string(w, "weight", STR("Bolder"));
         json_write_member_string(w, "size", STR("Medium"));
     }
     json_write_object_end(w);
+    json_write_array_end(w);
+    json_write_object_end(w);
 }
 
-/* A card's text is a kind of Markdown, in which one line end is a space: each line is a block of its own. */
+/* Each line is a block of its own. */
 static void write_card(struct json_write *w, const struct notify_message *m, struct str link)
 {
     struct str line, rest = m->text;
