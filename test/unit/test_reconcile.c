@@ -199,6 +199,26 @@ static void unbilled_use_is_pending_for_72_hours(void **state)
     reconcile_rig_close(&r);
 }
 
+/* It has no amount that could be pending, and what is not compared yet has not matched. */
+static void use_without_a_price_is_pending_like_any_other(void **state)
+{
+    struct reconcile_rig r;
+    int64_t day = day_of("2026-03-10");
+    (void)state;
+    reconcile_rig_open(&r, day);
+    struct rig_call c = call(day, RIG_ONE, "key_1", 1000000, 0);
+    c.model = "gpt-99";
+    reconcile_rig_meter(&r, &c);
+    reconcile_rig_import_all(&r, 1);
+    for (int hours = 20; hours < 100; hours += 60) {
+        struct reconcile_query q = reconcile_rig_query(&r, day, day + 1, bill_day_us(day + 1) + hours * HOUR_US);
+        struct reconcile *x = reconcile_rig_run(&r, &q);
+        assert_int_equal(x->total.status, hours < 72 ? RECONCILE_PENDING : RECONCILE_VARIANCE);
+        reconcile_free(x);
+    }
+    reconcile_rig_close(&r);
+}
+
 /* --- causes ---------------------------------------------------------------------------------- */
 
 static struct reconcile *settled(struct reconcile_rig *r, int64_t day)
@@ -549,6 +569,7 @@ int main(void)
         cmocka_unit_test(shares_are_exact_over_256_bits),
         cmocka_unit_test(a_scripted_day_has_every_status),
         cmocka_unit_test(unbilled_use_is_pending_for_72_hours),
+        cmocka_unit_test(use_without_a_price_is_pending_like_any_other),
         cmocka_unit_test(causes_are_named),
         cmocka_unit_test(a_changed_price_is_suggested),
         cmocka_unit_test(answers_out_of_the_cache_cost_nothing),

@@ -108,7 +108,8 @@ enum reconcile_status reconcile_status_of(const struct reconcile_query *q, const
 {
     const struct reconcile_sums *s = settled;
     bool none = !s->billed && !s->metered && !s->billed_quantity && !s->metered_quantity;
-    bool was_pending = all->pending_billed || all->pending_metered;
+    /* What is without a price has no amount that could be pending, but a quantity. */
+    bool was_pending = all->pending_billed || all->pending_metered || all->billed_quantity || all->metered_quantity;
     if (none && was_pending)
         return RECONCILE_PENDING;
     if (!s->billed && !s->metered && s->unpriced_quantity)
