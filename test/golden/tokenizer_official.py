@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Compares our tokenizer with the official one, and writes the golden vectors from the official one.
 
